@@ -1,0 +1,46 @@
+# Every target does all that it needs, from a fresh clone on.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export TF_ENABLE_ONEDNN_OPTS ?= 1
+
+.PHONY: help install install-jax quickstart test test-jax test-slow test-data lint clean
+
+help:  ## Show this list.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# Stamps are newer than the files that decide what is installed.
+$(VENV)/.installed: setup.py pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+$(VENV)/.installed-jax: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[jax]"
+	touch $@
+
+install: $(VENV)/.installed  ## Make the virtual environment and install into it.
+
+quickstart: install  ## Pretrain, look at graphs, use them: under six minutes.
+	$(BIN)/python recipes/quickstart.py
+
+lint: install  ## Check the style.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint  ## Lint and the whole test suite, on TensorFlow.
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+
+test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/ops tests/layers tests/models
+
+test-slow: install  ## Trainings of minutes that the suite leaves out.
+	$(BIN)/python -m pytest -m slow
+
+test-data: install  ## Checks on real data sets, found through GLOMO_DATA.
+	$(BIN)/python -m pytest -m data
+
+clean:  ## Remove the virtual environment and caches.
+	rm -rf $(VENV) build dist *.egg-info .ruff_cache

@@ -1,0 +1,19 @@
+"""The layers that compose into graph predictors and into downstream models."""
+
+from glomo_keras.layers.context_decoder import ContextDecoder
+from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
+from glomo_keras.layers.graph_mixer import GraphMixer
+from glomo_keras.layers.graph_propagation import GraphPropagation
+from glomo_keras.layers.graph_transfer import GraphTransfer
+from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
+from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
+
+__all__ = [
+    "ContextDecoder",
+    "GatedGraphFusion",
+    "GraphMixer",
+    "GraphPropagation",
+    "GraphTransfer",
+    "MaskedKeyQueryCNN",
+    "SquaredReLUAffinity",
+]

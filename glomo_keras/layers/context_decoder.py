@@ -1,0 +1,189 @@
+"""The decoder that predicts the units around a position: eq. 3."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.context import context_targets
+from glomo_keras.ops.context import log_likelihood
+from glomo_keras.ops.visibility import check_direction
+
+FIRST_INPUTS = ("unit", "zeros")
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class ContextDecoder(keras.layers.Layer):
+    """Log-likelihoods of the next units of given positions, from their features.
+
+    For every position t a GRU, all of whose layers start from the features f_t,
+    reads the units and predicts the next:
+
+        h_1 = GRU(E[x_t], f_t),  h_d = GRU(E[x_{t+d-1}], h_{d-1})
+        log p(x_{t+d} | x_{<t+d}, f_t) = log softmax(E h_d)[x_{t+d}]
+
+    for d = 1 ... `context_length`, with t-d in place of t+d when
+    `direction="backward"`. Input and output share the table E. The softmax is exact
+    and is computed in chunks of the vocabulary.
+
+    Masking: a step counts if position and predicted unit are real units inside the
+    sequence; elsewhere the log-likelihood is 0, and no gradient comes from it.
+    `glomo_keras.ops.context_targets` tells which steps count.
+
+    Args:
+        embedding: `keras.layers.ReversibleEmbedding`, the table E.
+        context_length: int, how many units are predicted (the paper's D).
+        num_layers: int, number of GRU layers.
+        direction: `"forward"` (predicts t+1, t+2, ...) or `"backward"`.
+        first_input: `"unit"` (the embedding of x_t, as above) or `"zeros"` (the
+            authors' program: x_t is known through f_t alone).
+        chunk_size: int, how many units of the vocabulary are treated at once.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Call arguments:
+        features: float tensor `(batch, length, dim)`, `dim` that of the embedding.
+        unit_ids: int tensor `(batch, length)`.
+        positions: int tensor `(num_positions,)`, the positions t, or `None` for
+            every position.
+        features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+
+    Returns:
+        Float tensor `(batch, num_positions, context_length)` in nats, nearest unit
+        first; float32 when the compute dtype is a 16-bit one.
+
+    Raises:
+        ValueError: if an argument is out of its range or the shapes do not fit.
+        TypeError: if `embedding` is not a `ReversibleEmbedding` with tied weights.
+
+    Example:
+
+    >>> embedding = keras.layers.ReversibleEmbedding(13, 5)
+    >>> decoder = ContextDecoder(embedding, context_length=3)
+    >>> unit_ids = keras.ops.array([[2, 3, 4, 5, 6, 7, 8]])
+    >>> tuple(decoder(embedding(unit_ids), unit_ids).shape)
+    (1, 7, 3)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 3.
+    """
+
+    def __init__(
+        self,
+        embedding,
+        context_length=3,
+        num_layers=1,
+        direction="forward",
+        first_input="unit",
+        chunk_size=8192,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if not isinstance(embedding, keras.layers.ReversibleEmbedding):
+            raise TypeError(
+                "`embedding` must be a `keras.layers.ReversibleEmbedding`. Received: "
+                f"{embedding!r} of type {type(embedding).__name__}."
+            )
+        if not embedding.tie_weights:
+            raise TypeError(
+                "`embedding` must have tied weights: one table for input and output. "
+                "Received: tie_weights=False."
+            )
+        for name, value in (
+            ("context_length", context_length),
+            ("num_layers", num_layers),
+            ("chunk_size", chunk_size),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {name}={value}."
+                )
+        if first_input not in FIRST_INPUTS:
+            raise ValueError(
+                '`first_input` must be "unit" or "zeros". Received: '
+                f"first_input={first_input!r}."
+            )
+        self.embedding = embedding
+        self.context_length = context_length
+        self.num_layers = num_layers
+        self.direction = check_direction(direction)
+        self.first_input = first_input
+        self.chunk_size = chunk_size
+        self.supports_masking = True
+
+    def build(self, features_shape, unit_ids_shape):
+        dim = self.embedding.output_dim
+        if len(features_shape) != 3 or features_shape[-1] != dim:
+            raise ValueError(
+                "`features` must have shape (batch, length, dim) with the dimension of "
+                f"the embedding, dim={dim}. Received a shape: {features_shape}."
+            )
+        if not self.embedding.built:
+            self.embedding.build(unit_ids_shape)
+        self.cells = []
+        for layer in range(self.num_layers):
+            cell = keras.layers.GRUCell(
+                dim, dtype=self.dtype_policy, name=f"cell_{layer}"
+            )
+            cell.build((None, dim))
+            self.cells.append(cell)
+
+    def call(self, features, unit_ids, positions=None, features_mask=None):
+        features = zero_padding(features, features_mask)
+        target_ids, valid = context_targets(
+            unit_ids, positions, self.context_length, self.direction, features_mask
+        )
+        current_ids = unit_ids
+        if positions is not None:
+            features = ops.take(features, positions, axis=1)
+            current_ids = ops.take(unit_ids, positions, axis=1)
+        shape = ops.shape(features)
+        dim = self.embedding.output_dim
+        table = ops.convert_to_tensor(self.embedding.embeddings)
+
+        states = [ops.reshape(features, (-1, dim))] * self.num_layers
+        outputs = []
+        for step in range(self.context_length):
+            previous_ids = current_ids if step == 0 else target_ids[..., step - 1]
+            hidden = self._embed(table, previous_ids, first=step == 0)
+            for layer, cell in enumerate(self.cells):
+                hidden, states[layer] = self._advance(cell, hidden, states[layer])
+            outputs.append(ops.reshape(hidden, shape))
+        values = log_likelihood(
+            ops.stack(outputs, axis=2), table, target_ids, self.chunk_size
+        )
+        return ops.where(valid, values, ops.zeros_like(values))
+
+    def compute_mask(self, features, previous_mask=None):
+        return None
+
+    def compute_output_shape(
+        self, features_shape, unit_ids_shape, positions_shape=None
+    ):
+        num_positions = (positions_shape or features_shape[1:])[0]
+        return (features_shape[0], num_positions, self.context_length)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "embedding": keras.saving.serialize_keras_object(self.embedding),
+            "context_length": self.context_length,
+            "num_layers": self.num_layers,
+            "direction": self.direction,
+            "first_input": self.first_input,
+            "chunk_size": self.chunk_size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        embedding = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**{**config, "embedding": embedding})
+
+    def _embed(self, table, unit_ids, first):
+        """Embed to rows `(batch * num_positions, dim)` in the compute dtype."""
+        rows = ops.take(table, ops.reshape(unit_ids, (-1,)), axis=0)
+        rows = ops.cast(rows, self.compute_dtype)
+        if first and self.first_input == "zeros":
+            return ops.zeros_like(rows)
+        return rows
+
+    def _advance(self, cell, hidden, state):
+        hidden, state = cell(hidden, [state])
+        return hidden, state[0] if isinstance(state, (list, tuple)) else state

@@ -1,0 +1,127 @@
+"""One graph out of many: a softmax mixture of graphs and of their products."""
+
+import keras
+from keras import ops
+
+from glomo_keras.ops.mixture import mix_graphs
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class GraphMixer(keras.layers.Layer):
+    """Mix the graphs of one direction, and their products, by learned weights.
+
+        M[i, j] = sum_{t, k} w[i, t, k] N_{t,k}[i, j],   w = softmax over all (t, k)
+
+    with the terms N: G^1 ... G^L and, if `composed`, their products of two to L
+    layers (the product of one layer is G^1 itself). One softmax goes over all terms
+    and heads. The weights are free parameters, or computed from the features of the
+    receiver i. They start equal.
+
+    Rows of M sum to at most one: rows of the graphs that are empty stay so.
+
+    Masking: rows of padded receivers are zeros. The output carries no mask.
+
+    Args:
+        num_mixtures: int, how many mixed graphs are made.
+        composed: bool, whether products of graphs are among the terms.
+        conditional: bool, whether the weights depend on the receiver's features.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Call arguments:
+        features: float tensor `(batch, length, dim)`.
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+        features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+
+    Returns:
+        Float tensor `(batch, num_mixtures, length, length)` in the compute dtype.
+
+    Raises:
+        ValueError: if `num_mixtures` is not positive or a shape does not fit.
+
+    Example:
+
+    >>> mixer = GraphMixer(num_mixtures=2)
+    >>> graphs = keras.ops.ones((3, 2, 5, 7, 7)) / 7
+    >>> tuple(mixer(keras.ops.ones((3, 7, 11)), graphs).shape)
+    (3, 2, 7, 7)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, mixed graph.
+    """
+
+    def __init__(self, num_mixtures=1, composed=True, conditional=True, **kwargs):
+        super().__init__(**kwargs)
+        if num_mixtures < 1:
+            raise ValueError(
+                "`num_mixtures` must be a positive integer. Received: "
+                f"num_mixtures={num_mixtures}."
+            )
+        self.num_mixtures = num_mixtures
+        self.composed = composed
+        self.conditional = conditional
+        self.supports_masking = True
+
+    def build(self, features_shape, graphs_shape):
+        if len(features_shape) != 3:
+            raise ValueError(
+                "`features` must have shape (batch, length, dim). Received a shape of "
+                f"rank {len(features_shape)}: {features_shape}."
+            )
+        if len(graphs_shape) != 5:
+            raise ValueError(
+                "`graphs` must have shape (batch, layers, heads, length, length): all "
+                "layers of one direction. Received a shape of rank "
+                f"{len(graphs_shape)}: {graphs_shape}."
+            )
+        _, num_layers, num_heads, _, _ = graphs_shape
+        num_terms = 2 * num_layers - 1 if self.composed else num_layers
+        self._weights_shape = (self.num_mixtures, num_terms, num_heads)
+        size = self.num_mixtures * num_terms * num_heads
+        if self.conditional:
+            self.kernel = self.add_weight(
+                name="kernel", shape=(features_shape[-1], size), initializer="zeros"
+            )
+        self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+
+    def call(self, features, graphs, features_mask=None):
+        weights = self.mixture_weights(features)
+        mixed = mix_graphs(graphs, weights, self.composed)
+        if features_mask is not None:
+            real = ops.cast(features_mask, "bool")[:, None, :, None]
+            mixed = ops.where(real, mixed, ops.zeros_like(mixed))
+        return mixed
+
+    def mixture_weights(self, features):
+        """Weights of all terms and heads; those of one mixture sum to one.
+
+        Args:
+            features: float tensor `(batch, length, dim)`.
+
+        Returns:
+            Float tensor `(batch, length, num_mixtures, terms, heads)`, or
+            `(1, 1, num_mixtures, terms, heads)` if they are free parameters. The
+            terms are G^1 ... G^L, then the products of two to L layers.
+        """
+        mixtures, terms, heads = self._weights_shape
+        logits = ops.convert_to_tensor(self.bias)[None, None]
+        if self.conditional:
+            features = ops.cast(features, self.compute_dtype)
+            logits = ops.matmul(features, self.kernel) + logits
+        leading = ops.shape(logits)[:2]
+        logits = ops.reshape(logits, (*leading, mixtures, terms * heads))
+        weights = ops.softmax(logits, axis=-1)
+        weights = ops.cast(weights, self.compute_dtype)
+        return ops.reshape(weights, (*leading, mixtures, terms, heads))
+
+    def compute_mask(self, features, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, features_shape, graphs_shape):
+        return (graphs_shape[0], self.num_mixtures, *graphs_shape[-2:])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_mixtures": self.num_mixtures,
+            "composed": self.composed,
+            "conditional": self.conditional,
+        }

@@ -1,0 +1,172 @@
+"""Key and query networks: two stacks of masked convolutions."""
+
+import keras
+
+from glomo_keras.layers.masked_convolution import MaskedConvolution
+from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.visibility import check_direction
+
+NORMALIZATIONS = ("layer", "batch", None)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class MaskedKeyQueryCNN(keras.layers.Layer):
+    """Keys and queries of units from the units around them that may be seen.
+
+    Two stacks with the same structure and separate weights. Each of their
+    `num_layers` layers is
+
+        h <- dropout(activation(normalize(convolution(h masked))))
+
+    and sees a unit and the `kernel_size - 1` before it in `direction`, so that key
+    and query of unit i depend on units <= i (forward) or >= i (backward) alone.
+
+    Masking: padded units are zeros before every convolution and in the outputs.
+
+    `normalization="batch"` takes its statistics over time while training, so that
+    earlier keys and queries then depend on later units. In inference it is causal.
+    It is there for parity with the authors' program; the default never leaks.
+
+    Args:
+        filters: int, channels of every layer.
+        kernel_size: int, units that a convolution sees.
+        num_layers: int, convolutions in each stack. The receptive field is
+            `num_layers * (kernel_size - 1) + 1` units.
+        direction: `"forward"` or `"backward"`.
+        normalization: `"layer"`, `"batch"` or `None`.
+        activation: activation function or its name.
+        dropout: float in [0, 1), rate of the dropout after every layer.
+        seed: int or None, seed of the dropout.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Call arguments:
+        features: float tensor `(batch, length, dim)`.
+        mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+        training: bool, whether to apply dropout.
+
+    Returns:
+        `(keys, queries)`, float tensors `(batch, length, filters)` in the compute
+        dtype; each carries `mask`.
+
+    Raises:
+        ValueError: if an argument is out of its range or `features` is not of
+            rank 3.
+
+    Example:
+
+    >>> network = MaskedKeyQueryCNN(filters=5)
+    >>> keys, queries = network(keras.ops.ones((2, 7, 3)))
+    >>> tuple(keys.shape), tuple(queries.shape)
+    ((2, 7, 5), (2, 7, 5))
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        num_layers=4,
+        direction="forward",
+        normalization="layer",
+        activation="relu",
+        dropout=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, value in (
+            ("filters", filters),
+            ("kernel_size", kernel_size),
+            ("num_layers", num_layers),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {name}={value}."
+                )
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f'`normalization` must be "layer", "batch" or None. Received: '
+                f"normalization={normalization!r}."
+            )
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.num_layers = num_layers
+        self.direction = check_direction(direction)
+        self.normalization = normalization
+        self.activation = keras.activations.get(activation)
+        self.dropout = dropout
+        self.seed = seed
+        self.supports_masking = True
+
+    def build(self, features_shape):
+        self.key_stack = self._build_stack("keys", features_shape)
+        self.query_stack = self._build_stack("queries", features_shape)
+
+    def call(self, features, mask=None, training=None):
+        keys = self._run_stack(self.key_stack, features, mask, training)
+        queries = self._run_stack(self.query_stack, features, mask, training)
+        return keys, queries
+
+    def compute_mask(self, features, previous_mask=None):
+        return [previous_mask, previous_mask]
+
+    def compute_output_shape(self, features_shape):
+        shape = (*features_shape[:-1], self.filters)
+        return shape, shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "num_layers": self.num_layers,
+            "direction": self.direction,
+            "normalization": self.normalization,
+            "activation": keras.activations.serialize(self.activation),
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+    def _build_stack(self, name, shape):
+        """Make the convolution, normalization and dropout of every layer."""
+        stack = []
+        for layer in range(self.num_layers):
+            convolution = MaskedConvolution(
+                self.filters,
+                self.kernel_size,
+                self.direction,
+                dtype=self.dtype_policy,
+                name=f"{name}_convolution_{layer}",
+            )
+            convolution.build(shape)
+            shape = convolution.compute_output_shape(shape)
+            normalization = self._make_normalization(f"{name}_normalization_{layer}")
+            if normalization is not None:
+                normalization.build(shape)
+            dropout = keras.layers.Dropout(
+                self.dropout, seed=self.seed, dtype=self.dtype_policy
+            )
+            stack.append((convolution, normalization, dropout))
+        return stack
+
+    def _make_normalization(self, name):
+        if self.normalization == "layer":
+            return keras.layers.LayerNormalization(
+                epsilon=1e-6, dtype=self.dtype_policy, name=name
+            )
+        if self.normalization == "batch":
+            return keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
+            )
+        return None
+
+    def _run_stack(self, stack, hidden, mask, training):
+        for convolution, normalization, dropout in stack:
+            hidden = convolution(zero_padding(hidden, mask))
+            if self.normalization == "batch":
+                hidden = normalization(hidden, training=training, mask=mask)
+            elif self.normalization == "layer":
+                hidden = normalization(hidden)
+            hidden = dropout(self.activation(hidden), training=training)
+        return zero_padding(hidden, mask)

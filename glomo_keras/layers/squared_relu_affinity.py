@@ -1,0 +1,244 @@
+"""Sparse relational graphs from keys and queries: eq. 1."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.affinity import mean_visible_score
+from glomo_keras.ops.affinity import normalize_rows
+from glomo_keras.ops.affinity import squared_relu
+from glomo_keras.ops.precision import raise_precision
+from glomo_keras.ops.visibility import check_direction
+from glomo_keras.ops.visibility import visible_pairs
+
+THRESHOLDS = ("mean", "scalar", "query", None)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class SquaredReLUAffinity(keras.layers.Layer):
+    """Graphs of several layers and heads, one for each, from keys and queries.
+
+        k = W_k key, q = W_q query                      (per layer and head)
+        score[i, j] = <q_i, k_j> - threshold
+        graph[i, j] = relu(score[i, j])^2 / sum_j' relu(score[i, j'])^2
+
+    over the senders j that receiver i may see. A row sums to one, or is exactly
+    zero where no visible score exceeds the threshold.
+
+    The threshold decides whether heads stay alive. `"mean"`, the mean score of the
+    receiver's visible senders, has no parameters and never empties a row whose
+    visible scores differ: some score always exceeds their mean. A receiver with a
+    single visible sender, or with equal scores, has an empty row. `"scalar"` is the
+    paper's bias (threshold = -b), one a layer, starting at zero; `"query"` is
+    linear in the projected query, the authors' program; `None` is zero.
+
+    Masking: padded senders have no weight, padded receivers have rows of zeros. The
+    output carries no mask. Scores and sums are computed in float32 when the compute
+    dtype is a 16-bit one.
+
+    For another score rule, override `activate`.
+
+    Args:
+        num_graph_layers: int, number of graph layers.
+        num_heads: int, number of heads of each.
+        key_dim: int, size of a head's keys and queries.
+        direction: `"forward"` (receivers read units before them) or `"backward"`.
+        threshold: `"mean"`, `"scalar"`, `"query"` or `None`.
+        use_bias: bool, whether the projections have biases.
+        top_k: int or None. Keep the `top_k` largest activations of a row alone.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Call arguments:
+        keys: float tensor `(batch, length, dim)`.
+        queries: float tensor `(batch, length, dim)`.
+        keys_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+        queries_mask: bool tensor `(batch, length)`, or `None`.
+
+    Returns:
+        Float tensor `(batch, num_graph_layers, num_heads, length, length)` in the
+        compute dtype, receivers in rows, senders in columns.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the shapes do not fit.
+
+    Example:
+
+    >>> affinity = SquaredReLUAffinity(num_graph_layers=3, num_heads=2, key_dim=5)
+    >>> units = keras.random.normal((2, 7, 11), seed=0)
+    >>> tuple(affinity(units, units).shape)
+    (2, 3, 2, 7, 7)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1.
+    """
+
+    def __init__(
+        self,
+        num_graph_layers,
+        num_heads,
+        key_dim,
+        direction="forward",
+        threshold="mean",
+        use_bias=False,
+        top_k=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for name, value in (
+            ("num_graph_layers", num_graph_layers),
+            ("num_heads", num_heads),
+            ("key_dim", key_dim),
+            ("top_k", 1 if top_k is None else top_k),
+        ):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {name}={value}."
+                )
+        if threshold not in THRESHOLDS:
+            raise ValueError(
+                '`threshold` must be "mean", "scalar", "query" or None. Received: '
+                f"threshold={threshold!r}."
+            )
+        self.num_graph_layers = num_graph_layers
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.direction = check_direction(direction)
+        self.threshold = threshold
+        self.use_bias = use_bias
+        self.top_k = top_k
+        self.supports_masking = True
+
+    def build(self, keys_shape, queries_shape):
+        for name, shape in (("keys", keys_shape), ("queries", queries_shape)):
+            if len(shape) != 3:
+                raise ValueError(
+                    f"`{name}` must have shape (batch, length, dim). Received a shape "
+                    f"of rank {len(shape)}: {shape}."
+                )
+        heads = (self.num_graph_layers, self.num_heads, self.key_dim)
+        for name, dim in (("key", keys_shape[-1]), ("query", queries_shape[-1])):
+            kernel = self.add_weight(
+                name=f"{name}_kernel",
+                shape=(dim, int(np.prod(heads))),
+                initializer="glorot_uniform",
+            )
+            bias = None
+            if self.use_bias:
+                bias = self.add_weight(
+                    name=f"{name}_bias",
+                    shape=(int(np.prod(heads)),),
+                    initializer="zeros",
+                )
+            setattr(self, f"{name}_kernel", kernel)
+            setattr(self, f"{name}_bias", bias)
+        if self.threshold == "query":
+            self.threshold_kernel = self.add_weight(
+                name="threshold_kernel",
+                shape=(self.num_graph_layers, self.key_dim),
+                initializer="zeros",
+            )
+        if self.threshold in ("scalar", "query"):
+            self.threshold_bias = self.add_weight(
+                name="threshold_bias",
+                shape=(self.num_graph_layers,),
+                initializer="zeros",
+            )
+
+    def call(self, keys, queries, keys_mask=None, queries_mask=None):
+        keys = zero_padding(keys, keys_mask)
+        queries = zero_padding(queries, queries_mask)
+        keys = self._project(keys, self.key_kernel, self.key_bias)
+        queries = self._project(queries, self.query_kernel, self.query_bias)
+        visible = visible_pairs(
+            ops.shape(keys)[-2], self.direction, keys_mask, queries_mask
+        )
+        if len(visible.shape) == 3:
+            visible = visible[:, None, None]  # layers and heads share it
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        scores = self._subtract_threshold(scores, queries, visible)
+        # What must not be seen does not reach the score rule either.
+        scores = ops.where(visible, scores, ops.zeros_like(scores))
+        activations = self.activate(scores)
+        if self.top_k is not None:
+            activations = self._keep_largest(activations, visible)
+        return ops.cast(normalize_rows(activations, visible), self.compute_dtype)
+
+    def activate(self, scores):
+        """Turn scores into activations that are not negative: the score rule.
+
+        Args:
+            scores: float tensor `(batch, num_graph_layers, num_heads, length,
+                length)`, threshold subtracted, zero at invisible pairs.
+
+        Returns:
+            Float tensor of the same shape; every row is divided by its sum after.
+
+        Example (softmax over the visible senders):
+
+        >>> class SoftmaxAffinity(SquaredReLUAffinity):
+        ...     def activate(self, scores):
+        ...         highest = keras.ops.max(scores, axis=-1, keepdims=True)
+        ...         return keras.ops.exp(scores - highest)
+        """
+        return squared_relu(scores)
+
+    def compute_mask(self, keys, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, keys_shape, queries_shape):
+        return (
+            keys_shape[0],
+            self.num_graph_layers,
+            self.num_heads,
+            queries_shape[1],
+            keys_shape[1],
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_graph_layers": self.num_graph_layers,
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "direction": self.direction,
+            "threshold": self.threshold,
+            "use_bias": self.use_bias,
+            "top_k": self.top_k,
+        }
+
+    def _project(self, features, kernel, bias):
+        """Project to `(batch, layers, heads, length, key_dim)`."""
+        projected = ops.matmul(features, kernel)
+        if bias is not None:
+            projected = projected + bias
+        heads = (self.num_graph_layers, self.num_heads, self.key_dim)
+        projected = ops.reshape(projected, (-1, ops.shape(features)[1], *heads))
+        # float16 overflows in the products that follow.
+        return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
+
+    def _subtract_threshold(self, scores, queries, visible):
+        if self.threshold is None:
+            return scores
+        if self.threshold == "mean":
+            centered = scores - mean_visible_score(scores, visible)
+            # Equal scores differ from their mean by rounding alone, and what is left
+            # would be scaled up to a full row.
+            dtype = keras.backend.standardize_dtype(scores.dtype)
+            epsilon = 64 * float(np.finfo(dtype).eps)
+            return ops.where(
+                ops.abs(centered) <= epsilon * ops.abs(scores), -1.0, centered
+            )
+        threshold = ops.cast(self.threshold_bias, scores.dtype)
+        threshold = threshold[:, None, None, None]  # (layers, heads, receivers, 1)
+        if self.threshold == "query":
+            kernel = ops.cast(self.threshold_kernel, scores.dtype)
+            linear = ops.matmul(queries, kernel[:, None, :, None])
+            threshold = threshold + linear
+        return scores - threshold
+
+    def _keep_largest(self, activations, visible):
+        # Zeros appended, so that there are top_k values however short the text.
+        seen = ops.where(visible, activations, ops.zeros_like(activations))
+        padded = ops.pad(seen, ((0, 0),) * 4 + ((0, self.top_k),))
+        smallest = ops.top_k(padded, self.top_k)[0][..., -1:]
+        return ops.where(seen >= smallest, seen, ops.zeros_like(seen))

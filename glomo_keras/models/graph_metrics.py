@@ -1,0 +1,64 @@
+"""Metrics of pretraining: likelihood, and the state of the graphs."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class Perplexity(keras.metrics.Mean):
+    """Exponential of the mean negative log-likelihood in nats.
+
+        perplexity = exp(sum weight * nats / sum weight)
+
+    Args:
+        name: str, name of the metric.
+        dtype: dtype of the result.
+
+    Example:
+
+    >>> perplexity = Perplexity()
+    >>> perplexity.update_state(keras.ops.log([2.0, 8.0]))
+    >>> round(float(perplexity.result()), 4)
+    4.0
+    """
+
+    def __init__(self, name="perplexity", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def result(self):
+        return ops.exp(super().result())
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class DeadHeads(keras.metrics.Metric):
+    """Number of heads that had no active sender in any row since the last reset.
+
+    Args:
+        num_heads: int, how many heads are watched, of all layers and directions.
+        name: str, name of the metric.
+        dtype: dtype of the result.
+
+    Example:
+
+    >>> dead = DeadHeads(num_heads=3)
+    >>> dead.update_state(keras.ops.array([0.0, 4.0, 0.0]))
+    >>> float(dead.result())
+    2.0
+    """
+
+    def __init__(self, num_heads, name="dead_heads", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.num_heads = num_heads
+        self.active = self.add_variable(
+            (num_heads,), initializer="zeros", name="active"
+        )
+
+    def update_state(self, active, sample_weight=None):
+        """Add the numbers of active weights of the heads, `(num_heads,)`."""
+        self.active.assign_add(ops.cast(active, self.active.dtype))
+
+    def result(self):
+        return ops.sum(ops.cast(self.active == 0, self.dtype))
+
+    def get_config(self):
+        return {**super().get_config(), "num_heads": self.num_heads}

@@ -1,0 +1,311 @@
+"""Unsupervised pretraining of a graph predictor: context prediction."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.context_decoder import ContextDecoder
+from glomo_keras.layers.graph_propagation import GraphPropagation
+from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.models.graph_metrics import Perplexity
+from glomo_keras.ops.context import context_targets
+from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.ops.visibility import visible_pairs
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class GLoMoPretrainer(keras.Model):
+    """Trains a graph predictor on unit ids alone.
+
+    In each direction the embeddings f^0 of the units travel along the predicted
+    graphs, f^l = update(f^(l-1), G^l) for l = 1 ... L, and a decoder predicts from
+    f^L of every position the `context_length` units that follow. The loss is
+
+        mean over the directions of
+            mean over valid (position, step) pairs of -log p    (nats a unit)
+
+    After training `pretrainer.graph_predictor` is what is kept.
+
+    Metrics: `nats` (the loss as a mean over units), `forward_perplexity` and
+    `backward_perplexity` (of the first step), `density` (active share of visible
+    pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
+    sender), `dead_heads` (heads without an active sender in the whole epoch).
+
+    Args:
+        graph_predictor: `GraphPredictor`, what is trained.
+        context_length: int, units predicted from a position (the paper's D).
+        update: `"gru"` or `"residual"`, see `GraphPropagation`.
+        message: `"plain"` or `"product_concat"`, see `GraphPropagation`.
+        shared_update: bool, whether the graph layers of a direction share one
+            update.
+        num_decoder_layers: int, GRU layers of a decoder.
+        first_input: `"unit"` or `"zeros"`, see `ContextDecoder`.
+        num_positions: int or None. In training, positions drawn each step, with
+            replacement and the same for all sequences. `None` means every position.
+            Evaluation always takes every position.
+        chunk_size: int, units of the vocabulary that a softmax treats at once.
+        seed: int or None, seed of the positions.
+        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+
+    Call arguments:
+        inputs: int tensor `(batch, length)` of unit ids, 0 at padding; or a dict of
+            `unit_ids` and, optionally, of `padding_mask`, bool `(batch, length)`,
+            and `loss_scale`, float `(batch,)`. With `loss_scale` the loss is
+            `sum_b loss_scale[b] * (sum of sequence b's -log p)`, averaged over the
+            directions, in place of the mean over this batch: devices that are given
+            one over the number of valid pairs of the *global* batch share its mean.
+        training: bool, whether to draw positions and apply dropout.
+
+    Returns:
+        Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
+        num_positions, context_length)` and `<direction>_valid`: bool tensor of the
+        same shape; and `counts`: float tensor `(batch, 2, num_graph_layers,
+        num_heads, 5)` of what `glomo_keras.ops.graph_counts` counts.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> predictor = glomo_keras.models.GraphPredictor(13, embedding_dim=16)
+    >>> pretrainer = GLoMoPretrainer(predictor)
+    >>> pretrainer.compile("adam")
+    >>> history = pretrainer.fit(np.full((4, 7), 3), verbose=0)
+    >>> sorted(history.history)[:3]
+    ['backward_perplexity', 'dead_heads', 'density']
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.2, eq. 2 and 3.
+    """
+
+    def __init__(
+        self,
+        graph_predictor,
+        context_length=3,
+        update="gru",
+        message="plain",
+        shared_update=True,
+        num_decoder_layers=1,
+        first_input="unit",
+        num_positions=None,
+        chunk_size=8192,
+        seed=None,
+        **kwargs,
+    ):
+        kwargs.setdefault("dtype", graph_predictor.embedding.dtype_policy)
+        super().__init__(**kwargs)
+        if num_positions is not None and num_positions < 1:
+            raise ValueError(
+                "`num_positions` must be a positive integer or None (every position). "
+                f"Received: num_positions={num_positions}."
+            )
+        num_layers, num_heads = (
+            graph_predictor.num_graph_layers,
+            graph_predictor.num_heads,
+        )
+        if graph_predictor.embedding_dim % num_heads:
+            raise ValueError(
+                "`num_heads` of the graph predictor must divide its `embedding_dim`. "
+                f"Received: num_heads={num_heads}, "
+                f"embedding_dim={graph_predictor.embedding_dim}."
+            )
+        self.graph_predictor = graph_predictor
+        self.context_length = context_length
+        self.update = update
+        self.message = message
+        self.shared_update = shared_update
+        self.num_decoder_layers = num_decoder_layers
+        self.first_input = first_input
+        self.num_positions = num_positions
+        self.chunk_size = chunk_size
+        self.seed = seed
+        self._position_seed = keras.random.SeedGenerator(seed)
+        self.propagations, self.decoders = {}, {}
+        for direction in DIRECTIONS:
+            self.propagations[direction] = [
+                GraphPropagation(
+                    update,
+                    message,
+                    dtype=self.dtype_policy,
+                    name=f"{direction}_propagation_{layer}",
+                )
+                for layer in range(1 if shared_update else num_layers)
+            ]
+            self.decoders[direction] = ContextDecoder(
+                graph_predictor.embedding,
+                context_length,
+                num_decoder_layers,
+                direction,
+                first_input,
+                chunk_size,
+                dtype=self.dtype_policy,
+                name=f"{direction}_decoder",
+            )
+        self.nats = keras.metrics.Mean(name="nats")
+        self.perplexities = {
+            direction: Perplexity(name=f"{direction}_perplexity")
+            for direction in DIRECTIONS
+        }
+        self.shares = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("density", "empty_rows", "one_sender_rows")
+        }
+        self.dead_heads = DeadHeads(len(DIRECTIONS) * num_layers * num_heads)
+
+    def build(self, inputs_shape=None):
+        dim = self.graph_predictor.embedding_dim
+        features, unit_ids = (None, None, dim), (None, None)
+        graph = (None, self.graph_predictor.num_heads, None, None)
+        for direction in DIRECTIONS:
+            for propagation in self.propagations[direction]:
+                propagation.build(features, graph)
+            self.decoders[direction].build(features, unit_ids)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        unit_ids, padding_mask, loss_scale = _unpack(inputs)
+        features = self.feature_predictor(unit_ids, padding_mask, training=training)
+        outputs, counts = {}, []
+        for direction in DIRECTIONS:
+            positions = self._draw_positions(unit_ids) if training else None
+            outputs[direction] = self.decoders[direction](
+                features[direction][-1],
+                unit_ids,
+                positions=positions,
+                features_mask=padding_mask,
+            )
+            _, outputs[f"{direction}_valid"] = context_targets(
+                unit_ids, positions, self.context_length, direction, padding_mask
+            )
+            visible = visible_pairs(
+                ops.shape(unit_ids)[1], direction, padding_mask, padding_mask
+            )
+            counted = graph_counts(features["graphs"][direction], visible)
+            counts.append(ops.stack(list(counted.values()), axis=-1))
+        outputs["counts"] = ops.stack(counts, axis=1)
+        if loss_scale is None:
+            self.add_loss(self._mean_loss(outputs))
+        return outputs
+
+    def feature_predictor(self, unit_ids, padding_mask, training=None):
+        """Features of every graph layer, and the graphs they travelled along.
+
+        Args:
+            unit_ids: int tensor `(batch, length)`.
+            padding_mask: bool tensor `(batch, length)`, `True` at real units.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
+            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns.
+        """
+        graphs = self.graph_predictor(
+            {"unit_ids": unit_ids, "padding_mask": padding_mask}, training=training
+        )
+        features = {"graphs": graphs}
+        embedded = self.graph_predictor.embedding(unit_ids)
+        embedded = ops.where(
+            padding_mask[..., None], embedded, ops.zeros_like(embedded)
+        )
+        for direction in DIRECTIONS:
+            layers = [embedded]
+            for layer in range(self.graph_predictor.num_graph_layers):
+                propagation = self.propagations[direction][
+                    0 if self.shared_update else layer
+                ]
+                graph = graphs[direction][:, layer]
+                layers.append(
+                    propagation(layers[-1], graph, features_mask=padding_mask)
+                )
+            features[direction] = layers
+        return features
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        _, _, loss_scale = _unpack(x)
+        if loss_scale is None:  # the mean that `call` added
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
+        return ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        for direction in DIRECTIONS:
+            nats = -y_pred[direction]
+            valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
+            self.nats.update_state(nats, sample_weight=valid)
+            self.perplexities[direction].update_state(
+                nats[..., 0], sample_weight=valid[..., 0]
+            )
+        # Sums over the batch: (directions, layers, heads, kinds of count)
+        counts = ops.sum(y_pred["counts"], axis=0)
+        active, visible, empty_rows, one_sender_rows, receivers = (
+            counts[..., kind] for kind in range(5)
+        )
+        for name, part, whole in (
+            ("density", active, visible),
+            ("empty_rows", empty_rows, receivers),
+            ("one_sender_rows", one_sender_rows, receivers),
+        ):
+            part, whole = ops.sum(part), ops.sum(whole)
+            share = part / ops.maximum(whole, 1.0)
+            self.shares[name].update_state(share, sample_weight=whole)
+        self.dead_heads.update_state(ops.reshape(active, (-1,)))
+        return self.get_metrics_result()
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "graph_predictor": keras.saving.serialize_keras_object(
+                self.graph_predictor
+            ),
+            "context_length": self.context_length,
+            "update": self.update,
+            "message": self.message,
+            "shared_update": self.shared_update,
+            "num_decoder_layers": self.num_decoder_layers,
+            "first_input": self.first_input,
+            "num_positions": self.num_positions,
+            "chunk_size": self.chunk_size,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        graph_predictor = keras.saving.deserialize_keras_object(
+            config["graph_predictor"], custom_objects=custom_objects
+        )
+        return cls(**{**config, "graph_predictor": graph_predictor})
+
+    def _draw_positions(self, unit_ids):
+        if self.num_positions is None:
+            return None
+        length = ops.shape(unit_ids)[1]
+        return keras.random.randint(
+            (self.num_positions,), 0, length, dtype="int32", seed=self._position_seed
+        )
+
+    def _mean_loss(self, outputs):
+        means = []
+        for direction in DIRECTIONS:
+            valid = ops.cast(outputs[f"{direction}_valid"], outputs[direction].dtype)
+            number = ops.maximum(ops.sum(valid), 1.0)
+            means.append(-ops.sum(outputs[direction]) / number)
+        return sum(means) / len(means)
+
+
+def _unpack(inputs):
+    """Return unit ids, padding mask and loss scale (or None) of either input form."""
+    if not isinstance(inputs, dict):
+        inputs = {"unit_ids": inputs}
+    unknown = set(inputs) - {"unit_ids", "padding_mask", "loss_scale"}
+    if unknown or "unit_ids" not in inputs:
+        raise ValueError(
+            "`inputs` must be unit ids or a dict of `unit_ids` and, optionally, "
+            f"`padding_mask` and `loss_scale`. Received the keys: {sorted(inputs)}."
+        )
+    unit_ids = inputs["unit_ids"]
+    padding_mask = inputs.get("padding_mask")
+    if padding_mask is None:
+        padding_mask = unit_ids != 0
+    return unit_ids, ops.cast(padding_mask, "bool"), inputs.get("loss_scale")

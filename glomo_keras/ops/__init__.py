@@ -1,0 +1,29 @@
+"""The mathematics of GLoMo: pure functions of tensors, on every Keras backend."""
+
+from glomo_keras.ops.affinity import mean_visible_score
+from glomo_keras.ops.affinity import normalize_rows
+from glomo_keras.ops.affinity import squared_relu
+from glomo_keras.ops.affinity import squared_relu_affinity
+from glomo_keras.ops.composition import compose_graphs
+from glomo_keras.ops.composition import propagate
+from glomo_keras.ops.context import context_targets
+from glomo_keras.ops.context import log_likelihood
+from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.mixture import mix_graphs
+from glomo_keras.ops.mixture import mixed_messages
+from glomo_keras.ops.visibility import visible_pairs
+
+__all__ = [
+    "compose_graphs",
+    "context_targets",
+    "graph_counts",
+    "log_likelihood",
+    "mean_visible_score",
+    "mix_graphs",
+    "mixed_messages",
+    "normalize_rows",
+    "propagate",
+    "squared_relu",
+    "squared_relu_affinity",
+    "visible_pairs",
+]

@@ -1,0 +1,60 @@
+"""Graphs at work: propagation along one graph, products along several."""
+
+from keras import ops
+
+
+def compose_graphs(graphs):
+    """Products of the graphs of the first layers, head by head.
+
+        composed^1 = G^1,   composed^l = G^l @ composed^(l-1)
+
+    which is the paper's product G^1 ... G^l in its transposed orientation: what a
+    receiver of layer l reads, l steps along the graphs.
+
+    Args:
+        graphs: float tensor `(batch, layers, heads, length, length)`, receivers in
+            rows.
+
+    Returns:
+        Float tensor of the same shape, index 0 of axis 1 being G^1 itself.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> tuple(compose_graphs(graphs).shape)
+    (2, 3, 5, 7, 7)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, Lambda.
+    """
+    composed = [graphs[:, 0]]
+    for layer in range(1, graphs.shape[1]):
+        composed.append(ops.matmul(graphs[:, layer], composed[-1]))
+    return ops.stack(composed, axis=1)
+
+
+def propagate(features, graph):
+    """Weighted sums of the senders' features; each head moves its own slice.
+
+        messages[i, slice k] = sum_j graph[k, i, j] features[j, slice k]
+
+    Args:
+        features: float tensor `(batch, length, dim)`, `dim` a multiple of `heads`.
+        graph: float tensor `(batch, heads, length, length)`, receivers in rows.
+
+    Returns:
+        Float tensor `(batch, length, dim)`.
+
+    Example:
+
+    >>> features = keras.ops.array([[[1.0, 0], [0, 1], [1, 1]]])
+    >>> graph = keras.ops.array([[[[0.0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]]]])
+    >>> keras.ops.convert_to_numpy(propagate(features, graph)).tolist()
+    [[[0.0, 0.0], [1.0, 0.0], [0.25, 0.75]]]
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 2, the weighted sum.
+    """
+    heads, dim = graph.shape[1], features.shape[-1]
+    _, length, _ = ops.shape(features)
+    slices = ops.reshape(features, (-1, length, heads, dim // heads))
+    messages = ops.matmul(graph, ops.transpose(slices, (0, 2, 1, 3)))
+    return ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (-1, length, dim))

@@ -1,0 +1,120 @@
+"""What the context decoder predicts, and how likely it is: eq. 3."""
+
+from keras import ops
+
+from glomo_keras.ops.precision import raise_precision
+from glomo_keras.ops.visibility import check_direction
+
+
+def context_targets(
+    unit_ids, positions=None, context_length=3, direction="forward", mask=None
+):
+    """Units that follow given positions, nearest first.
+
+        target_ids[b, p, d] = unit_ids[b, positions[p] + d + 1]   (forward)
+        target_ids[b, p, d] = unit_ids[b, positions[p] - d - 1]   (backward)
+
+    Args:
+        unit_ids: int tensor `(batch, length)`.
+        positions: int tensor `(num_positions,)`, each in [0, length), or `None` for
+            every position.
+        context_length: int, how many units follow.
+        direction: `"forward"` or `"backward"`.
+        mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+
+    Returns:
+        `(target_ids, valid)`, int and bool tensors `(batch, num_positions,
+        context_length)`. A pair is valid if position and target are real units of
+        the sequence; elsewhere the id is that of some unit and means nothing.
+
+    Example:
+
+    >>> targets, valid = context_targets(keras.ops.array([[7, 8, 9]]))
+    >>> keras.ops.convert_to_numpy(targets[0, 0]).tolist()[:2]
+    [8, 9]
+    >>> keras.ops.convert_to_numpy(valid[0]).astype(int).tolist()
+    [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 3.
+    """
+    check_direction(direction)
+    batch, length = ops.shape(unit_ids)
+    if positions is None:
+        positions = ops.arange(length)
+    positions = ops.cast(positions, "int32")
+    steps = ops.arange(1, context_length + 1, dtype="int32")
+    steps = steps if direction == "forward" else -steps
+    places = positions[:, None] + steps[None, :]  # (num_positions, context_length)
+    inside = ops.logical_and(places >= 0, places < length)
+    places = ops.clip(places, 0, length - 1)
+    target_ids = ops.take(unit_ids, places, axis=1)
+    valid = ops.broadcast_to(inside[None], (batch, *ops.shape(inside)))
+    if mask is not None:
+        mask = ops.cast(mask, "bool")
+        valid = ops.logical_and(valid, ops.take(mask, places, axis=1))
+        valid = ops.logical_and(valid, ops.take(mask, positions, axis=1)[..., None])
+    return target_ids, valid
+
+
+def log_likelihood(outputs, table, targets, chunk_size=8192):
+    """Log-probability of the targets under a full softmax over a vocabulary.
+
+        log p = table[target] . output - log sum_v exp(table[v] . output)
+
+    Exact, yet the logits of no more than `chunk_size` units of the vocabulary are
+    held at once, forward and backward: the gradient recomputes them.
+
+    Args:
+        outputs: float tensor `(..., dim)`.
+        table: float tensor `(vocabulary_size, dim)`.
+        targets: int tensor `(...)`, ids in the vocabulary.
+        chunk_size: int, how many units of the vocabulary are treated at once.
+
+    Returns:
+        Float tensor `(...)`, in float32 for 16-bit inputs.
+
+    Example:
+
+    >>> outputs, table = keras.ops.ones((2, 3, 5)), keras.ops.ones((7, 5))
+    >>> values = log_likelihood(outputs, table, keras.ops.zeros((2, 3), "int32"))
+    >>> round(float(values[0, 0]), 4)  # log(1 / 7)
+    -1.9459
+    """
+    outputs, table = raise_precision(outputs), raise_precision(table)
+    dim = outputs.shape[-1]
+    rows = ops.reshape(outputs, (-1, dim))
+    chosen = ops.take(table, targets, axis=0)
+    log_normalizer = _log_sum_exp_logits(rows, table, chunk_size)
+    return ops.sum(outputs * chosen, axis=-1) - ops.reshape(
+        log_normalizer, ops.shape(targets)
+    )
+
+
+def _log_sum_exp_logits(rows, table, chunk_size):
+    """`logsumexp(rows @ table^T)` over the vocabulary, in chunks: `(num_rows,)`."""
+    size = table.shape[0]
+    chunks = [(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
+
+    def logits(rows, table, chunk):
+        return ops.matmul(rows, ops.transpose(table[chunk[0] : chunk[1]]))
+
+    @ops.custom_gradient
+    def function(rows, table):
+        parts = [ops.logsumexp(logits(rows, table, c), axis=-1) for c in chunks]
+        total = ops.logsumexp(ops.stack(parts), axis=0)
+
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            rows_gradient, table_gradients = ops.zeros_like(rows), []
+            for chunk in chunks:
+                shares = ops.exp(logits(rows, table, chunk) - total[:, None])
+                shares = shares * upstream[:, None]
+                rows_gradient = rows_gradient + ops.matmul(
+                    shares, table[chunk[0] : chunk[1]]
+                )
+                table_gradients.append(ops.matmul(ops.transpose(shares), rows))
+            return rows_gradient, ops.concatenate(table_gradients, axis=0)
+
+        return total, gradient
+
+    return function(rows, table)

@@ -1,0 +1,90 @@
+"""Mixed graphs, and the messages along them, for given mixture weights."""
+
+from keras import ops
+
+from glomo_keras.ops.composition import compose_graphs
+
+
+def mix_graphs(graphs, weights, composed=True):
+    """Weighted sum of the graphs and of their products.
+
+        M_m[i, j] = sum_{t, k} weights[i, m, t, k] N_{t,k}[i, j]
+
+    with the terms N in the order G^1 ... G^L, then (`composed`) the products of two
+    to L layers.
+
+    Args:
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+        weights: float tensor `(batch or 1, length or 1, mixtures, terms, heads)`.
+        composed: bool, whether the products are among the terms.
+
+    Returns:
+        Float tensor `(batch, mixtures, length, length)`.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> weights = keras.ops.ones((1, 1, 1, 5, 5)) / 25
+    >>> tuple(mix_graphs(graphs, weights).shape)
+    (2, 1, 7, 7)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3.
+    """
+    terms = graphs
+    if composed:
+        terms = ops.concatenate([graphs, compose_graphs(graphs)[:, 1:]], axis=1)
+    return _mix(terms, weights)
+
+
+def mixed_messages(features, graphs, weights, composed=True):
+    """Messages along the mixed graphs, without a product of graph and graph.
+
+        messages_m = M_m @ features
+
+    Products act on features: (G^2 @ G^1) @ H is computed as G^2 @ (G^1 @ H).
+
+    Args:
+        features: float tensor `(batch, length, dim)`.
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+        weights: float tensor `(batch or 1, length or 1, mixtures, terms, heads)`.
+        composed: bool, whether the products are among the terms.
+
+    Returns:
+        Float tensor `(batch, length, mixtures * dim)`, mixture by mixture.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> weights = keras.ops.ones((1, 1, 1, 5, 5)) / 25
+    >>> tuple(mixed_messages(keras.ops.ones((2, 7, 11)), graphs, weights).shape)
+    (2, 7, 11)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
+    """
+    num_layers, num_mixtures = graphs.shape[1], weights.shape[2]
+    length, dim = ops.shape(features)[1], features.shape[-1]
+    # Single layers: mixing the graphs first leaves one product a mixture.
+    mixed = _mix(graphs, weights[..., :num_layers, :])
+    messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)
+    messages = ops.transpose(messages, (0, 2, 1, 3))
+    if composed and num_layers > 1:
+        reached = ops.matmul(graphs[:, 0], features[:, None])
+        for layer in range(1, num_layers):
+            # (batch, heads, length, dim)
+            reached = ops.matmul(graphs[:, layer], reached)
+            share = weights[..., num_layers + layer - 1, :]
+            messages = messages + ops.matmul(
+                share, ops.transpose(reached, (0, 2, 1, 3))
+            )
+    return ops.reshape(messages, (-1, length, num_mixtures * dim))
+
+
+def _mix(terms, weights):
+    """Sum terms `(batch, terms, heads, i, j)` by weights `(b, i, mixtures, t, k)`."""
+    num_terms = terms.shape[1] * terms.shape[2]
+    batch, length = ops.shape(terms)[0], ops.shape(terms)[-1]
+    rows = ops.reshape(terms, (batch, num_terms, length, length))
+    rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, receivers, terms, senders)
+    flat = (*ops.shape(weights)[:2], weights.shape[2], num_terms)
+    mixed = ops.matmul(ops.reshape(weights, flat), rows)
+    return ops.transpose(mixed, (0, 2, 1, 3))

@@ -1,0 +1,72 @@
+"""Which sender a receiver may read."""
+
+from keras import ops
+
+DIRECTIONS = ("forward", "backward")
+
+
+def check_direction(direction):
+    """Raise unless `direction` is one of the two.
+
+    Args:
+        direction: the value to check.
+
+    Returns:
+        `direction`.
+
+    Raises:
+        ValueError: if it is neither `"forward"` nor `"backward"`.
+
+    Example:
+
+    >>> check_direction("forward")
+    'forward'
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(
+            '`direction` must be "forward" (a unit reads those before it) or '
+            f'"backward" (those after it). Received: direction={direction!r}.'
+        )
+    return direction
+
+
+def visible_pairs(length, direction="forward", keys_mask=None, queries_mask=None):
+    """Pairs of units of which the first may read the second.
+
+        visible[i, j] = (j < i if forward, j > i if backward)
+                        and keys_mask[j] and queries_mask[i]
+
+    The order is strict: no unit reads itself.
+
+    Args:
+        length: int or scalar int tensor, number of units.
+        direction: `"forward"` or `"backward"`.
+        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
+        queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
+            `None`.
+
+    Returns:
+        Bool tensor `(length, length)`, or `(batch, length, length)` with a mask:
+        receivers in rows, senders in columns.
+
+    Raises:
+        ValueError: if `direction` is unknown.
+
+    Example:
+
+    >>> keras.ops.convert_to_numpy(visible_pairs(3)).astype(int)
+    array([[0, 0, 0],
+           [1, 0, 0],
+           [1, 1, 0]])
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1, the mask of eq. 1.
+    """
+    check_direction(direction)
+    units = ops.arange(length)
+    receivers, senders = units[:, None], units[None, :]
+    visible = senders < receivers if direction == "forward" else senders > receivers
+    if keys_mask is not None:
+        visible = ops.logical_and(visible, ops.cast(keys_mask, "bool")[:, None, :])
+    if queries_mask is not None:
+        visible = ops.logical_and(visible, ops.cast(queries_mask, "bool")[:, :, None])
+    return visible

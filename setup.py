@@ -1,0 +1,49 @@
+"""Packaging of glomo_keras: metadata, dependencies and extras."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "(.+)"', (ROOT / "glomo_keras" / "version.py").read_text()
+).group(1)
+
+PLOTS = ["matplotlib>=3.8"]
+ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
+LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 no longer brings it
+
+setup(
+    name="glomo_keras",
+    version=VERSION,
+    description="Keras layers that learn relational graphs from unlabelled data "
+    "(GLoMo) and transfer them into any Keras model",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["glomo_keras", "glomo_keras.*"]),
+    install_requires=[
+        "keras>=3.15,<3.16",
+        "numpy>=1.26",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-text>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.9,<4.10",
+    ],
+    extras_require={
+        "plots": PLOTS,
+        "analysis": ANALYSIS,
+        "recipes": PLOTS + LOGS,
+        "dev": PLOTS + ANALYSIS + LOGS + ["pytest>=8", "ruff>=0.9"],
+        "jax": ["jax>=0.10,<0.11"],
+    },
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
 
 
@@ -83,7 +84,7 @@ class GraphMixer(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
 
     def call(self, features, graphs, features_mask=None):
-        weights = self.mixture_weights(features)
+        weights = self.mixture_weights(zero_padding(features, features_mask))
         mixed = mix_graphs(graphs, weights, self.composed)
         if features_mask is not None:
             real = ops.cast(features_mask, "bool")[:, None, :, None]

@@ -83,8 +83,8 @@ class GraphTransfer(keras.layers.Layer):
         self._make_mixer("forward")  # wrong arguments raise here and not in `build`
         self.supports_masking = True
 
-    def build(self, features_shape, graphs_shape):
-        _check_graphs(graphs_shape)
+    def build(self, features_shape, graphs_shape=None):
+        _check_graphs(graphs_shape)  # Keras drops an empty dict: None
         self.mixers = {}
         for direction in DIRECTIONS:
             if direction in graphs_shape:
@@ -98,6 +98,11 @@ class GraphTransfer(keras.layers.Layer):
         self, features, graphs, features_mask=None, return_graphs=False, training=None
     ):
         _check_graphs(graphs)
+        if set(graphs) != set(self.mixers):
+            raise ValueError(
+                "`graphs` must hold the directions that the layer was built with: "
+                f"{sorted(self.mixers)}. Received: {sorted(graphs)}."
+            )
         features = zero_padding(features, features_mask)
         messages, mixed = [], {}
         for direction, mixer in self.mixers.items():

@@ -100,8 +100,16 @@ class GraphPredictor(keras.Model):
             "dropout": dropout,
         }
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        # Rows of length one: features and messages start at a scale that the updates
+        # of the features and the tied softmax respond to.
         embedding = keras.layers.ReversibleEmbedding(
-            vocabulary_size, embedding_dim, dtype=policy, name="embedding"
+            vocabulary_size,
+            embedding_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(
+                stddev=embedding_dim**-0.5
+            ),
+            dtype=policy,
+            name="embedding",
         )
         unit_ids = keras.Input((None,), dtype="int32", name="unit_ids")
         padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")

@@ -1,0 +1,33 @@
+"""Learned graphs under the lens: numbers, pictures, and ways to other libraries.
+
+SciPy and NetworkX (extra `analysis`) and matplotlib (extra `plots`) are imported by
+the functions that need them.
+"""
+
+from glomo_keras.analysis.arcs import plot_graph_arcs
+from glomo_keras.analysis.converters import TopSenders
+from glomo_keras.analysis.converters import to_networkx
+from glomo_keras.analysis.converters import to_scipy
+from glomo_keras.analysis.converters import top_senders
+from glomo_keras.analysis.link_recovery import LinkRecovery
+from glomo_keras.analysis.link_recovery import link_recovery
+from glomo_keras.analysis.plots import plot_graph_grid
+from glomo_keras.analysis.plots import plot_graph_heatmap
+from glomo_keras.analysis.statistics import graph_statistics
+from glomo_keras.analysis.training_plots import plot_graph_statistics
+from glomo_keras.analysis.training_plots import plot_history
+
+__all__ = [
+    "LinkRecovery",
+    "TopSenders",
+    "graph_statistics",
+    "link_recovery",
+    "plot_graph_arcs",
+    "plot_graph_grid",
+    "plot_graph_heatmap",
+    "plot_graph_statistics",
+    "plot_history",
+    "to_networkx",
+    "to_scipy",
+    "top_senders",
+]

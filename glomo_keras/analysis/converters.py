@@ -1,0 +1,164 @@
+"""Learned graphs in the forms that other libraries work on."""
+
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+
+class TopSenders(NamedTuple):
+    """The strongest senders of every receiver.
+
+    Attributes:
+        indices: int32 array `(..., length, k)`, strongest sender first, -1 where the
+            receiver has no further sender.
+        weights: float array of the same shape, zero at an index of -1.
+    """
+
+    indices: np.ndarray
+    weights: np.ndarray
+
+
+def to_scipy(graph, threshold=0.0):
+    """Convert a graph to a sparse SciPy array.
+
+    Args:
+        graph: float array or tensor `(length, length)`, receivers in rows.
+        threshold: float, weights above it are kept.
+
+    Returns:
+        A `scipy.sparse.csr_array` `(length, length)`: rows are receivers, columns
+        senders.
+
+    Raises:
+        ImportError: if SciPy is not installed.
+        ValueError: if `graph` is not a square matrix or `threshold` is negative.
+
+    Example:
+
+    >>> sparse = to_scipy([[0.0, 0, 0], [1, 0, 0], [0.1, 0.9, 0]], threshold=0.5)
+    >>> sparse.nnz, float(sparse[2, 1])
+    (2, 0.9)
+    """
+    graph = _square(graph, threshold)
+    try:
+        from scipy import sparse
+    except ImportError as error:
+        raise ImportError(_install("to_scipy", "SciPy")) from error
+    return sparse.csr_array(np.where(graph > threshold, graph, 0))
+
+
+def to_networkx(graph, units=None, threshold=0.0):
+    """Convert a graph to a directed NetworkX graph.
+
+    Nodes are positions, from 0 on, all of them, with the attribute `unit`. Edges run
+    from sender to receiver, the way that messages take, with the attribute `weight`.
+
+    Args:
+        graph: float array or tensor `(length, length)`, receivers in rows.
+        units: sequence of `length` strings, or `None` for no attribute.
+        threshold: float, edges have weights above it.
+
+    Returns:
+        A `networkx.DiGraph`.
+
+    Raises:
+        ImportError: if NetworkX is not installed.
+        ValueError: if `graph` is not a square matrix, `threshold` is negative, or
+            `units` has another length.
+
+    Example:
+
+    >>> converted = to_networkx([[0.0, 0], [0.75, 0]], units=["the", "cat"])
+    >>> list(converted.edges(data="weight"))
+    [(0, 1, 0.75)]
+    """
+    graph = _square(graph, threshold)
+    try:
+        import networkx
+    except ImportError as error:
+        raise ImportError(_install("to_networkx", "NetworkX")) from error
+    converted = networkx.DiGraph()
+    if units is None:
+        converted.add_nodes_from(range(len(graph)))
+    elif len(units) == len(graph):
+        converted.add_nodes_from((i, {"unit": unit}) for i, unit in enumerate(units))
+    else:
+        raise ValueError(
+            f"`units` must name the {len(graph)} units of `graph`. "
+            f"Received: {len(units)} units. Leave out what is padding in both."
+        )
+    for receiver, sender in np.argwhere(graph > threshold).tolist():
+        weight = float(graph[receiver, sender])
+        converted.add_edge(sender, receiver, weight=weight)
+    return converted
+
+
+def top_senders(graphs, k):
+    """Find the `k` strongest senders of every receiver.
+
+    Args:
+        graphs: float array or tensor `(..., length, length)`, receivers in rows.
+        k: int, how many senders, at most `length`.
+
+    Returns:
+        A `TopSenders`. Of equally strong senders the first comes first; where fewer
+        than `k` have a weight above zero, the rest is -1 with weight zero.
+
+    Raises:
+        ValueError: if the last two dimensions differ or `k` does not fit.
+
+    Example:
+
+    >>> found = top_senders([[0.0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]], k=2)
+    >>> found.indices.tolist()
+    [[-1, -1], [0, -1], [1, 0]]
+    >>> found.weights[2].tolist()
+    [0.75, 0.25]
+    """
+    graphs = _raise_precision(graphs)
+    if graphs.ndim < 2 or graphs.shape[-1] != graphs.shape[-2]:
+        raise ValueError(
+            "`graphs` must have shape (..., length, length). "
+            f"Received: shape {graphs.shape}."
+        )
+    if not 1 <= k <= graphs.shape[-1]:
+        raise ValueError(
+            f"`k` must lie between 1 and the number of units, {graphs.shape[-1]}. "
+            f"Received: k={k}."
+        )
+    # Stable, so that ties are in the order of the senders.
+    indices = np.argsort(-graphs, axis=-1, kind="stable")[..., :k]
+    weights = np.take_along_axis(graphs, indices, axis=-1)
+    active = weights > 0
+    return TopSenders(
+        np.where(active, indices, -1).astype("int32"),
+        np.where(active, weights, np.zeros_like(weights)),
+    )
+
+
+def _raise_precision(graphs):
+    graphs = np.asarray(ops.convert_to_numpy(graphs))
+    return graphs.astype(np.result_type(graphs.dtype, "float32"), copy=False)
+
+
+def _square(graph, threshold):
+    graph = _raise_precision(graph)
+    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
+        raise ValueError(
+            "`graph` must have shape (length, length). "
+            f"Received: shape {graph.shape}. Take one head: graphs[b, layer, head]."
+        )
+    if threshold < 0:
+        raise ValueError(
+            "`threshold` must not be negative: weights of zero are no edges. "
+            f"Received: threshold={threshold}."
+        )
+    return graph
+
+
+def _install(function, library):
+    return (
+        f"`{function}` needs {library}, which is not installed. "
+        'Run: pip install "glomo_keras[analysis]"'
+    )

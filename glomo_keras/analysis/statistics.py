@@ -1,0 +1,111 @@
+"""Numbers that tell sparse graphs from dense ones and living heads from dead ones."""
+
+import numpy as np
+from keras import ops
+
+from glomo_keras.ops import graph_counts
+from glomo_keras.ops import visible_pairs
+
+
+def graph_statistics(graphs, padding_mask=None, direction="forward"):
+    """Describe graphs by a few numbers for every head, and overall.
+
+    - `"density"`: active weights by visible pairs. A weight is active above zero.
+    - `"empty_rows"`: share of the receivers that read no sender although they see
+      one. Receivers that see none (the first unit, padding) count nowhere.
+    - `"one_sender_rows"`: share of the receivers that read exactly one sender.
+    - `"dead_heads"`: 1 for a head without any active weight in these graphs, else 0.
+      Overall it is the number of such heads.
+    - `"link_distance"`: mean distance between receiver and sender in units, weighted
+      by the graphs' weights.
+    - `"effective_senders"`: exp(entropy) of a row, on average over the rows that are
+      not empty: 1 for a single sender, n for n equal ones.
+
+    Args:
+        graphs: float array or tensor `(batch, layers, heads, length, length)`,
+            receivers in rows, of one direction.
+        padding_mask: bool array or tensor `(batch, length)`, `True` at real units,
+            or `None` if all are.
+        direction: `"forward"` or `"backward"`, that of the graphs.
+
+    Returns:
+        Dict of two dicts with the names above as keys: `"by_head"` of float arrays
+        `(layers, heads)` and `"overall"` of floats, over all rows of all heads. The
+        last two are NaN where there is no active weight to average over, shares
+        where there is no receiver.
+
+    Raises:
+        ValueError: if a shape does not fit or `direction` is unknown.
+
+    Example:
+
+    >>> graphs = np.array([[[[[0, 0, 0], [1, 0, 0], [0.5, 0.5, 0]]]]])
+    >>> overall = graph_statistics(graphs)["overall"]
+    >>> overall["density"], round(overall["effective_senders"], 6)
+    (1.0, 1.5)
+    """
+    graphs = np.asarray(ops.convert_to_numpy(graphs))
+    if graphs.ndim != 5 or graphs.shape[-1] != graphs.shape[-2]:
+        raise ValueError(
+            "`graphs` must have shape (batch, layers, heads, length, length). "
+            f"Received: shape {graphs.shape}. Pass the graphs of one direction."
+        )
+    # The predictor's 16-bit graphs are exact in float32.
+    graphs = graphs.astype(np.result_type(graphs.dtype, "float32"), copy=False)
+    if padding_mask is not None:
+        padding_mask = np.asarray(ops.convert_to_numpy(padding_mask)).astype(bool)
+        if padding_mask.shape != (graphs.shape[0], graphs.shape[-1]):
+            raise ValueError(
+                "`padding_mask` must have shape (batch, length) = "
+                f"{(graphs.shape[0], graphs.shape[-1])}. "
+                f"Received: shape {padding_mask.shape}."
+            )
+    visible = visible_pairs(
+        graphs.shape[-1], direction, keys_mask=padding_mask, queries_mask=padding_mask
+    )
+    totals = {
+        name: ops.convert_to_numpy(count).astype("float64").sum(axis=0)
+        for name, count in graph_counts(ops.convert_to_tensor(graphs), visible).items()
+    }
+    totals.update(_weight_totals(graphs, ops.convert_to_numpy(visible)))
+    overall = {name: float(value) for name, value in _shares(totals, np.sum).items()}
+    return {"by_head": _shares(totals, np.asarray), "overall": overall}
+
+
+def _weight_totals(graphs, visible):
+    """Sums over batch and rows, in float64: dict of arrays `(layers, heads)`."""
+    shape = graphs.shape[1:3]
+    totals = {"weight": np.zeros(shape), "distance": np.zeros(shape)}
+    totals["effective_senders"] = np.zeros(shape)
+    places = np.arange(graphs.shape[-1])
+    distances = np.abs(places[:, None] - places[None, :])
+    for sample, graph in enumerate(graphs):  # one at a time, for the memory
+        seen = visible if visible.ndim == 2 else visible[sample]
+        weights = np.where(seen, graph, 0.0).astype("float64")
+        row_sums = weights.sum(axis=-1)
+        # Rows of mixed and composed graphs sum to less than one.
+        shares = weights / np.where(row_sums > 0, row_sums, 1.0)[..., None]
+        entropies = -np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)), -1)
+        totals["weight"] += row_sums.sum(axis=-1)
+        totals["distance"] += (weights * distances).sum(axis=(-2, -1))
+        totals["effective_senders"] += np.sum(np.exp(entropies) * (row_sums > 0), -1)
+    return totals
+
+
+def _shares(totals, combine):
+    """Divide the totals, each head for itself or all heads together."""
+
+    def share(part, whole):
+        part, whole = combine(part), combine(whole)
+        # An empty share is NaN: a number would enter averages unseen.
+        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+
+    read_rows = totals["receivers"] - totals["empty_rows"]
+    return {
+        "density": share(totals["active"], totals["visible"]),
+        "empty_rows": share(totals["empty_rows"], totals["receivers"]),
+        "one_sender_rows": share(totals["one_sender_rows"], totals["receivers"]),
+        "dead_heads": combine((totals["active"] == 0).astype("float64")),
+        "link_distance": share(totals["distance"], totals["weight"]),
+        "effective_senders": share(totals["effective_senders"], read_rows),
+    }

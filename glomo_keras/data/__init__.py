@@ -1,0 +1,42 @@
+"""Text to windows of unit ids: units, vocabularies, corpora, windows.
+
+Names are imported on first use, so that `glomo_keras.data.windows`, `.planted`
+and `.prepared` (NumPy and Keras only) work where TensorFlow is not installed.
+"""
+
+import importlib
+
+_MODULE_OF = {
+    "Units": "units",
+    "character_offsets": "units",
+    "split_units": "units",
+    "valid_text": "units",
+    "Vocabulary": "vocabulary",
+    "DocumentCounts": "corpora",
+    "Documents": "corpora",
+    "read_documents": "corpora",
+    "docs_documents": "embedded",
+    "docs_pages": "embedded",
+    "labelled_paragraphs": "labelled",
+    "planted_sequences": "planted",
+    "prepare_corpus": "prepare",
+    "PreparedCorpus": "prepared",
+    "load_prepared": "prepared",
+    "WindowSequence": "windows",
+    "fixed_windows": "windows",
+    "window_starts": "windows",
+    "window_dataset": "pipeline",
+}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name):
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+    return getattr(module, name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

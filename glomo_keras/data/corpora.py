@@ -1,0 +1,264 @@
+"""Corpora by one spec string: files, tensorflow-datasets, or the embedded docs."""
+
+import dataclasses
+import glob
+import gzip
+import os
+import pathlib
+import re
+import warnings
+import zlib
+
+from glomo_keras.data import embedded
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# "= Title =" or, in the same style, the title of a section: "= = Title = =".
+_TITLE = re.compile(r"=+ .*\S =+")
+_TFDS_SPEC = re.compile(
+    r"(?P<name>[^:]+(?::[\d.*]+)?)"  # a colon and digits: a version, as tfds writes it
+    r"(?::(?P<split>[A-Za-z_]\w*(?:\[[^\]]*\])?))?"
+    r"(?::(?P<key>\w+))?"
+)
+
+
+@dataclasses.dataclass
+class DocumentCounts:
+    """What a pass over a corpus has read and skipped so far.
+
+    Attributes:
+        documents: int, documents given out.
+        lines: int, lines (of files) or texts (of data sets) read.
+        skipped_lines: int, those that were skipped because they are not UTF-8.
+    """
+
+    documents: int = 0
+    lines: int = 0
+    skipped_lines: int = 0
+
+
+class Documents:
+    """The documents of a corpus, as strings; may be iterated over many times.
+
+    Attributes:
+        spec: the spec string.
+        counts: `DocumentCounts` of the latest pass.
+        sources: list of `[name, size]` pairs that tell whether the corpus is still
+            the same: files and bytes, or packages and versions.
+    """
+
+    def __init__(self, spec, sources, read):
+        self.spec = spec
+        self.sources = sources
+        self.counts = DocumentCounts()
+        self._read = read
+
+    def __iter__(self):
+        self.counts = counts = DocumentCounts()
+        for document in self._read(counts):
+            counts.documents += 1
+            yield document
+        if not counts.documents:
+            raise ValueError(
+                f"The corpus {self.spec!r} is empty: {counts.lines} lines were read, "
+                f"{counts.skipped_lines} of them skipped because they are not UTF-8, "
+                "and no text was left. Give files or a data set with running text."
+            )
+
+
+def read_documents(spec):
+    """Finds the corpus that `spec` names and returns its documents.
+
+    - `docs`: English that comes with the installed packages, see
+      `glomo_keras.data.embedded`.
+    - `files:PATH...`: text files, plain or gzip, UTF-8. Several paths are separated
+      by commas or spaces, and each may be a pattern (`files:books/*.txt,more.txt.gz`).
+      A blank line or a `= Title =` line ends a document, whose lines are joined.
+      Lines that are not UTF-8 are skipped, counted and reported by a warning. A
+      relative path that does not exist is looked up in the folder that the
+      environment variable `GLOMO_DATA` names.
+    - `tfds:NAME[:SPLIT[:FEATURE]]`: a data set of tensorflow-datasets, one document
+      an example: `tfds:wikipedia/20230601.en`, `tfds:imdb_reviews:unsupervised`,
+      `tfds:glue/sst2:train[:10%]:sentence`. The split is `train` and the feature the
+      only text feature (or the one called `text`) where they are not given.
+
+    Args:
+        spec: string, as above.
+
+    Returns:
+        `Documents`: iterate for strings; `.counts` tells what was skipped.
+
+    Raises:
+        ValueError: for a spec that is none of these, and for an empty corpus (when
+            it is iterated over).
+        FileNotFoundError: if a path or pattern matches no file.
+        OSError: if an archive is damaged (when it is iterated over).
+
+    Example:
+
+    >>> documents = read_documents("docs")
+    >>> sum(len(document.split()) for document in documents) > 100_000
+    True
+    >>> documents.counts.skipped_lines
+    0
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "docs" and not rest:
+        sources = embedded.docs_versions()
+        return Documents(spec, sources, lambda counts: embedded.docs_documents())
+    if kind == "files" and rest.strip():
+        paths = _find_files(rest)
+        sources = [[path.name, path.stat().st_size] for path in paths]
+        return Documents(spec, sources, lambda counts: _read_files(paths, counts))
+    if kind == "tfds" and rest:
+        match = _TFDS_SPEC.fullmatch(rest)
+        if match:
+            return _tfds_documents(spec, **match.groupdict())
+    raise ValueError(
+        "`spec` must be 'docs', 'files:PATH...' or 'tfds:NAME[:SPLIT[:FEATURE]]'. "
+        f"Received: {spec!r}. To read files, write 'files:' before their paths."
+    )
+
+
+def _find_files(rest):
+    if _candidates(rest.strip()):  # one path that holds spaces or commas
+        return _candidates(rest.strip())
+    paths = []
+    for pattern in re.split(r"[,\s]+", rest.strip()):
+        found = _candidates(pattern) if pattern else []
+        if pattern and not found:
+            folder = os.environ.get("GLOMO_DATA")
+            tried = f"here ({os.getcwd()})" + (
+                f" nor under GLOMO_DATA ({folder})" if folder else ""
+            )
+            raise FileNotFoundError(
+                f"No file matches {pattern!r}, neither {tried}."
+                if folder
+                else f"No file matches {pattern!r} {tried}. Check the path, or set "
+                "GLOMO_DATA to the folder that relative paths start from."
+            )
+        paths += found
+    return paths
+
+
+def _candidates(pattern):
+    pattern = os.path.expanduser(pattern)
+    roots = [pathlib.Path()]
+    if os.environ.get("GLOMO_DATA"):
+        roots.append(pathlib.Path(os.environ["GLOMO_DATA"]))
+    for root in roots:
+        whole = str(root / pattern)
+        names = [whole] if os.path.exists(whole) else sorted(glob.glob(whole))
+        paths = [pathlib.Path(name) for name in names]
+        if paths:
+            return [path for path in paths if path.is_file()] or _reject(paths[0])
+    return []
+
+
+def _reject(path):
+    raise FileNotFoundError(
+        f"{path} is a folder. Name its files, for instance {path / '*.txt'}."
+    )
+
+
+def _read_files(paths, counts):
+    for path in paths:
+        lines = []
+        for line in _text_lines(path, counts):
+            if line and not _TITLE.fullmatch(line):
+                lines.append(line)
+            elif lines:
+                yield " ".join(lines)
+                lines = []
+        if lines:
+            yield " ".join(lines)
+
+
+def _text_lines(path, counts):
+    """Stripped lines of a file; those that are not UTF-8 are counted and left out."""
+    skipped = []
+    for number, line in enumerate(_byte_lines(path), start=1):
+        counts.lines += 1
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            counts.skipped_lines += 1
+            skipped.append(number)
+            continue
+        yield text.removeprefix("\ufeff").strip()
+    if skipped:
+        warnings.warn(
+            f"{path}: skipped {len(skipped)} of {number} lines that are not UTF-8 "
+            f"(the first is line {skipped[0]}). Convert the file to keep them.",
+            stacklevel=2,
+        )
+
+
+def _byte_lines(path):
+    with open(path, "rb") as file:
+        is_gzip = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if path.suffix == ".gz" and not is_gzip:
+            raise OSError(
+                f"{path} is not a gzip archive, although it is named like one. "
+                "Remove the .gz from its name if it is plain text, or fetch it again."
+            )
+        if not is_gzip:
+            yield from file
+            return
+        try:
+            yield from gzip.GzipFile(fileobj=file)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise OSError(
+                f"{path} is a damaged or truncated gzip archive ({error}). "
+                "Fetch or make it again."
+            ) from error
+
+
+def _tfds_documents(spec, name, split, key):
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"The corpus {spec!r} needs tensorflow-datasets: "
+            'pip install "tensorflow-datasets"'
+        ) from error
+
+    try:
+        builder = tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"{spec!r}: tensorflow-datasets has no data set {name!r} ({error}). "
+            "See https://www.tensorflow.org/datasets/catalog for the names."
+        ) from error
+    features = builder.info.features
+    text_keys = sorted(
+        name for name, kind in features.items() if isinstance(kind, tfds.features.Text)
+    )
+    if key is None and ("text" in text_keys or len(text_keys) == 1):
+        key = "text" if "text" in text_keys else text_keys[0]
+    if key not in text_keys:
+        raise ValueError(
+            f"{spec!r}: the feature must be one of {text_keys}, the text features of "
+            f"{name!r}. Received: {key!r}. Write tfds:{name}:SPLIT:FEATURE."
+        )
+
+    def read(counts):
+        builder.download_and_prepare()
+        dataset = builder.as_dataset(split=split or "train", shuffle_files=False)
+        for example in tfds.as_numpy(dataset):
+            counts.lines += 1
+            try:
+                text = example[key].decode("utf-8")
+            except UnicodeDecodeError:
+                counts.skipped_lines += 1
+                continue
+            if text.strip():
+                yield text
+        if counts.skipped_lines:
+            warnings.warn(
+                f"{spec}: skipped {counts.skipped_lines} of {counts.lines} examples "
+                "that are not UTF-8.",
+                stacklevel=2,
+            )
+
+    return Documents(spec, [[builder.info.full_name, None]], read)

@@ -1,0 +1,224 @@
+"""Turns a corpus into arrays of unit ids on disk, for training without TensorFlow."""
+
+import importlib.metadata
+import json
+import os
+import pathlib
+import tempfile
+import time
+
+import numpy as np
+
+from glomo_keras.data.corpora import read_documents
+from glomo_keras.data.prepared import METADATA_FILE
+from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.provisional_ids import ProvisionalIds
+from glomo_keras.data.vocabulary import Vocabulary
+
+_FORMAT = 1  # part of the settings: a change of the files' meaning prepares again
+_CHUNK_UNITS = 4_000_000  # that are translated to final ids at once
+
+
+def prepare_corpus(
+    spec,
+    directory,
+    vocabulary_size=20_000,
+    lowercase=True,
+    valid_fraction=0.02,
+    valid_spec=None,
+    limit=None,
+    seed=0,
+    log=print,
+):
+    r"""Splits a corpus into units, builds its vocabulary and writes arrays of ids.
+
+    Text is read once, in batches of documents. The files are `train_ids.npy`,
+    `train_offsets.npy`, `valid_ids.npy`, `valid_offsets.npy` (see `load_prepared`),
+    `vocabulary.txt` and `metadata.json`, which is written last. The vocabulary is
+    counted on the training documents alone. A directory that already holds the same
+    corpus with the same settings is left as it is; any other preparation in it is
+    replaced.
+
+    Args:
+        spec: string, see `read_documents`.
+        directory: path, made if it is missing.
+        vocabulary_size: int, ids at most, padding and unknown included.
+        lowercase: bool, whether units are lowered before they are looked up.
+        valid_fraction: float in [0, 1), share of the documents drawn for validation
+            (at least one unless it is 0). Not used with `valid_spec`.
+        valid_spec: string or None, a corpus of its own for validation.
+        limit: int or None. Reading of `spec` stops after the document that reaches
+            so many units.
+        seed: int, of the draw of validation documents.
+        log: function that takes lines of progress.
+
+    Returns:
+        Dict, the metadata: `settings`, `units`, `documents`, `coverage` (share of
+        units that are in the vocabulary) by split, `vocabulary_size`,
+        `skipped_lines`, `versions`, `seconds`.
+
+    Raises:
+        ValueError: if an argument is out of range, the corpus is empty, or it has
+            too few documents to draw from.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from glomo_keras.data import load_prepared
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> text = "A first text.\n\nA second, longer text."
+    >>> _ = (folder / "text.txt").write_text(text)
+    >>> metadata = prepare_corpus(
+    ...     f"files:{folder / 'text.txt'}", folder, valid_fraction=0.5, log=str
+    ... )
+    >>> metadata["documents"]
+    {'train': 1, 'valid': 1}
+    >>> len(load_prepared(folder).train_ids) == metadata["units"]["train"]
+    True
+    """
+    if not 0 <= valid_fraction < 1:
+        raise ValueError(
+            f"`valid_fraction` must be in [0, 1). Received: {valid_fraction}."
+        )
+    if limit is not None and limit < 1:
+        raise ValueError(f"`limit` must be None or at least 1. Received: {limit}.")
+    if vocabulary_size < 3:
+        raise ValueError(
+            "`vocabulary_size` must leave room for padding, unknown and one unit. "
+            f"Received: {vocabulary_size}. Use 3 or more."
+        )
+    directory = pathlib.Path(directory)
+    corpora = {"train": read_documents(spec)}
+    if valid_spec is not None:
+        corpora["valid"] = read_documents(valid_spec)
+    settings = {
+        "format": _FORMAT,
+        "spec": spec,
+        "valid_spec": valid_spec,
+        "sources": {split: corpus.sources for split, corpus in corpora.items()},
+        "vocabulary_size": vocabulary_size,
+        "lowercase": lowercase,
+        "valid_fraction": None if valid_spec else valid_fraction,
+        "limit": limit,
+        "seed": seed,
+    }
+    finished = read_metadata(directory)
+    if finished is not None:
+        if finished["settings"] == settings:
+            log(f"{directory} already holds this corpus, prepared with these settings.")
+            return finished
+        log(f"{directory} holds another preparation, which is replaced.")
+        (directory / METADATA_FILE).unlink()
+    directory.mkdir(parents=True, exist_ok=True)
+
+    started = time.monotonic()
+    with tempfile.TemporaryFile(dir=directory) as file:
+        stream = ProvisionalIds(file, log)
+        stream.read(corpora["train"], limit)
+        is_valid = np.zeros(stream.num_documents, dtype=bool)
+        if valid_spec is None:
+            is_valid[_draw(stream.num_documents, valid_fraction, seed, spec)] = True
+        else:
+            num_train = stream.num_documents
+            stream.read(corpora["valid"])
+            is_valid = np.arange(stream.num_documents) >= num_train
+        provisional_ids = stream.ids()
+        is_valid_unit = np.repeat(is_valid, stream.document_lengths)
+        counts = _count(provisional_ids, is_valid_unit, len(stream.distinct))
+        words = [unit.decode() for unit in stream.distinct]
+        vocabulary = Vocabulary.from_counts(
+            {
+                word: int(count)
+                for word, count in zip(words, counts, strict=True)
+                if count
+            },
+            max_size=vocabulary_size,
+            lowercase=lowercase,
+        )
+        vocabulary.save(directory / VOCABULARY_FILE)
+        dtype = np.uint16 if len(vocabulary) <= 2**16 else np.int32
+        final_ids = vocabulary.lookup(words).numpy().astype(dtype)
+        metadata = {
+            "settings": settings,
+            "vocabulary_size": len(vocabulary),
+            "documents": {},
+            "units": {},
+            "coverage": {},
+        }
+        for split, chosen in (("train", False), ("valid", True)):
+            lengths = stream.document_lengths[is_valid == chosen]
+            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            np.save(directory / f"{split}_offsets.npy", offsets)
+            known = _write_ids(
+                directory / f"{split}_ids.npy",
+                provisional_ids,
+                is_valid_unit == chosen,
+                final_ids,
+            )
+            metadata["documents"][split] = len(lengths)
+            metadata["units"][split] = int(offsets[-1])
+            metadata["coverage"][split] = round(known / max(1, int(offsets[-1])), 6)
+    metadata |= {
+        "skipped_lines": {
+            split: corpus.counts.skipped_lines for split, corpus in corpora.items()
+        },
+        "versions": {
+            name: importlib.metadata.version(name)
+            for name in ("tensorflow", "tensorflow-text", "numpy")
+        },
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    temporary = directory / f".{METADATA_FILE}.tmp"
+    temporary.write_text(json.dumps(metadata, indent=2) + "\n", "utf-8")
+    os.replace(temporary, directory / METADATA_FILE)
+    for split, units in metadata["units"].items():
+        log(
+            f"{split}: {metadata['documents'][split]:,} documents, {units:,} units, "
+            f"{metadata['coverage'][split]:.1%} of them in the vocabulary of "
+            f"{len(vocabulary):,}"
+        )
+    return metadata
+
+
+def _draw(num_documents, valid_fraction, seed, spec):
+    if valid_fraction == 0:
+        return []
+    if num_documents < 2:
+        raise ValueError(
+            f"{spec!r} has a single document, of which no validation documents can be "
+            "drawn. Separate documents by blank lines, give `valid_spec`, or set "
+            "valid_fraction=0."
+        )
+    num_valid = min(num_documents - 1, max(1, round(valid_fraction * num_documents)))
+    return np.random.default_rng(seed).permutation(num_documents)[:num_valid]
+
+
+def _chunks(length):
+    for start in range(0, length, _CHUNK_UNITS):
+        yield slice(start, start + _CHUNK_UNITS)
+
+
+def _count(provisional_ids, is_valid_unit, num_distinct):
+    counts = np.zeros(num_distinct, np.int64)
+    for chunk in _chunks(len(provisional_ids)):
+        train_ids = provisional_ids[chunk][~is_valid_unit[chunk]]
+        counts += np.bincount(train_ids, minlength=num_distinct)
+    return counts
+
+
+def _write_ids(path, provisional_ids, chosen, final_ids):
+    """Writes the final ids of the chosen units; returns how many are known."""
+    num_chosen = int(chosen.sum())
+    if not num_chosen:  # nothing can be mapped in an empty file
+        np.save(path, np.zeros(0, final_ids.dtype))
+        return 0
+    written, known = 0, 0
+    ids = np.lib.format.open_memmap(path, "w+", final_ids.dtype, shape=(num_chosen,))
+    for chunk in _chunks(len(provisional_ids)):
+        part = final_ids[provisional_ids[chunk][chosen[chunk]]]
+        ids[written : written + len(part)] = part
+        written += len(part)
+        known += int((part != 1).sum())
+    ids.flush()
+    return known

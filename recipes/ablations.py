@@ -14,6 +14,7 @@ class SoftmaxAffinity(SquaredReLUAffinity):
     """Softmax over the visible senders: every sender has some weight."""
 
     def activate(self, scores):
+        scores = scores * self.key_dim**-0.5  # unlike eq. 1, softmax has a scale
         highest = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True))
         return ops.exp(scores - highest)
 
@@ -47,7 +48,9 @@ class SoftmaxGraphPredictor(GraphPredictor):
     """Graph predictor with softmax graphs."""
 
     def make_affinity(self, **arguments):
-        return SoftmaxAffinity(**{**arguments, "threshold": None})
+        # The mean shifts all scores of a row, which a softmax does not see; but so one
+        # of them is positive, and none of the exponentials of a row can all vanish.
+        return SoftmaxAffinity(**{**arguments, "threshold": "mean"})
 
 
 @register

@@ -50,7 +50,7 @@ SIZES = {
         "num_positions": 20,
         "batch_size": 16,
         "steps_per_epoch": 250,
-        "epochs": 10,
+        "epochs": 8,
     },
     "base": {
         "vocabulary_size": 30_000,

@@ -25,11 +25,11 @@ from progress import EpochLine
 
 from glomo_keras.analysis import plot_history
 from glomo_keras.data import Vocabulary
+from glomo_keras.data import WindowSequence
+from glomo_keras.data import fixed_windows
 from glomo_keras.data import labelled_paragraphs
 from glomo_keras.data import load_prepared
 from glomo_keras.data import prepare_corpus
-from glomo_keras.data import WindowSequence
-from glomo_keras.data import fixed_windows
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor

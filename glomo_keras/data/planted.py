@@ -12,6 +12,8 @@ FIRST_KEY_ID = 3
 NUM_KINDS = 3
 KEYS_PER_KIND = 8
 NUM_KEYS = NUM_KINDS * KEYS_PER_KIND
+KINDS_PER_SEQUENCE = 2
+DEFINITIONS_PER_KIND = 7
 MIN_VALUES = 32
 NUM_FILLERS = 16
 MIN_LINK_LENGTH = 12
@@ -19,7 +21,7 @@ MAX_LINK_LENGTH = 50
 MIN_OPEN_DEFINITIONS = 4
 
 # Of the places where one could stand. They leave a fifth to a quarter of filler.
-_RECALL_RATE = 0.5
+_RECALL_RATE = 0.7
 _DEFINITION_RATE = 0.55
 
 
@@ -66,9 +68,10 @@ def planted_sequences(num_sequences, seed, num_values=MIN_VALUES):
       lie within these distances and are not recalled yet; each of them is recalled
       with the same probability, so that neither distance nor order tells which.
     - A sequence defines a key once and recalls it once at most. Many are never
-      recalled. No two definitions of a sequence have the same value.
-    - A sequence has at least one recall, more than four on average, of 3 kinds that are
-      equally frequent. All kinds share the values.
+      recalled. Values are drawn independently: what is in a sequence says nothing
+      about the value of the next definition.
+    - A sequence speaks of 2 of the 3 kinds, which are equally frequent, and has at
+      least one recall, six on average. All kinds share the values.
 
     Keys and values are separate ids: 0 padding (never occurs), 1 unknown (never
     occurs), 2 recall mark, 3 to 26 keys (8 of kind 0, 8 of kind 1, 8 of kind 2), 27
@@ -203,9 +206,10 @@ def _write(generator, num_sequences, num_values):
     slots = (num_sequences, NUM_KINDS, KEYS_PER_KIND)
     keys = np.broadcast_to(np.arange(NUM_KEYS).reshape(slots[1:]), slots)
     keys = generator.permuted(keys, axis=2) + FIRST_KEY_ID
-    values = np.broadcast_to(np.arange(num_values), (num_sequences, num_values))
-    values = generator.permuted(values, axis=1)[:, :NUM_KEYS].reshape(slots)
-    values = values + first_value
+    values = generator.integers(num_values, size=slots) + first_value
+    # A sequence speaks of some of the kinds, so that recalls are not rare.
+    kinds = generator.permuted(np.broadcast_to(np.arange(NUM_KINDS), slots[:2]), axis=1)
+    spoken_of = kinds < KINDS_PER_SEQUENCE
     # Position of the value of every definition that is open.
     senders = np.full(slots, -LENGTH)
     num_defined = np.zeros(slots[:2], int)
@@ -233,13 +237,10 @@ def _write(generator, num_sequences, num_values):
             senders[rows, kind, definition] = -LENGTH
             free_from[rows] = position + 3
             free &= ~recall
-        undefined = num_defined < KEYS_PER_KIND
-        num_open = np.where(undefined, (senders >= 0).sum(-1), KEYS_PER_KIND)
+        undefined = spoken_of & (num_defined < DEFINITIONS_PER_KIND)
         define = free & undefined.any(-1) & (dice[1] < _DEFINITION_RATE)
         rows = np.flatnonzero(define)
-        # The kind with the fewest open definitions, so that every kind has enough.
-        fewest = undefined & (num_open == num_open.min(-1, keepdims=True))
-        kind = _choose(generator, fewest[rows])
+        kind = _choose(generator, undefined[rows])
         definition = num_defined[rows, kind]
         unit_ids[rows, position] = keys[rows, kind, definition]
         unit_ids[rows, position + 1] = values[rows, kind, definition]

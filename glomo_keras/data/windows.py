@@ -164,8 +164,8 @@ class WindowSequence(keras.utils.PyDataset):
         shuffle=True,
         first_step=0,
     ):
-        # Not `workers`: Keras's queue for them is shared by the iterator that builds the
-        # model, whose batch would be lost, and a batch is cut in a tenth of a millisecond.
+        # No `workers`: Keras keeps one queue for them, and the batch that it draws to
+        # build a model would be lost. Cutting one takes a tenth of a millisecond.
         super().__init__()
         if batch_size < 1:
             raise ValueError(

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.initializers import MessageInitializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.composition import propagate
 
@@ -92,7 +93,11 @@ class GraphPropagation(keras.layers.Layer):
             )
         if self.update == "gru":
             self.cell = keras.layers.GRUCell(
-                dim, use_bias=self.use_bias, dtype=self.dtype_policy, name="cell"
+                dim,
+                use_bias=self.use_bias,
+                kernel_initializer=MessageInitializer(),
+                dtype=self.dtype_policy,
+                name="cell",
             )
             self.cell.build((None, dim if self.message == "plain" else 2 * dim))
         else:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.initializers import CurrentUnitInitializer
+
 
 class MaskedConvolution(keras.layers.Layer):
     """Convolution over a unit and the `kernel_size - 1` units before it.
@@ -51,7 +53,7 @@ class MaskedConvolution(keras.layers.Layer):
             name="kernel",
             shape=(self.kernel_size,) * spatial_rank
             + (features_shape[-1], self.filters),
-            initializer="glorot_uniform",
+            initializer=CurrentUnitInitializer(),
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"

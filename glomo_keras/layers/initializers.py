@@ -1,0 +1,78 @@
+"""Initial weights that let the first steps of training see what matters."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class CurrentUnitInitializer(keras.initializers.Initializer):
+    """Glorot-uniform kernels of a masked convolution, strongest at the current unit.
+
+    With equal weights, a stack of four convolutions of three units sees mostly the
+    unit four before the current one, which has one path of 81. Here the weights of
+    the units before the current one are `decay` times as large. The variance of the
+    output is that of the Glorot initialization.
+
+    Args:
+        decay: float in [0, 1], size of the weights before the current unit relative
+            to those of the current unit, which stands last in the kernel.
+        seed: int or None.
+
+    Example:
+
+    >>> kernel = CurrentUnitInitializer(decay=0.0)((3, 5, 7))
+    >>> float(keras.ops.max(keras.ops.abs(kernel[:-1])))
+    0.0
+    """
+
+    def __init__(self, decay=0.4, seed=None):
+        self.decay = decay
+        self.seed = seed
+        self._glorot = keras.initializers.GlorotUniform(seed=seed)
+
+    def __call__(self, shape, dtype=None):
+        kernel = self._glorot(shape, dtype=dtype)
+        scales = np.full(shape[0], self.decay)
+        scales[-1] = 1.0
+        scales *= np.sqrt(shape[0] / np.sum(scales**2))
+        scales = scales.reshape((-1,) + (1,) * (len(shape) - 1))
+        return kernel * ops.convert_to_tensor(scales, dtype=kernel.dtype)
+
+    def get_config(self):
+        return {"decay": self.decay, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class MessageInitializer(keras.initializers.Initializer):
+    """Glorot-uniform kernel of a GRU whose candidate starts near its messages.
+
+    The identity is added to the block that maps messages to the candidate state, so
+    that from the first step on what a unit reads stands in the basis of the
+    embeddings, where the tied softmax looks for it.
+
+    Args:
+        seed: int or None.
+
+    Example:
+
+    >>> kernel = MessageInitializer()((5, 15))
+    >>> tuple(kernel.shape)
+    (5, 15)
+    """
+
+    def __init__(self, seed=None):
+        self.seed = seed
+        self._glorot = keras.initializers.GlorotUniform(seed=seed)
+
+    def __call__(self, shape, dtype=None):
+        rows, columns = shape
+        units = columns // 3
+        kernel = self._glorot(shape, dtype=dtype)
+        # Messages are the last `units` inputs, candidates the last gate.
+        identity = np.zeros(shape)
+        identity[rows - units :, columns - units :] = np.eye(units)
+        return kernel + ops.convert_to_tensor(identity, dtype=kernel.dtype)
+
+    def get_config(self):
+        return {"seed": self.seed}

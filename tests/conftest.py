@@ -1,0 +1,74 @@
+"""Seeds, precisions and the places of golden values, for every test."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
+
+
+class Precision:
+    """A dtype and the tolerance that is promised in it."""
+
+    def __init__(self, dtype, tolerance):
+        self.dtype = dtype
+        self.tolerance = tolerance
+
+    def cast(self, array):
+        return np.asarray(array, self.dtype)
+
+    def assert_close(self, actual, expected):
+        actual = keras.ops.convert_to_numpy(actual)
+        assert actual.dtype == self.dtype
+        np.testing.assert_allclose(
+            actual, expected, rtol=self.tolerance, atol=self.tolerance
+        )
+
+
+@pytest.fixture(params=[("float64", 1e-9), ("float32", 1e-5)], ids=lambda p: p[0])
+def precision(request):
+    if request.param[0] == "float64" and keras.backend.backend() != "tensorflow":
+        pytest.skip("float64 is promised on the TensorFlow backend")
+    return Precision(*request.param)
+
+
+@pytest.fixture
+def float64():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("float64 is promised on the TensorFlow backend")
+    return Precision("float64", 1e-9)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    keras.utils.set_random_seed(20180614)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def random():
+    """A NumPy generator: inputs do not depend on what other tests drew."""
+    return np.random.default_rng(1806)
+
+
+@pytest.fixture(scope="session")
+def golden_path():
+    """Folder of exact values: `../shared/golden`, or what GLOMO_GOLDEN says."""
+    given = os.environ.get("GLOMO_GOLDEN")
+    path = pathlib.Path(given) if given else CHECKOUT.parent / "shared" / "golden"
+    if not (path / "released.npz").is_file():
+        pytest.skip(
+            f"no released.npz in {path}: exact values of the released program are "
+            "not part of the repository; GLOMO_GOLDEN names another folder"
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def released(golden_path):
+    with np.load(golden_path / "released.npz") as arrays:
+        return dict(arrays)

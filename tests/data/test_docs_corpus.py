@@ -1,0 +1,96 @@
+"""The embedded corpus and its labelled task, as they are on this machine."""
+
+import collections
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from glomo_keras.data import docs_pages
+from glomo_keras.data import labelled_paragraphs
+from glomo_keras.data import read_documents
+
+
+@pytest.fixture(scope="module")
+def documents():
+    return list(read_documents("docs"))
+
+
+def test_it_is_large_enough_to_train_on(documents):
+    num_words = [len(document.split()) for document in documents]
+    assert sum(num_words) > 200_000
+    assert sum(number for number in num_words if number >= 100) > 150_000
+
+
+def test_every_source_has_a_part():
+    words = collections.Counter()
+    for page in docs_pages():
+        words[page.source] += sum(len(text.split()) for text in page.paragraphs)
+    assert min(words[name] for name in ("python", "numpy", "keras", "tensorflow")) > 2e4
+    assert max(words.values()) < sum(words.values()) / 2
+
+
+def test_it_reads_as_english(documents):
+    text = " ".join(documents)
+    words = re.findall(r"\w+", text.lower())
+    most_common = [word for word, _ in collections.Counter(words).most_common(12)]
+    assert most_common[0] == "the"
+    assert {"of", "to", "is", "a", "and"} < set(most_common)
+    for mark in (">>>", "```", "::", "http://", "https://", ":class:", "---"):
+        assert mark not in text
+    assert not re.search(r"licen[sc]e|copyright|warranty", text, re.IGNORECASE)
+
+
+def test_no_paragraph_is_repeated():
+    paragraphs = [text for page in docs_pages() for text in page.paragraphs]
+    assert len(set(paragraphs)) == len(paragraphs)
+    beginnings = collections.Counter(text[:60] for text in paragraphs)
+    assert beginnings.most_common(1)[0][1] <= 12
+
+
+def test_nothing_of_the_packages_is_imported():
+    program = (
+        "import sys; from glomo_keras.data.embedded import _docstrings, _source_files;"
+        "from glomo_keras.data.embedded import _package_folder, docs_versions;"
+        "before = set(sys.modules);"
+        "assert docs_versions() and list(_source_files(_package_folder('matplotlib')));"
+        "assert not {'matplotlib', 'scipy.stats'} & (set(sys.modules) - before)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_labelled_classes_are_balanced_and_splits_differ():
+    train, labels, names = labelled_paragraphs("train")
+    test, test_labels, test_names = labelled_paragraphs("test")
+    assert names == test_names and {"python", "numpy", "keras"} <= set(names)
+    for texts, ids in ((train, labels), (test, test_labels)):
+        assert ids.dtype == np.int32 and len(texts) == len(ids)
+        counts = np.bincount(ids)
+        assert len(counts) == len(names) >= 4 and len(set(counts)) == 1
+        assert counts[0] >= 60
+        assert min(len(text.split()) for text in texts) >= 15
+    assert len(train) > len(test) and not set(train) & set(test)
+
+
+def test_labels_cannot_be_read_off_a_name():
+    texts, _, names = labelled_paragraphs("test")
+    for text in texts:
+        words = set(re.findall(r"[a-z0-9]+", text.lower()))
+        assert not words & {*names, "np", "tf", "jnp", "mpl", "plt"}, text
+
+
+def test_labelled_draw_is_by_seed():
+    first, labels, _ = labelled_paragraphs("test", max_per_class=13, seed=3)
+    again, _, _ = labelled_paragraphs("test", max_per_class=13, seed=3)
+    other, _, _ = labelled_paragraphs("test", max_per_class=13, seed=5)
+    assert first == again and first != other
+    assert np.bincount(labels).tolist() == [13] * len(set(labels))
+
+
+def test_labelled_bad_arguments():
+    with pytest.raises(ValueError, match="`split` must be 'train' or 'test'"):
+        labelled_paragraphs("valid")
+    with pytest.raises(ValueError, match="`max_per_class` must be at least 1"):
+        labelled_paragraphs("test", max_per_class=0)

@@ -1,0 +1,208 @@
+"""Preparation: arrays on disk that mean the text they came from."""
+
+import json
+
+import numpy as np
+import pytest
+
+from glomo_keras.data import Vocabulary
+from glomo_keras.data import load_prepared
+from glomo_keras.data import prepare as prepare_module
+from glomo_keras.data import prepare_corpus
+from glomo_keras.data import provisional_ids
+from glomo_keras.data import split_units
+
+WORDS = ["Alpha", "beta", "GAMMA", "delta", "alpha", "Beta", "naïve", "日"]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """23 documents of 3 to 25 words, and one line that is no unit at all."""
+    random = np.random.default_rng(7)
+    documents = [
+        " ".join(random.choice(WORDS, size=size, p=np.arange(8, 0, -1) / 36))
+        for size in range(3, 26)
+    ]
+    path = tmp_path / "text.txt"
+    path.write_text("\n\n".join([*documents, "\u200b"]), "utf-8")
+    return f"files:{path}", documents
+
+
+def texts_of(prepared, split):
+    ids = getattr(prepared, f"{split}_ids")
+    offsets = getattr(prepared, f"{split}_offsets")
+    words = [prepared.units[i] for i in ids]
+    pairs = zip(offsets[:-1], offsets[1:], strict=True)
+    return [" ".join(words[start:limit]) for start, limit in pairs]
+
+
+@pytest.mark.parametrize("batch_characters", [1, 200, 1_000_000])
+def test_ids_decode_to_the_text(corpus, tmp_path, monkeypatch, batch_characters):
+    spec, documents = corpus
+    monkeypatch.setattr(provisional_ids, "_BATCH_CHARACTERS", batch_characters)
+    monkeypatch.setattr(prepare_module, "_CHUNK_UNITS", 37)
+    metadata = prepare_corpus(spec, tmp_path / "out", valid_fraction=0.2, log=str)
+    prepared = load_prepared(tmp_path / "out")
+    assert prepared.metadata == metadata
+    train, valid = texts_of(prepared, "train"), texts_of(prepared, "valid")
+    assert len(valid) == 5 and len(train) == 19
+    lowered = [document.lower() for document in documents]
+    # The last document, of an invisible character, has no units.
+    assert sorted([*train, *valid]) == sorted([*lowered, ""])
+    assert train == [text for text in [*lowered, ""] if text in train]  # in order
+    assert metadata["units"]["train"] == len(prepared.train_ids)
+    assert metadata["documents"] == {"train": 19, "valid": 5}
+    assert metadata["skipped_lines"] == {"train": 0}
+
+
+def test_vocabulary_is_of_the_training_text_and_does_not_depend_on_batches(
+    corpus, tmp_path, monkeypatch
+):
+    spec, _ = corpus
+    arguments = dict(valid_fraction=0.3, vocabulary_size=6, log=str)
+    prepare_corpus(spec, tmp_path / "a", **arguments)
+    monkeypatch.setattr(provisional_ids, "_BATCH_CHARACTERS", 11)
+    metadata = prepare_corpus(spec, tmp_path / "b", **arguments)
+    for name in (
+        "vocabulary.txt",
+        "train_ids.npy",
+        "valid_ids.npy",
+        "train_offsets.npy",
+    ):
+        first, second = ((tmp_path / part / name).read_bytes() for part in "ab")
+        assert first == second
+    vocabulary = Vocabulary.load(tmp_path / "b" / "vocabulary.txt")
+    prepared = load_prepared(tmp_path / "b")
+    assert prepared.units == list(vocabulary.units) and vocabulary.lowercase
+    whole = load_prepared(_prepare(spec, tmp_path / "c", valid_fraction=0.3))
+    counted = Vocabulary.from_texts(texts_of(whole, "train"), 6, lowercase=True)
+    assert vocabulary.units == counted.units
+    for split in ("train", "valid"):
+        ids = getattr(prepared, f"{split}_ids")
+        assert metadata["coverage"][split] == pytest.approx((ids != 1).mean(), abs=1e-6)
+        assert 0.5 < metadata["coverage"][split] < 1
+
+
+def _prepare(spec, directory, **arguments):
+    prepare_corpus(spec, directory, log=str, **arguments)
+    return directory
+
+
+def test_cased_and_lookup_agree_with_the_vocabulary(corpus, tmp_path):
+    spec, _ = corpus
+    prepared = load_prepared(
+        _prepare(spec, tmp_path / "out", lowercase=False, valid_fraction=0)
+    )
+    assert {"Alpha", "alpha", "GAMMA"} < set(prepared.units)
+    assert prepared.units[0] == "[PAD]" and not len(prepared.valid_ids)
+    vocabulary = Vocabulary.load(tmp_path / "out" / "vocabulary.txt")
+    texts = texts_of(prepared, "train")
+    ids = vocabulary.lookup(split_units(texts).units).flat_values.numpy()
+    np.testing.assert_array_equal(prepared.train_ids, ids)
+    assert prepared.train_ids.dtype == np.uint16
+
+
+def test_large_vocabularies_get_int32(tmp_path):
+    path = tmp_path / "many.txt"
+    path.write_text(" ".join(f"w{i}" for i in range(70_001)) + "\n\nend")
+    directory = _prepare(
+        f"files:{path}", tmp_path / "out", valid_fraction=0, vocabulary_size=100_000
+    )
+    prepared = load_prepared(directory)
+    assert prepared.train_ids.dtype == np.int32
+    assert len(set(prepared.train_ids.tolist())) == 70_002 == len(prepared.units) - 2
+
+
+def test_a_validation_corpus_of_its_own(corpus, tmp_path):
+    spec, documents = corpus
+    other = tmp_path / "valid.txt"
+    other.write_text("Alpha unseen\n\nbeta")
+    directory = _prepare(spec, tmp_path / "out", valid_spec=f"files:{other}")
+    prepared = load_prepared(directory)
+    assert texts_of(prepared, "valid") == ["alpha [UNK]", "beta"]
+    assert len(texts_of(prepared, "train")) == len(documents) + 1
+    assert prepared.metadata["settings"]["valid_fraction"] is None
+    assert prepared.metadata["coverage"] == {"train": 1.0, "valid": 0.666667}
+
+
+@pytest.mark.parametrize("limit, expected", [(1, 1), (3, 1), (4, 2), (7, 2), (50, 8)])
+@pytest.mark.parametrize("batch_characters", [1, 1_000_000])
+def test_limit_ends_with_the_document_that_reaches_it(
+    corpus, tmp_path, monkeypatch, limit, expected, batch_characters
+):
+    # Documents of 3, 4, 5, ... units.
+    monkeypatch.setattr(provisional_ids, "_BATCH_CHARACTERS", batch_characters)
+    directory = _prepare(corpus[0], tmp_path / "out", limit=limit, valid_fraction=0)
+    prepared = load_prepared(directory)
+    assert np.diff(prepared.train_offsets).tolist() == [*range(3, 3 + expected)]
+
+
+def test_the_draw_is_by_seed(corpus, tmp_path):
+    draws = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 5)):
+        directory = _prepare(corpus[0], tmp_path / name, seed=seed, valid_fraction=0.2)
+        draws.append(texts_of(load_prepared(directory), "valid"))
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_finished_work_is_kept_and_other_settings_replace_it(corpus, tmp_path):
+    spec, _ = corpus
+    lines, directory = [], tmp_path / "out"
+    first = prepare_corpus(spec, directory, log=lines.append)
+    assert any("documents" in line and "a second" in line for line in lines)
+    before = {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
+    assert set(before) == {
+        *("train_ids.npy", "train_offsets.npy", "valid_ids.npy", "valid_offsets.npy"),
+        *("vocabulary.txt", "metadata.json"),
+    }
+    lines.clear()
+    assert prepare_corpus(spec, directory, log=lines.append) == first
+    assert len(lines) == 1 and "already holds" in lines[0]
+    assert before == {
+        path.name: path.stat().st_mtime_ns for path in directory.iterdir()
+    }
+
+    second = prepare_corpus(spec, directory, vocabulary_size=4, log=lines.append)
+    assert "replaced" in lines[1]
+    assert second["vocabulary_size"] == 4 == len(load_prepared(directory).units)
+
+    path = tmp_path / "text.txt"
+    path.write_text(path.read_text("utf-8") + "\n\nalpha beta", "utf-8")
+    third = prepare_corpus(spec, directory, vocabulary_size=4, log=lines.append)
+    assert sum(third["documents"].values()) == 1 + sum(second["documents"].values())
+
+
+def test_unfinished_work_is_not_loaded(corpus, tmp_path):
+    directory = _prepare(corpus[0], tmp_path / "out")
+    (directory / "metadata.json").write_text('{"settings": ')
+    with pytest.raises(FileNotFoundError, match="no finished preparation"):
+        load_prepared(directory)
+    _prepare(corpus[0], directory)
+    assert json.loads((directory / "metadata.json").read_text("utf-8"))["units"]
+    with pytest.raises(FileNotFoundError, match="no finished preparation"):
+        load_prepared(tmp_path / "nowhere")
+
+
+def test_bad_lines_are_counted(tmp_path):
+    path = tmp_path / "mixed.txt"
+    path.write_bytes(b"One two.\n\ncaf\xe9\n\nThree four.")
+    with pytest.warns(UserWarning, match="skipped 1 of 5"):
+        metadata = prepare_corpus(f"files:{path}", tmp_path / "out", log=str)
+    assert metadata["skipped_lines"] == {"train": 1}
+
+
+def test_errors(corpus, tmp_path):
+    spec, _ = corpus
+    for arguments, message in (
+        (dict(valid_fraction=1.0), r"`valid_fraction` must be in \[0, 1\)"),
+        (dict(valid_fraction=-0.1), "`valid_fraction` must be"),
+        (dict(limit=0), "`limit` must be None or at least 1"),
+        (dict(vocabulary_size=2), "`vocabulary_size` must leave room"),
+        (dict(limit=1), "has a single document.*valid_fraction=0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            prepare_corpus(spec, tmp_path / "out", log=str, **arguments)
+    empty = tmp_path / "empty.txt"
+    empty.write_text("\n")
+    with pytest.raises(ValueError, match="empty.txt' is empty"):
+        prepare_corpus(f"files:{empty}", tmp_path / "out", log=str)

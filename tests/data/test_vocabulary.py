@@ -1,0 +1,151 @@
+"""Vocabularies: order, look-up, the file, and export."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glomo_keras.data import Vocabulary
+
+COUNTS = {"the": 7, "cat": 3, "The": 3, "ant": 3, "naïve": 2, "日": 1}
+
+
+def test_order_is_by_count_then_by_unit():
+    vocabulary = Vocabulary.from_counts(COUNTS)
+    assert vocabulary.units == (
+        *("[PAD]", "[UNK]", "the", "The", "ant", "cat", "naïve", "日"),
+    )
+    reversed_counts = dict(reversed(COUNTS.items()))
+    assert Vocabulary.from_counts(reversed_counts).units == vocabulary.units
+
+
+def test_lowercase_adds_counts_up_and_size_includes_reserved_ids():
+    counts = {"Tie": 2, "tie": 2, "one": 3, "ÉTÉ": 1}
+    vocabulary = Vocabulary.from_counts(counts, max_size=4, lowercase=True)
+    assert vocabulary.units == ("[PAD]", "[UNK]", "tie", "one")
+    whole = Vocabulary.from_counts(counts, lowercase=True)
+    assert whole.units[2:] == ("tie", "one", "été")
+    assert whole.lookup(["TIE", "Été", "two", ""]).numpy().tolist() == [2, 4, 1, 1]
+    cased = Vocabulary.from_counts(counts)
+    assert cased.lookup(["TIE", "Tie", "tie"]).numpy().tolist() == [1, 3, 4]
+
+
+def test_lookup_keeps_raggedness_and_runs_in_a_graph():
+    vocabulary = Vocabulary.from_counts(COUNTS)
+    units = tf.ragged.constant([["the", "dog"], [], ["cat"]])
+
+    ids = tf.function(vocabulary.lookup)(units)
+    assert isinstance(ids, tf.RaggedTensor) and ids.dtype == tf.int32
+    assert ids.to_list() == [[2, 1], [], [5]]
+
+
+def test_encode_pads_masks_and_cuts():
+    vocabulary = Vocabulary.from_counts(COUNTS)
+    batch = vocabulary.encode(["The naïve cat", "", "Dog, the"])
+    assert batch["unit_ids"].dtype == tf.int32
+    assert batch["unit_ids"].numpy().tolist() == [[3, 6, 5], [0, 0, 0], [1, 1, 2]]
+    assert batch["padding_mask"].dtype == tf.bool
+    np.testing.assert_array_equal(batch["padding_mask"], batch["unit_ids"] != 0)
+    assert [unit.decode() for unit in batch["units"][2].numpy()] == ["Dog", ",", "the"]
+
+    for length, row in ((2, [3, 6]), (5, [3, 6, 5, 0, 0])):
+        batch = vocabulary.encode(["The naïve cat"], length=length)
+        assert batch["unit_ids"].numpy().tolist() == [row]
+        assert batch["padding_mask"].numpy().tolist() == [[i != 0 for i in row]]
+
+
+def test_encode_of_nothing_has_length_zero():
+    batch = Vocabulary.from_counts(COUNTS).encode(["", " \t"])
+    assert batch["unit_ids"].shape == batch["padding_mask"].shape == (2, 0)
+
+
+def test_decode_drops_padding_and_marks_the_unknown():
+    vocabulary = Vocabulary.from_texts(["A cat. A 日."], lowercase=True)
+    batch = vocabulary.encode(["A dog.", "cat"])
+    assert vocabulary.decode(batch["unit_ids"]) == [["a", "[UNK]", "."], ["cat"]]
+    assert vocabulary.decode(tf.ragged.constant([[3, 2], []], tf.int32)) == [
+        ["a", "."],
+        [],
+    ]
+    with pytest.raises(ValueError, match=r"in \[0, 6\).* from 2 to 6"):
+        vocabulary.decode([[2, 6]])
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_file_round_trip(tmp_path, lowercase):
+    path = tmp_path / "vocabulary.txt"
+    vocabulary = Vocabulary.from_counts(COUNTS, lowercase=lowercase)
+    vocabulary.save(path)
+    lines = path.read_text("utf-8").split("\n")
+    assert lines[0] == ("[PAD] lowercase=true" if lowercase else "[PAD]")
+    assert lines[1:3] == ["[UNK]", "the"] and lines[-1] == ""
+    loaded = Vocabulary.load(path)
+    assert loaded.units == vocabulary.units and loaded.lowercase == lowercase
+    texts = ["The cat naïve 日 dog [PAD]", "THE"]
+    expected = vocabulary.encode(texts)["unit_ids"].numpy()
+    np.testing.assert_array_equal(loaded.encode(texts)["unit_ids"], expected)
+    assert [file.name for file in tmp_path.iterdir()] == ["vocabulary.txt"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "vocabulary.txt"
+    Vocabulary(["old"]).save(path)
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        Vocabulary(["new"]).save(path)
+    assert path.read_text() == "[PAD]\n[UNK]\nold\n"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", r"line 1 must be '\[PAD\]'"),
+        (b"the\ncat\n", r"line 1 must be '\[PAD\]'.* Received: 'the'"),
+        (b"[PAD] uppercase\n[UNK]\n", "line 1 must be"),
+        (b"[PAD]\ncat\n", r"line 2 must be '\[UNK\]'. Received: \['cat'\]"),
+        (b"[PAD]\n", "line 2 must be"),
+        (b"[PAD]\n[UNK]\ncat\nthe\ncat\n", "line 5 repeats the unit 'cat'"),
+        (b"[PAD]\n[UNK]\n\ncat\n", "line 3 must be a unit without white space"),
+        (b"[PAD]\n[UNK]\ncat\r\n", "line 3 must be a unit without white space"),
+        (b"[PAD]\n[UNK]\ncaf\xe9\n", "byte 15 is not UTF-8"),
+    ],
+)
+def test_a_malformed_file_is_named_with_its_line(tmp_path, data, message):
+    path = tmp_path / "broken.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"broken.txt .*{message}"):
+        Vocabulary.load(path)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"`units`\[1\] repeats the unit 'a'"):
+        Vocabulary(["a", "a"])
+    with pytest.raises(ValueError, match=r"`units`\[0\] must be a unit"):
+        Vocabulary(["two words"])
+    with pytest.raises(ValueError, match="`max_size` must leave room"):
+        Vocabulary.from_counts(COUNTS, max_size=2)
+
+
+def test_export_carries_the_file_as_an_asset(tmp_path):
+    source = tmp_path / "here" / "vocabulary.txt"
+    source.parent.mkdir()
+    Vocabulary.from_counts(COUNTS).save(source)
+    vocabulary = Vocabulary.load(source)
+
+    module = tf.Module()
+    module.table = vocabulary.table
+    module.serve = tf.function(
+        lambda texts: vocabulary.encode(texts)["unit_ids"],
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+    )
+    tf.saved_model.save(module, str(tmp_path / "model"))
+    source.unlink()
+    assets = list((tmp_path / "model" / "assets").iterdir())
+    assert [asset.name for asset in assets] == ["vocabulary.txt"]
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    ids = loaded.serve(tf.constant(["the cat", "dog"]))
+    assert ids.numpy().tolist() == [[2, 5], [1, 0]]

@@ -1,0 +1,188 @@
+"""The one line that makes a model structure-aware."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import registry
+from keras import ops
+from weights import as_float64
+from weights import dense_of
+
+from glomo_keras.layers import GraphTransfer
+
+MASK = np.arange(7)[None] < np.array([[7], [4]])
+KINDS = [
+    {"num_mixtures": 2, "composed": True, "conditional": True},
+    {"num_mixtures": 1, "composed": False, "conditional": True, "units": 3},
+    {"num_mixtures": 3, "composed": True, "conditional": False},
+]
+each_kind = pytest.mark.parametrize(
+    "kind", KINDS, ids=lambda kind: "-".join(str(value) for value in kind.values())
+)
+each_side = pytest.mark.parametrize(
+    "directions",
+    [("forward", "backward"), ("forward",), ("backward",)],
+    ids=lambda directions: "-".join(directions),
+)
+
+
+def transfer_for(random, directions, dtype="float32", **arguments):
+    transfer = GraphTransfer(**arguments, dtype=dtype)
+    shape = (None, 3, 5, None, None)
+    transfer.build((None, None, 11), dict.fromkeys(directions, shape))
+    registry.randomize(transfer, random)
+    return transfer
+
+
+def inputs_for(random, directions, dtype="float32"):
+    features = random.normal(size=(2, 7, 11)).astype(dtype)
+    graphs = {
+        direction: registry.graph_array(random, direction, 2, (3, 5), 7).astype(dtype)
+        for direction in directions
+    }
+    return features, graphs
+
+
+def expected_of(transfer, features, graphs, mask=None):
+    features = features.astype(float)
+    messages, mixed = [], {}
+    for direction in ("forward", "backward"):
+        if direction not in graphs:
+            continue
+        mixer = transfer.mixers[direction]
+        logits = as_float64(mixer.bias)[None, None]
+        if transfer.conditional:
+            logits = features @ as_float64(mixer.kernel) + logits
+        terms = 5 if transfer.composed else 3
+        shape = (*logits.shape[:2], transfer.num_mixtures, terms, 5)
+        weights = reference.mixture_weights(logits.reshape(shape))
+        values = graphs[direction].astype(float)
+        mixed[direction] = reference.mix_graphs(values, weights, transfer.composed)
+        messages.append(reference.mixed_messages(features, mixed[direction]))
+    linear, gate = dense_of(transfer.fusion.linear), dense_of(transfer.fusion.gate)
+    messages = np.concatenate(messages, -1)
+    return reference.gated_fusion(features, messages, linear, gate, mask), mixed
+
+
+@each_kind
+@each_side
+def test_equals_reference(precision, random, kind, directions):
+    transfer = transfer_for(random, directions, precision.dtype, **kind)
+    features, graphs = inputs_for(random, directions, precision.dtype)
+    expected, _ = expected_of(transfer, features, graphs)
+    fused = transfer(features, graphs)
+    assert tuple(fused.shape) == (2, 7, 11 + kind.get("units", 11))
+    precision.assert_close(fused, expected)
+
+
+@each_kind
+@each_side
+def test_mixed_graphs_can_be_asked_for(precision, random, kind, directions):
+    transfer = transfer_for(random, directions, precision.dtype, **kind)
+    features, graphs = inputs_for(random, directions, precision.dtype)
+    fused, mixed = transfer(features, graphs, return_graphs=True)
+    expected, expected_graphs = expected_of(transfer, features, graphs)
+    precision.assert_close(fused, expected)
+    assert list(mixed) == list(directions)
+    for direction in directions:
+        precision.assert_close(mixed[direction], expected_graphs[direction])
+
+
+@each_kind
+def test_masked_units_send_nothing_and_are_zeros(precision, random, kind):
+    directions = ("forward", "backward")
+    transfer = transfer_for(random, directions, precision.dtype, **kind)
+    features, graphs = inputs_for(random, directions, precision.dtype)
+    features[~MASK] = 0
+    expected, _ = expected_of(transfer, features, graphs, MASK)
+    features[~MASK] = np.nan
+    precision.assert_close(transfer(features, graphs, features_mask=MASK), expected)
+
+
+def test_order_of_the_keys_does_not_matter(random):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    transfer = transfer_for(random, ("forward", "backward"))
+    swapped = {"backward": graphs["backward"], "forward": graphs["forward"]}
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(transfer(features, graphs)),
+        ops.convert_to_numpy(transfer(features, swapped)),
+    )
+    other = GraphTransfer()
+    other(features, swapped)
+    other.set_weights(transfer.get_weights())
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(transfer(features, graphs)),
+        ops.convert_to_numpy(other(features, swapped)),
+    )
+
+
+def test_each_direction_has_its_own_weights(random):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    both = GraphTransfer()
+    both(features, graphs)
+    one = GraphTransfer()
+    one(features, {"forward": graphs["forward"]})
+    # Kernel and bias of a mixer each; kernels and biases of the fusion.
+    assert len(both.trainable_weights) == 8
+    assert len(one.trainable_weights) == 6
+
+
+@pytest.mark.parametrize("missing", ["forward", "backward"])
+def test_a_direction_that_was_there_at_first_must_stay(random, missing):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    transfer = GraphTransfer()
+    transfer(features, graphs)
+    del graphs[missing]
+    with pytest.raises(ValueError, match=missing):
+        transfer(features, graphs)
+
+
+def test_an_empty_dict_is_an_error(random):
+    features, _ = inputs_for(random, ())
+    with pytest.raises(ValueError, match="`graphs` must be a dict"):
+        GraphTransfer()(features, {})
+
+
+def test_a_plain_model_becomes_structure_aware_by_one_line(random):
+    unit_ids = np.array([[2, 3, 5, 7, 11], [2, 3, 5, 0, 0]], "int32")
+    inputs = keras.Input((None,), dtype="int32")
+    graphs = {
+        direction: keras.Input((3, 5, None, None), name=direction)
+        for direction in ("forward", "backward")
+    }
+    x = keras.layers.Embedding(13, 11, mask_zero=True)(inputs)
+    x = GraphTransfer()(x, graphs)
+    assert x._keras_mask is not None
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    model = keras.Model([inputs, graphs], keras.layers.Dense(1)(x))
+    values = {
+        direction: registry.graph_array(random, direction, 2, (3, 5), 5)
+        for direction in graphs
+    }
+    model.compile("sgd", "mse")
+    before = [np.array(weight) for weight in model.get_weights()]
+    model.fit([unit_ids, values], np.array([[1.0], [-1.0]]), epochs=2, verbose=0)
+    after = model.get_weights()
+    assert all((a != b).any() for a, b in zip(before, after, strict=True))
+
+
+def test_mixed_graphs_are_symbolic_too(random):
+    features, graphs = inputs_for(random, ("forward",))
+    inputs = keras.Input((None, 11)), keras.Input((3, 5, None, None))
+    fused, mixed = GraphTransfer(2)(
+        inputs[0], {"forward": inputs[1]}, return_graphs=True
+    )
+    model = keras.Model(inputs, [fused, mixed["forward"]])
+    fused, mixed = model.predict([features, graphs["forward"]], verbose=0)
+    assert fused.shape == (2, 7, 22) and mixed.shape == (2, 2, 7, 7)
+
+
+def test_masked_features_and_mixed_graphs_together(random):
+    unit_ids = np.array([[2, 3, 5, 7, 11], [2, 3, 5, 0, 0]], "int32")
+    embedding = keras.layers.Embedding(13, 11, mask_zero=True)
+    graphs = {"backward": registry.graph_array(random, "backward", 2, (3, 5), 5)}
+    fused, mixed = GraphTransfer()(embedding(unit_ids), graphs, return_graphs=True)
+    assert (ops.convert_to_numpy(fused)[1, 3:] == 0).all()
+    assert (ops.convert_to_numpy(mixed["backward"])[1, :, 3:] == 0).all()
+    assert (ops.convert_to_numpy(fused)[0] != 0).all()

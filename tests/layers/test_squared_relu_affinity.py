@@ -1,0 +1,284 @@
+"""Graphs of all layers and heads from keys and queries."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import registry
+from keras import ops
+from weights import affinity_of
+
+from glomo_keras.layers import SquaredReLUAffinity
+
+SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
+MASK = np.arange(7)[None] < np.array([[7], [4]])
+
+
+class Square(SquaredReLUAffinity):
+    """Squares without ReLU: a score rule in three lines."""
+
+    def activate(self, scores):
+        return ops.square(scores)
+
+
+class Softmax(SquaredReLUAffinity):
+    def activate(self, scores):
+        return ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))
+
+
+def affinity_for(random, dtype="float32", cls=SquaredReLUAffinity, **arguments):
+    sizes = {"num_graph_layers": 2, "num_heads": 3, "key_dim": 5}
+    affinity = cls(**{**sizes, **arguments}, dtype=dtype)
+    affinity.build((None, None, 11), (None, None, 13))
+    registry.randomize(affinity, random)
+    return affinity
+
+
+def inputs_for(random, dtype="float32", length=7):
+    keys = random.normal(size=(2, length, 11)).astype(dtype)
+    return keys, random.normal(size=(2, length, 13)).astype(dtype)
+
+
+def pencil_graph(scores, **arguments):
+    """The graph of given scores: keys are unit vectors, queries rows of scores."""
+    weights = arguments.pop("weights", [])
+    affinity = SquaredReLUAffinity(1, 1, 3, **arguments)
+    scores = np.asarray(scores, "float32")[None]
+    keys = np.eye(3, dtype="float32")[None]
+    affinity.build(keys.shape, scores.shape)
+    affinity.set_weights([np.eye(3), np.eye(3), *weights])
+    return ops.convert_to_numpy(affinity(keys, scores))[0, 0, 0]
+
+
+def test_without_threshold_by_pencil():
+    graph = pencil_graph(SCORES, threshold=None)
+    expected = [[0, 0, 0], [1, 0, 0], [0.1, 0.9, 0]]
+    np.testing.assert_allclose(graph, expected, rtol=1e-6)
+
+
+def test_backward_by_pencil():
+    # Row 0 sees 0 and 0 of its scores; with 1 and 3: 1/10 and 9/10. Row 1 sees 0.
+    graph = pencil_graph(
+        [[5, 1, 3], [5, 5, 0], [5, 5, 5]], threshold=None, direction="backward"
+    )
+    expected = [[0, 0.1, 0.9], [0, 0, 0], [0, 0, 0]]
+    np.testing.assert_allclose(graph, expected, rtol=1e-6)
+
+
+def test_scalar_threshold_by_pencil():
+    # 1 and 3 less 0.5: 0.25 and 6.25 of 6.5.
+    graph = pencil_graph(SCORES, threshold="scalar", weights=[np.array([0.5])])
+    expected = [[0, 0, 0], [1, 0, 0], [0.25 / 6.5, 6.25 / 6.5, 0]]
+    np.testing.assert_allclose(graph, expected, rtol=1e-6)
+
+
+def test_query_threshold_by_pencil():
+    # w = (1, 0, 0): the threshold is the score of unit 0 itself, less 0.5.
+    # Row 1: 2 - 1.5 = 0.5. Row 2: 1 - 0.5 = 0.5 and 3 - 0.5 = 2.5.
+    weights = [np.array([[1.0, 0, 0]]), np.array([-0.5])]
+    graph = pencil_graph(SCORES, threshold="query", weights=weights)
+    expected = [[0, 0, 0], [1, 0, 0], [0.25 / 6.5, 6.25 / 6.5, 0]]
+    np.testing.assert_allclose(graph, expected, rtol=1e-6)
+
+
+def test_mean_threshold_by_pencil():
+    # Row 1 has one visible sender: empty. Row 2: mean 2, only 3 exceeds it.
+    graph = pencil_graph(SCORES, threshold="mean")
+    np.testing.assert_allclose(graph, [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
+
+
+def test_mean_is_the_default_threshold():
+    assert SquaredReLUAffinity(1, 1, 3).threshold == "mean"
+    assert not SquaredReLUAffinity(1, 1, 3).use_bias
+
+
+@pytest.mark.parametrize("level", [0.1, -1e4, 1e-8, 3e7, 0.0])
+def test_equal_scores_have_no_row_above_their_mean(level):
+    affinity = SquaredReLUAffinity(1, 1, 3)
+    affinity.build((1, 29, 3), (1, 29, 3))
+    affinity.set_weights([np.eye(3), np.eye(3)])
+    keys = np.full((1, 29, 3), 0.7, "float32")
+    queries = np.full((1, 29, 3), level, "float32")
+    assert (ops.convert_to_numpy(affinity(keys, queries)) == 0).all()
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_equals_reference(precision, random, direction, threshold, use_bias):
+    affinity = affinity_for(
+        random,
+        precision.dtype,
+        direction=direction,
+        threshold=threshold,
+        use_bias=use_bias,
+    )
+    keys, queries = inputs_for(random, precision.dtype)
+    for mask in (None, MASK):
+        graphs = affinity(keys, queries, keys_mask=mask, queries_mask=mask)
+        visible = reference.visible_pairs(7, direction, mask, mask)
+        expected = reference.key_query_graphs(
+            keys.astype(float),
+            queries.astype(float),
+            visible,
+            **affinity_of(affinity, queries.astype(float)),
+        )
+        precision.assert_close(graphs, expected)
+        assert 0.1 < (expected > 0).mean() < 0.4
+
+
+@pytest.mark.parametrize("cls", [SquaredReLUAffinity, Square])
+@pytest.mark.parametrize("top_k", [1, 2, 3, 17])
+def test_top_k_equals_reference(float64, random, cls, top_k):
+    affinity = affinity_for(random, "float64", cls, threshold="scalar", top_k=top_k)
+    keys, queries = inputs_for(random, "float64")
+    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    visible = reference.visible_pairs(7, "forward", MASK, MASK)
+    rule = np.square if cls is Square else reference.square_relu
+    expected = reference.key_query_graphs(
+        keys, queries, visible, rule=rule, **affinity_of(affinity, queries)
+    )
+    float64.assert_close(graphs, expected)
+    most = (ops.convert_to_numpy(graphs) > 0).sum(-1).max()
+    assert most == min(top_k, 6) if cls is Square else most <= top_k
+
+
+def test_top_one_is_the_strongest_sender(random):
+    everyone = affinity_for(random)
+    strongest = affinity_for(random, top_k=1)
+    strongest.set_weights(everyone.get_weights())
+    inputs = inputs_for(random)
+    full = ops.convert_to_numpy(everyone(*inputs))
+    one = ops.convert_to_numpy(strongest(*inputs))
+    rows = full.sum(-1) > 0
+    assert rows.any()
+    np.testing.assert_array_equal(one[rows].argmax(-1), full[rows].argmax(-1))
+    np.testing.assert_allclose(one[rows].max(-1), 1.0, rtol=1e-6)
+    assert (one[~rows] == 0).all()
+
+
+@pytest.mark.parametrize("masks", ["keys", "queries"])
+def test_either_mask_may_come_alone(float64, random, masks):
+    affinity = affinity_for(random, "float64")
+    keys, queries = inputs_for(random, "float64")
+    given = {f"{masks}_mask": MASK}
+    visible = reference.visible_pairs(7, "forward", **given)
+    expected = reference.key_query_graphs(
+        keys, queries, visible, **affinity_of(affinity, queries)
+    )
+    float64.assert_close(affinity(keys, queries, **given), expected)
+
+
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+def test_rows_sum_to_one_or_are_exact_zeros(random, threshold):
+    affinity = affinity_for(random, threshold=threshold)
+    keys, queries = inputs_for(random)
+    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    sums = ops.convert_to_numpy(graphs).sum(-1)
+    full = sums != 0
+    np.testing.assert_allclose(sums[full], 1.0, rtol=1e-6)
+    assert not full[..., 0].any() and not full[1, ..., 4:].any()
+    assert full[0].any() and full[1].any()
+    if threshold == "mean":  # alive wherever two senders are seen
+        assert full[0, ..., 2:].all() and full[1, ..., 2:4].all()
+        assert not full[..., 1].any()
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("training", [False, True])
+def test_no_leak(random, direction, threshold, training):
+    affinity = affinity_for(
+        random, direction=direction, threshold=threshold, use_bias=True
+    )
+    length = 7
+    keys, queries = inputs_for(random, length=length)
+    before = ops.convert_to_numpy(affinity(keys, queries))
+    # In the order of reading; the row of a single sender is empty with the mean.
+    order = range(length) if direction == "forward" else range(length - 1, -1, -1)
+    order = list(order)
+    moves = np.zeros((length, length), bool)
+    for unit in range(length):
+        changed = keys.copy(), queries.copy()
+        changed[0][:, unit] += 2.0
+        changed[1][:, unit] += 2.0
+        after = ops.convert_to_numpy(affinity(*changed, training=training))
+        moves[:, unit] = (after != before).any((0, 1, 2, 4))
+    for place, row in enumerate(order):
+        assert not moves[row, order[place + 1 :]].any()  # nothing read later
+        if place >= (2 if threshold == "mean" else 1):
+            assert moves[row, row] or moves[row, order[place - 1]]
+
+
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+def test_directions_mirror_each_other(precision, random, threshold):
+    forward = affinity_for(random, precision.dtype, threshold=threshold)
+    backward = affinity_for(
+        random, precision.dtype, threshold=threshold, direction="backward"
+    )
+    backward.set_weights(forward.get_weights())
+    keys, queries = inputs_for(random, precision.dtype)
+    one = ops.convert_to_numpy(forward(keys, queries))
+    other = backward(keys[:, ::-1], queries[:, ::-1])
+    precision.assert_close(one[..., ::-1, ::-1], ops.convert_to_numpy(other))
+
+
+def test_the_score_rule_can_be_replaced(float64, random):
+    affinity = affinity_for(random, "float64", Softmax, threshold=None)
+    keys, queries = inputs_for(random, "float64")
+    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    visible = reference.visible_pairs(7, "forward", MASK, MASK)
+    expected = reference.key_query_graphs(
+        keys, queries, visible, rule=np.exp, **affinity_of(affinity, queries)
+    )
+    float64.assert_close(graphs, expected)
+    assert (expected[0, ..., 1:, :].sum(-1) > 0.99).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+def test_scores_beyond_float16_make_whole_rows(random, policy, threshold):
+    # Keys and queries of a few hundred: their products are about a million.
+    affinity = affinity_for(random, policy, threshold=threshold)
+    keys, queries = (300 * array for array in inputs_for(random))
+    graphs = affinity(keys, queries)
+    assert keras.backend.standardize_dtype(graphs.dtype) == policy[6:]
+    sums = ops.convert_to_numpy(ops.cast(graphs, "float32")).sum(-1)
+    assert np.isfinite(sums).all()
+    assert (np.isclose(sums, 1.0, atol=0.02) | (sums == 0)).all()
+    assert (sums != 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e20])
+def test_graphs_do_not_depend_on_the_scale_of_keys(random, scale):
+    affinity = affinity_for(random)
+    keys, queries = inputs_for(random)
+    graphs = ops.convert_to_numpy(affinity(keys, queries))
+    scaled = ops.convert_to_numpy(affinity(keys * np.float32(scale), queries))
+    np.testing.assert_allclose(scaled, graphs, rtol=1e-3, atol=1e-3)
+
+
+def test_masks_travel_through_functional_models(random):
+    unit_ids = np.array([[2, 3, 5, 7, 11], [2, 3, 5, 0, 0]], "int32")
+    inputs = keras.Input((None,), dtype="int32")
+    embedding = keras.layers.Embedding(13, 11, mask_zero=True)
+    affinity = SquaredReLUAffinity(2, 3, 5)
+    embedded = embedding(inputs)
+    graphs = affinity(embedded, embedded)
+    assert getattr(graphs, "_keras_mask", None) is None
+    for weight in (*embedding.weights, *affinity.weights):
+        weight.assign(random.normal(size=weight.shape))
+    actual = keras.Model(inputs, graphs).predict(unit_ids, verbose=0)
+    embedded, mask = embedding(unit_ids), unit_ids > 0
+    expected = affinity(embedded, embedded, keys_mask=mask, queries_mask=mask)
+    np.testing.assert_allclose(actual, ops.convert_to_numpy(expected), atol=1e-6)
+    assert (actual[1, ..., 3:, :] == 0).all() and (actual[1, ..., 3:] == 0).all()
+    assert (actual[1, ..., 2, :2] > 0).any()
+
+
+def test_layers_and_heads_differ(random):
+    graphs = ops.convert_to_numpy(affinity_for(random)(*inputs_for(random)))
+    flat = graphs.transpose(1, 2, 0, 3, 4).reshape(6, -1)
+    for one in range(6):
+        for other in range(one):
+            assert np.abs(flat[one] - flat[other]).max() > 0.01

@@ -1,0 +1,327 @@
+"""The method in slow, obvious NumPy, written from the paper's text.
+
+Nothing here imports the library: loops over units, heads and steps, in float64,
+so that a shared mistake is unlikely. Equations are those of Yang et al., 2018,
+"GLoMo: Unsupervisedly Learned Relational Graphs as Transferable
+Representations" (arXiv 1806.05662). Graphs are `[i, j]` = how much receiver i
+reads from sender j, the transpose of the paper's.
+"""
+
+import numpy as np
+
+
+# Graphs (eq. 1)
+def visible_pairs(length, direction, keys_mask=None, queries_mask=None):
+    """`[i, j]` is True where receiver i may read sender j; batched with a mask."""
+    masks = [mask for mask in (keys_mask, queries_mask) if mask is not None]
+    batch = len(masks[0]) if masks else 1
+    visible = np.zeros((batch, length, length), bool)
+    for b in range(batch):
+        for i in range(length):
+            for j in range(length):
+                earlier = j < i if direction == "forward" else j > i
+                sender = keys_mask is None or keys_mask[b][j]
+                receiver = queries_mask is None or queries_mask[b][i]
+                visible[b, i, j] = earlier and sender and receiver
+    return visible if masks else visible[0]
+
+
+def mean_visible_score(scores, visible):
+    """Mean score of the visible senders of each receiver; zero without any."""
+    visible = np.broadcast_to(visible, scores.shape)
+    means = np.zeros(scores.shape[:-1] + (1,))
+    for row in np.ndindex(scores.shape[:-1]):
+        seen = [scores[row][j] for j in np.flatnonzero(visible[row])]
+        means[row] = sum(seen) / len(seen) if seen else 0.0
+    return means
+
+
+def square_relu(score):
+    return max(score, 0.0) ** 2
+
+
+def affinity_graph(scores, visible, rule=square_relu, top_k=None):
+    """Rule of every visible score, divided by the row's sum (or zeros)."""
+    visible = np.broadcast_to(visible, scores.shape)
+    graph = np.zeros(scores.shape)
+    for row in np.ndindex(scores.shape[:-1]):
+        senders = np.flatnonzero(visible[row])
+        activations = {j: rule(float(scores[row][j])) for j in senders}
+        if top_k is not None:
+            kept = sorted(activations, key=activations.get, reverse=True)[:top_k]
+            activations = {j: activations[j] for j in kept}
+        total = sum(activations.values())
+        for j, activation in activations.items():
+            graph[row][j] = activation / total if total > 0 else 0.0
+    return graph
+
+
+def key_query_graphs(
+    keys,
+    queries,
+    visible,
+    key_kernels,
+    query_kernels,
+    key_biases=None,
+    query_biases=None,
+    thresholds="mean",
+    rule=square_relu,
+    top_k=None,
+):
+    """Graphs of every layer and head.
+
+    Args:
+        keys, queries: `(batch, length, dim)`.
+        visible: `(batch, length, length)`.
+        key_kernels, query_kernels: `(layers, dim, heads, key_dim)`.
+        key_biases, query_biases: `(layers, heads, key_dim)` or None.
+        thresholds: `"mean"`, None, or `(layers, batch, heads, receivers)` values
+            that are subtracted from the scores.
+    """
+    num_layers, _, heads, key_dim = key_kernels.shape
+    batch, length, _ = keys.shape
+    graphs = np.zeros((batch, num_layers, heads, length, length))
+    for b, layer, k in np.ndindex(batch, num_layers, heads):
+        scores = np.zeros((length, length))
+        for i in range(length):
+            query = queries[b, i] @ query_kernels[layer, :, k]
+            if query_biases is not None:
+                query = query + query_biases[layer, k]
+            for j in range(length):
+                key = keys[b, j] @ key_kernels[layer, :, k]
+                if key_biases is not None:
+                    key = key + key_biases[layer, k]
+                scores[i, j] = np.dot(query, key)
+        seen = visible[b] if visible.ndim == 3 else visible
+        if isinstance(thresholds, str):
+            excess = scores - mean_visible_score(scores, seen)
+            # One sender is its own mean: its row is empty by definition.
+            alone = seen.sum(-1, keepdims=True) == 1
+            scores = np.where(alone, 0.0, excess)
+        elif thresholds is not None:
+            scores = scores - thresholds[layer, b, k][:, None]
+        graphs[b, layer, k] = affinity_graph(scores, seen, rule, top_k)
+    return graphs
+
+
+# Masked convolutions
+def layer_normalization(features, gamma, beta, epsilon):
+    result = np.zeros_like(features)
+    for row in np.ndindex(features.shape[:-1]):
+        mean = features[row].mean()
+        variance = ((features[row] - mean) ** 2).mean()
+        result[row] = (features[row] - mean) / np.sqrt(variance + epsilon)
+    return result * gamma + beta
+
+
+def masked_convolution(features, kernel, bias, direction):
+    """Unit i sees itself and the `kernel_size - 1` units before (after) it.
+
+    The last tap of the kernel is at the unit itself in both directions' own
+    order of reading.
+    """
+    batch, length, _ = features.shape
+    taps, _, filters = kernel.shape
+    step = 1 if direction == "forward" else -1
+    result = np.zeros((batch, length, filters))
+    for b, i, tap in np.ndindex(batch, length, taps):
+        source = i - step * (taps - 1 - tap)
+        if 0 <= source < length:
+            result[b, i] += features[b, source] @ kernel[tap]
+    return result + bias
+
+
+def convolution_stack(features, layers, direction, mask=None):
+    """Layers of convolution, normalization and ReLU, zero at padding.
+
+    `layers` holds dicts with `kernel` `(taps, in, out)`, `bias`, and, where
+    there is a normalization, `gamma`, `beta`, `epsilon`, and for a stored
+    (batch) normalization also `mean` and `variance`.
+    """
+    real = np.ones(features.shape[:2], bool) if mask is None else np.asarray(mask)
+    hidden = np.where(real[..., None], features, 0.0)
+    for layer in layers:
+        hidden = masked_convolution(hidden, layer["kernel"], layer["bias"], direction)
+        if "mean" in layer:
+            scale = np.sqrt(layer["variance"] + layer["epsilon"])
+            hidden = (hidden - layer["mean"]) / scale * layer["gamma"] + layer["beta"]
+        elif "gamma" in layer:
+            hidden = layer_normalization(
+                hidden, layer["gamma"], layer["beta"], layer["epsilon"]
+            )
+        hidden = np.where(real[..., None], np.maximum(hidden, 0.0), 0.0)
+    return hidden
+
+
+# Composition and messages
+def compose_graphs(graphs):
+    """Index l is `G^{l+1} @ ... @ G^1`, head by head."""
+    composed = np.zeros(graphs.shape)
+    for b, k in np.ndindex(graphs.shape[0], graphs.shape[2]):
+        product = np.eye(graphs.shape[-1])
+        for layer in range(graphs.shape[1]):
+            product = graphs[b, layer, k] @ product
+            composed[b, layer, k] = product
+    return composed
+
+
+def propagate(features, graph):
+    """Head k reads slice k of the features."""
+    batch, length, dim = features.shape
+    heads = graph.shape[1]
+    size = dim // heads
+    messages = np.zeros(features.shape)
+    for b, k, i, j in np.ndindex(batch, heads, length, length):
+        part = slice(k * size, (k + 1) * size)
+        messages[b, i, part] += graph[b, k, i, j] * features[b, j, part]
+    return messages
+
+
+# Feature predictor (eq. 2)
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def gru_cell(inputs, state, kernel, recurrent_kernel, bias):
+    """Keras's GRU (`reset_after=True`): gates z, r, h; bias `(2, 3 * units)`."""
+    units = state.shape[-1]
+    from_inputs = inputs @ kernel + bias[0]
+    from_state = state @ recurrent_kernel + bias[1]
+    z, r, h = (slice(g * units, (g + 1) * units) for g in range(3))
+    update = sigmoid(from_inputs[..., z] + from_state[..., z])
+    reset = sigmoid(from_inputs[..., r] + from_state[..., r])
+    candidate = np.tanh(from_inputs[..., h] + reset * from_state[..., h])
+    return update * state + (1.0 - update) * candidate
+
+
+def gru_propagation(features, graph, cell, message="plain", mask=None):
+    """`f_{l+1} = GRU(message, f_l)`; `cell` is (kernel, recurrent, bias)."""
+    messages = propagate(features, graph)
+    if message == "product_concat":
+        messages = np.concatenate([messages * features, messages], -1)
+    updated = gru_cell(messages, features, *cell)
+    return updated if mask is None else np.where(mask[..., None], updated, 0.0)
+
+
+def residual_propagation(features, graph, kernel, bias, mask=None):
+    """`f + concat over heads of G_k (W f)_k`."""
+    updated = features + propagate(features @ kernel + bias, graph)
+    return updated if mask is None else np.where(mask[..., None], updated, 0.0)
+
+
+# Objective (eq. 3)
+def log_softmax(logits):
+    shifted = logits - logits.max()
+    return shifted - np.log(np.exp(shifted).sum())
+
+
+def context_targets(unit_ids, positions, context_length, direction, mask=None):
+    """Ids of the next units of every position, nearest first, and which count."""
+    batch, length = unit_ids.shape
+    targets = np.zeros((batch, len(positions), context_length), int)
+    valid = np.zeros(targets.shape, bool)
+    for b, p, d in np.ndindex(targets.shape):
+        t = positions[p]
+        u = t + d + 1 if direction == "forward" else t - d - 1
+        if 0 <= u < length and (mask is None or (mask[b, t] and mask[b, u])):
+            targets[b, p, d], valid[b, p, d] = unit_ids[b, u], True
+    return targets, valid
+
+
+def context_log_likelihoods(
+    features,
+    unit_ids,
+    table,
+    cells,
+    context_length,
+    direction,
+    first_input="unit",
+    positions=None,
+    mask=None,
+):
+    """Log-likelihood of each of the next units of each position; 0 where none.
+
+    An RNN of `len(cells)` GRU layers, all started from `f_t`, reads x_t (or
+    zeros), x_{t+1}, ... and its top layer's output is scored against the table.
+    """
+    batch, length = unit_ids.shape
+    positions = range(length) if positions is None else list(positions)
+    targets, valid = context_targets(
+        unit_ids, positions, context_length, direction, mask
+    )
+    result = np.zeros(targets.shape)
+    for b, p in np.ndindex(batch, len(positions)):
+        t = positions[p]
+        states = [features[b, t] for _ in cells]
+        entry = table[unit_ids[b, t]]
+        if first_input == "zeros":
+            entry = np.zeros(table.shape[-1])
+        for d in range(context_length):
+            if not valid[b, p, d]:
+                break
+            hidden = entry
+            for layer, cell in enumerate(cells):
+                hidden = states[layer] = gru_cell(hidden, states[layer], *cell)
+            result[b, p, d] = log_softmax(table @ hidden)[targets[b, p, d]]
+            entry = table[targets[b, p, d]]
+    return result
+
+
+def pretraining_loss(log_likelihoods, valid):
+    """Mean over directions of the mean over valid (position, step) pairs."""
+    losses = [
+        -log_likelihoods[direction][valid[direction]].sum() / valid[direction].sum()
+        for direction in ("forward", "backward")
+    ]
+    return sum(losses) / 2
+
+
+# Transfer
+def mixture_terms(graphs, composed):
+    """`G^1..G^L`, then `Lambda^2..Lambda^L`: `(batch, terms, heads, n, n)`."""
+    if not composed:
+        return graphs
+    return np.concatenate([graphs, compose_graphs(graphs)[:, 1:]], axis=1)
+
+
+def mixture_weights(logits):
+    """One softmax over all terms and heads of each mixture.
+
+    `logits` `(..., mixtures, terms, heads)`.
+    """
+    weights = np.zeros(logits.shape)
+    for index in np.ndindex(logits.shape[:-2]):
+        flat = np.exp(logits[index] - logits[index].max())
+        weights[index] = flat / flat.sum()
+    return weights
+
+
+def mix_graphs(graphs, weights, composed):
+    """`M[m, i, j]` = sum over terms and heads of `weights[i, m] * term[i, j]`."""
+    terms = mixture_terms(graphs, composed)
+    batch, num_terms, heads, length, _ = terms.shape
+    mixtures = weights.shape[2]
+    weights = np.broadcast_to(weights, (batch, length, mixtures, num_terms, heads))
+    mixed = np.zeros((batch, mixtures, length, length))
+    for b, m, i, t, k in np.ndindex(batch, mixtures, length, num_terms, heads):
+        mixed[b, m, i] += weights[b, i, m, t, k] * terms[b, t, k, i]
+    return mixed
+
+
+def mixed_messages(features, mixed):
+    """Messages of every mixture, one beside the other."""
+    batch, mixtures, _, _ = mixed.shape
+    return np.stack(
+        [
+            np.concatenate([mixed[b, m] @ features[b] for m in range(mixtures)], -1)
+            for b in range(batch)
+        ]
+    )
+
+
+def gated_fusion(features, messages, linear, gate, mask=None):
+    """`concat[H, W1 [H; m] * sigmoid(W2 [H; m])]`; each W is (kernel, bias)."""
+    both = np.concatenate([features, messages], -1)
+    change = (both @ linear[0] + linear[1]) * sigmoid(both @ gate[0] + gate[1])
+    fused = np.concatenate([features, change], -1)
+    return fused if mask is None else np.where(mask[..., None], fused, 0.0)

@@ -1,0 +1,91 @@
+"""Whole models in NumPy: weights of the Keras models, mathematics of `reference`."""
+
+import numpy as np
+import reference
+from weights import affinity_of
+from weights import as_float64
+from weights import cell_of
+from weights import dense_of
+from weights import stack_of
+
+DIRECTIONS = ("forward", "backward")
+
+
+def embed(predictor, unit_ids, mask):
+    table = as_float64(predictor.embedding.embeddings)
+    return np.where(mask[..., None], table[unit_ids], 0.0)
+
+
+def graphs_of(predictor, unit_ids, mask):
+    """What a GraphPredictor returns."""
+    embedded, graphs = embed(predictor, unit_ids, mask), {}
+    for direction in DIRECTIONS:
+        network = predictor.get_layer(f"{direction}_network")
+        affinity = predictor.get_layer(f"{direction}_affinity")
+        keys, queries = (
+            reference.convolution_stack(
+                embedded, stack_of(network, name), direction, mask
+            )
+            for name in ("keys", "queries")
+        )
+        graphs[direction] = reference.key_query_graphs(
+            keys,
+            queries,
+            reference.visible_pairs(unit_ids.shape[1], direction, mask, mask),
+            **affinity_of(affinity, queries),
+        )
+    return graphs
+
+
+def features_of(pretrainer, unit_ids, mask):
+    """f^0 ... f^L of both directions."""
+    predictor = pretrainer.graph_predictor
+    graphs, features = graphs_of(predictor, unit_ids, mask), {}
+    for direction in DIRECTIONS:
+        layers = [embed(predictor, unit_ids, mask)]
+        for layer in range(predictor.num_graph_layers):
+            shared = 0 if pretrainer.shared_update else layer
+            propagation = pretrainer.propagations[direction][shared]
+            graph = graphs[direction][:, layer]
+            if pretrainer.update == "gru":
+                updated = reference.gru_propagation(
+                    layers[-1],
+                    graph,
+                    cell_of(propagation.cell),
+                    pretrainer.message,
+                    mask,
+                )
+            else:
+                kernel, bias = dense_of(propagation.projection)
+                updated = reference.residual_propagation(
+                    layers[-1], graph, kernel, bias, mask
+                )
+            layers.append(updated)
+        features[direction] = layers
+    return features
+
+
+def log_likelihoods_of(pretrainer, unit_ids, mask):
+    """Log-likelihoods and which of them count, by direction."""
+    features = features_of(pretrainer, unit_ids, mask)
+    values, valid = {}, {}
+    for direction in DIRECTIONS:
+        decoder = pretrainer.decoders[direction]
+        values[direction] = reference.context_log_likelihoods(
+            features[direction][-1],
+            unit_ids,
+            as_float64(pretrainer.graph_predictor.embedding.embeddings),
+            [cell_of(cell) for cell in decoder.cells],
+            pretrainer.context_length,
+            direction,
+            pretrainer.first_input,
+            mask=mask,
+        )
+        _, valid[direction] = reference.context_targets(
+            unit_ids,
+            range(unit_ids.shape[1]),
+            pretrainer.context_length,
+            direction,
+            mask,
+        )
+    return values, valid

@@ -1,0 +1,462 @@
+"""One entry or more for every public layer: what the conformance suite runs over.
+
+Over the entries of a layer every argument takes a value that is not its default.
+Dimensions are distinct primes (and products of them where heads divide features),
+so that a swapped axis cannot pass.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import reference
+from keras import tree
+
+from glomo_keras import layers
+
+BATCH, LENGTH = 3, 7
+VOCABULARY = 23
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """How one layer is made, called and checked.
+
+    Args:
+        layer: the class.
+        arguments: its arguments.
+        inputs: function `(random, batch, length)` -> dict of NumPy arrays (or of
+            dicts of them), in the order of the call signature.
+        unit_axes: for every name in `inputs`, the axes that run over units.
+        output_axes: the axes of every output that run over units.
+        mask_names: call arguments that take the padding mask.
+        label: tells entries of one layer apart.
+        factories: arguments that are made anew for each layer, from a dtype.
+        options: further call arguments.
+        jumps: whether rounding can flip a weight (a score at its threshold), so that
+            in 16 bits most weights are close and not all.
+        output_dtype: the outputs' dtype in 16-bit policies; None: the compute dtype.
+        wrong_arguments: `(arguments, exception, message)` that `__init__` refuses.
+        wrong_inputs: `(shape changes, exception, message)` that `build` refuses.
+    """
+
+    layer: type
+    arguments: dict
+    inputs: Callable
+    unit_axes: dict
+    output_axes: tuple
+    mask_names: tuple
+    label: str = ""
+    factories: dict = dataclasses.field(default_factory=dict)
+    options: dict = dataclasses.field(default_factory=dict)
+    jumps: bool = False
+    output_dtype: str | None = None
+    wrong_arguments: tuple = ()
+    wrong_inputs: tuple = ()
+
+    @property
+    def name(self):
+        return self.layer.__name__ + (f"-{self.label}" if self.label else "")
+
+    def make(self, dtype="float32", **changes):
+        made = {name: factory(dtype) for name, factory in self.factories.items()}
+        return self.layer(**{**self.arguments, **made, "dtype": dtype, **changes})
+
+    def make_random(self, random, dtype="float32"):
+        """A built layer whose weights are all random, those that start at 0 too."""
+        layer = self.make(dtype)
+        self.call(layer, self.inputs(random, BATCH, LENGTH))
+        randomize(layer, random)
+        return layer
+
+    def call(self, layer, inputs, mask=None, **options):
+        masks = {} if mask is None else dict.fromkeys(self.mask_names, mask)
+        return layer(*inputs.values(), **masks, **self.options, **options)
+
+    def model(self, layer):
+        """A Functional model of the layer: flat inputs, the mask among them."""
+        example = self.inputs(np.random.default_rng(0), BATCH, LENGTH)
+        tensors, flat = {}, {}
+        for name, value in example.items():
+            if isinstance(value, dict):
+                tensors[name] = {}
+                for key, array in value.items():
+                    tensor = self._symbolic(name, array, f"{name}_{key}")
+                    tensors[name][key] = flat[tensor.name] = tensor
+            else:
+                tensors[name] = flat[name] = self._symbolic(name, value, name)
+        mask = keras.Input((None,), dtype="bool", name="padding_mask")
+        outputs = self.call(layer, tensors, mask)
+        return keras.Model({**flat, "padding_mask": mask}, outputs)
+
+    def _symbolic(self, name, array, label):
+        # Dtypes as given: Keras casts to the compute dtype inside the layer.
+        if array.ndim == 1:
+            return keras.Input(batch_shape=(None,), dtype=str(array.dtype), name=label)
+        shape = [
+            None if axis in self.unit_axes[name] else size
+            for axis, size in enumerate(array.shape)
+        ]
+        return keras.Input(shape[1:], dtype=str(array.dtype), name=label)
+
+    @staticmethod
+    def flatten(inputs, mask):
+        """Arrays under the names of `model`'s inputs."""
+        flat = {"padding_mask": mask}
+        for name, value in inputs.items():
+            if isinstance(value, dict):
+                flat.update({f"{name}_{key}": array for key, array in value.items()})
+            else:
+                flat[name] = value
+        return flat
+
+    def spoil(self, inputs, mask, value=np.nan):
+        """`value` for features at padding; graphs have zeros there, as predicted."""
+
+        def spoil_array(array, axes):
+            if array.dtype.kind != "f":
+                return array
+            if len(axes) == 1:
+                return np.where(mask[..., None], array, np.float32(value))
+            pairs = mask[:, :, None] & mask[:, None, :]
+            between = (1,) * (array.ndim - 3)
+            return np.where(
+                pairs.reshape(len(mask), *between, *pairs.shape[1:]), array, 0
+            )
+
+        return {
+            name: tree.map_structure(
+                lambda array, axes=self.unit_axes[name]: spoil_array(array, axes), value
+            )
+            for name, value in inputs.items()
+        }
+
+    def pad(self, inputs, count):
+        """Append `count` units of zeros."""
+
+        def pad_array(array, axes):
+            widths = [(0, count if axis in axes else 0) for axis in range(array.ndim)]
+            return np.pad(array, widths)
+
+        return {
+            name: tree.map_structure(
+                lambda array, axes=self.unit_axes[name]: pad_array(array, axes), value
+            )
+            for name, value in inputs.items()
+        }
+
+    def select(self, inputs, sample):
+        """The inputs of one sample, as a batch of one."""
+        return {
+            name: tree.map_structure(lambda a: a[sample : sample + 1], value)
+            if self.unit_axes[name]
+            else value
+            for name, value in inputs.items()
+        }
+
+
+def randomize(layer, random):
+    for weight in layer.weights:
+        if "seed_generator" in weight.path:
+            continue
+        value = keras.ops.convert_to_numpy(weight)
+        if "moving_variance" in weight.path:
+            weight.assign(random.uniform(0.5, 1.5, value.shape))
+        else:
+            weight.assign(value + random.normal(0, 0.2, value.shape))
+
+
+def float_array(random, *shape):
+    return random.normal(size=shape).astype("float32")
+
+
+def graph_array(random, direction, batch, layers_and_heads, length):
+    """Sparse graphs as the predictor makes them; every row but one can be full."""
+    scores = random.normal(0.3, 1.0, size=(batch, *layers_and_heads, length, length))
+    visible = reference.visible_pairs(length, direction)
+    return reference.affinity_graph(scores, visible).astype("float32")
+
+
+def _features(random, batch, length):
+    return {"features": float_array(random, batch, length, 11)}
+
+
+def _keys_and_queries(random, batch, length):
+    return {
+        "keys": float_array(random, batch, length, 11),
+        "queries": float_array(random, batch, length, 13),
+    }
+
+
+def _features_and_graph(random, batch, length):
+    return {
+        "features": float_array(random, batch, length, 10),
+        "graph": graph_array(random, "forward", batch, (5,), length),
+    }
+
+
+def _features_and_ids(random, batch, length):
+    ids = random.integers(1, VOCABULARY, size=(batch, length))
+    return {
+        "features": float_array(random, batch, length, 11),
+        "unit_ids": ids.astype("int32"),
+    }
+
+
+def _features_ids_and_positions(random, batch, length):
+    positions = np.array([5, 0, 3, 5, 2], "int32")
+    return {**_features_and_ids(random, batch, length), "positions": positions}
+
+
+def _features_and_graphs(random, batch, length):
+    return {
+        "features": float_array(random, batch, length, 11),
+        "graphs": graph_array(random, "backward", batch, (2, 5), length),
+    }
+
+
+def _features_and_messages(random, batch, length):
+    return {
+        "features": float_array(random, batch, length, 11),
+        "messages": float_array(random, batch, length, 17),
+    }
+
+
+def _features_and_graph_dict(*directions):
+    def inputs(random, batch, length):
+        graphs = {
+            direction: graph_array(random, direction, batch, (2, 5), length)
+            for direction in directions
+        }
+        return {"features": float_array(random, batch, length, 11), "graphs": graphs}
+
+    return inputs
+
+
+def _embedding(dtype):
+    return keras.layers.ReversibleEmbedding(VOCABULARY, 11, dtype=dtype)
+
+
+def _untied_embedding():
+    return keras.layers.ReversibleEmbedding(VOCABULARY, 11, tie_weights=False)
+
+
+_DIRECTION = ({"direction": "left"}, ValueError, "`direction` must be .*'left'")
+
+
+def _positive(*names):
+    return tuple(
+        ({name: 0}, ValueError, f"`{name}` must be a positive integer.*{name}=0")
+        for name in names
+    )
+
+
+CNN = Entry(
+    layers.MaskedKeyQueryCNN,
+    {
+        "filters": 13,
+        "kernel_size": 2,
+        "num_layers": 3,
+        "direction": "backward",
+        "normalization": None,
+        "activation": "gelu",
+        "dropout": 0.3,
+        "seed": 5,
+    },
+    _features,
+    {"features": (1,)},
+    (1,),
+    ("mask",),
+    wrong_arguments=(
+        _DIRECTION,
+        *_positive("filters", "kernel_size", "num_layers"),
+        ({"normalization": "group"}, ValueError, "`normalization` must be .*'group'"),
+    ),
+    wrong_inputs=(
+        ({"features": (3, 7)}, ValueError, "rank 2"),
+        ({"features": (3, 2, 5, 7, 11)}, ValueError, "rank 5"),
+    ),
+)
+
+AFFINITY = Entry(
+    layers.SquaredReLUAffinity,
+    {
+        "num_graph_layers": 2,
+        "num_heads": 5,
+        "key_dim": 3,
+        "direction": "backward",
+        "threshold": "query",
+        "use_bias": True,
+        "top_k": 3,
+    },
+    _keys_and_queries,
+    {"keys": (1,), "queries": (1,)},
+    (3, 4),
+    ("keys_mask", "queries_mask"),
+    jumps=True,
+    wrong_arguments=(
+        _DIRECTION,
+        *_positive("num_graph_layers", "num_heads", "key_dim", "top_k"),
+        ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
+    ),
+    wrong_inputs=(
+        ({"keys": (3, 7)}, ValueError, "`keys` must have shape .*rank 2"),
+        ({"queries": (3, 7, 2, 13)}, ValueError, "`queries` must have shape .*rank 4"),
+    ),
+)
+
+PROPAGATION = Entry(
+    layers.GraphPropagation,
+    {"update": "residual", "use_bias": False},
+    _features_and_graph,
+    {"features": (1,), "graph": (2, 3)},
+    (1,),
+    ("features_mask",),
+    label="residual",
+    wrong_arguments=(
+        ({"update": "lstm"}, ValueError, "`update` must be .*'lstm'"),
+        ({"message": "product"}, ValueError, "`message` must be .*'product'"),
+        ({"message": "product_concat"}, ValueError, '`message` must be "plain"'),
+    ),
+    wrong_inputs=(
+        ({"features": (3, 10)}, ValueError, "`features` must have shape .*rank 2"),
+        ({"graph": (3, 2, 5, 7, 7)}, ValueError, "`graph` must have shape .*rank 5"),
+        ({"graph": (3, 3, 7, 7)}, ValueError, "heads=3, dim=10.*1, 2, 5, 10"),
+    ),
+)
+
+DECODER = Entry(
+    layers.ContextDecoder,
+    {
+        "context_length": 5,
+        "num_layers": 2,
+        "direction": "backward",
+        "first_input": "zeros",
+        "chunk_size": 10,
+    },
+    _features_and_ids,
+    {"features": (1,), "unit_ids": (1,)},
+    (1,),
+    ("features_mask",),
+    factories={"embedding": _embedding},
+    output_dtype="float32",
+    wrong_arguments=(
+        _DIRECTION,
+        *_positive("context_length", "num_layers", "chunk_size"),
+        ({"first_input": "mean"}, ValueError, "`first_input` must be .*'mean'"),
+        (
+            {"embedding": keras.layers.Embedding(VOCABULARY, 11)},
+            TypeError,
+            "`embedding` must be a `keras.layers.ReversibleEmbedding`",
+        ),
+        ({"embedding": _untied_embedding()}, TypeError, "tied weights"),
+    ),
+    wrong_inputs=(
+        ({"features": (3, 7, 13)}, ValueError, "`features` must have .*dim=11"),
+        ({"features": (3, 11)}, ValueError, "`features` must have shape"),
+    ),
+)
+
+MIXER = Entry(
+    layers.GraphMixer,
+    {"num_mixtures": 3, "composed": False, "conditional": False},
+    _features_and_graphs,
+    {"features": (1,), "graphs": (3, 4)},
+    (2, 3),
+    ("features_mask",),
+    label="free",
+    wrong_arguments=_positive("num_mixtures"),
+    wrong_inputs=(
+        ({"features": (3, 11)}, ValueError, "`features` must have shape .*rank 2"),
+        ({"graphs": (3, 5, 7, 7)}, ValueError, "`graphs` must have shape .*rank 4"),
+    ),
+)
+
+FUSION = Entry(
+    layers.GatedGraphFusion,
+    {"units": 5, "use_bias": False, "dropout": 0.3, "seed": 5},
+    _features_and_messages,
+    {"features": (1,), "messages": (1,)},
+    (1,),
+    ("features_mask",),
+    wrong_arguments=_positive("units"),
+    wrong_inputs=(
+        ({"features": (3, 11)}, ValueError, "`features` must have shape .*rank 2"),
+        ({"messages": (3, 7, 1, 17)}, ValueError, "`messages` must have .*rank 4"),
+    ),
+)
+
+TRANSFER = Entry(
+    layers.GraphTransfer,
+    {
+        "num_mixtures": 3,
+        "composed": False,
+        "conditional": False,
+        "units": 5,
+        "dropout": 0.3,
+        "seed": 5,
+    },
+    _features_and_graph_dict("forward", "backward"),
+    {"features": (1,), "graphs": (3, 4)},
+    (1,),
+    ("features_mask",),
+    label="free",
+    wrong_arguments=_positive("num_mixtures", "units"),
+    wrong_inputs=(
+        ({"graphs": (3, 2, 5, 7, 7)}, ValueError, "`graphs` must be a dict"),
+        ({"graphs": {"left": (3, 2, 5, 7, 7)}}, ValueError, "`graphs` must .*'left'"),
+        ({"graphs": {"forward": (3, 5, 7, 7)}}, ValueError, "`graphs` must .*rank 4"),
+    ),
+)
+
+
+def _variant(entry, label, arguments, **changes):
+    return dataclasses.replace(
+        entry,
+        label=label,
+        arguments=arguments,
+        wrong_arguments=(),
+        wrong_inputs=(),
+        **changes,
+    )
+
+
+ENTRIES = [
+    CNN,
+    _variant(CNN, "default", {"filters": 13}),
+    _variant(CNN, "batch", {"filters": 13, "normalization": "batch"}),
+    AFFINITY,
+    _variant(
+        AFFINITY, "default", {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3}
+    ),
+    _variant(
+        AFFINITY,
+        "scalar",
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "threshold": "scalar"},
+    ),
+    PROPAGATION,
+    _variant(PROPAGATION, "default", {}),
+    _variant(PROPAGATION, "product", {"message": "product_concat"}),
+    DECODER,
+    _variant(
+        DECODER,
+        "positions",
+        {"context_length": 2},
+        inputs=_features_ids_and_positions,
+        unit_axes={"features": (1,), "unit_ids": (1,), "positions": ()},
+        output_axes=(),
+    ),
+    MIXER,
+    _variant(MIXER, "default", {}),
+    FUSION,
+    _variant(FUSION, "default", {}),
+    TRANSFER,
+    _variant(TRANSFER, "default", {}),
+    _variant(
+        TRANSFER,
+        "forward",
+        {"num_mixtures": 2},
+        inputs=_features_and_graph_dict("forward"),
+    ),
+]

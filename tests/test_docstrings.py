@@ -1,0 +1,69 @@
+"""Every example in a docstring is run, and every public name has one."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import keras
+import numpy as np
+import pytest
+
+import glomo_keras
+
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(glomo_keras.__path__, "glomo_keras.")
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    module = importlib.import_module(name)
+    scope = {"keras": keras, "np": np, "glomo_keras": glomo_keras}
+    results = doctest.testmod(
+        module,
+        extraglobs=scope,
+        optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS,
+        report=True,
+    )
+    assert results.failed == 0
+
+
+def public_members():
+    for part in ("ops", "layers", "models"):
+        module = getattr(glomo_keras, part)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not inspect.ismodule(value):
+                yield pytest.param(value, id=f"{part}.{name}")
+    for name in ("pretrainer_from_released", "transfer_from_released"):
+        value = getattr(glomo_keras.models.released, name)
+        yield pytest.param(value, id=f"models.released.{name}")
+
+
+@pytest.mark.parametrize("value", list(public_members()))
+def test_public_docstrings_are_complete(value):
+    text = inspect.getdoc(value)
+    parts = ["Args:", ">>> ", "arXiv 1806.05662"]
+    if inspect.isclass(value) and issubclass(value, keras.layers.Layer):
+        parts += ["Call arguments:", "Returns:", "Raises:"]
+    elif inspect.isfunction(value):
+        parts += ["Returns:"]
+    helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
+    for part in parts:
+        if part.startswith("arXiv") and value.__name__ in helpers:
+            continue  # not a formula of the paper
+        assert part in text, f"{value.__name__} lacks {part!r}"
+
+
+@pytest.mark.parametrize("value", list(public_members()))
+def test_every_argument_is_documented(value):
+    text = inspect.getdoc(value)
+    names = list(inspect.signature(value).parameters)
+    if inspect.isclass(value) and "call" in vars(value):
+        call = inspect.signature(value.call).parameters
+        names += [name for name in call if name not in ("self", "mask")]
+    for name in names:
+        plain = "**kwargs" if name == "kwargs" else name
+        assert f"{plain}: " in text or f"`{plain}`" in text, f"lacks {name}"

@@ -1,0 +1,177 @@
+"""Importing: quiet, quick, in layers, and without TensorFlow where it can be."""
+
+import ast
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import glomo_keras
+
+PACKAGE = pathlib.Path(glomo_keras.__file__).resolve().parent
+
+# What every part may import of the others; `recipes` may import all of them.
+ALLOWED = {
+    "ops": {"ops"},
+    "layers": {"ops", "layers"},
+    "models": {"ops", "layers", "models"},
+    "data": {"ops", "layers", "models", "data"},
+    "analysis": {"ops", "layers", "models", "analysis"},
+    "export": {"ops", "layers", "models", "export"},
+}
+KERAS_ONLY = ("ops", "layers", "models")
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+
+def run(program, backend="tensorflow"):
+    """Run a program in a fresh process: its result, with both streams."""
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "PYTHONPATH": str(PACKAGE.parent),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def lines(result):
+    """Output lines, less what differs from one run to the next (times, ids)."""
+    output = result.stdout + result.stderr
+    return [re.sub(r"\d+", "#", line) for line in output.splitlines()]
+
+
+def test_import_adds_no_output():
+    keras_alone = run("import keras")
+    ours = run("import keras, glomo_keras")
+    assert ours.returncode == keras_alone.returncode == 0
+    assert lines(ours) == lines(keras_alone)
+
+
+def test_import_adds_little_time():
+    program = """
+        import keras
+        import time
+        start = time.perf_counter()
+        import glomo_keras
+        print(time.perf_counter() - start)
+    """
+    # Up to three times: the machine may be busy with something else.
+    assert any(float(run(program).stdout) < 0.3 for _ in range(3))
+
+
+def test_import_leaves_data_and_export_alone():
+    result = run("""
+        import sys
+        import keras
+        before = set(sys.modules)
+        import glomo_keras
+        added = {name.split(".")[0] for name in set(sys.modules) - before}
+        assert added == {"glomo_keras"}, added
+        for part in ("data", "export", "analysis"):
+            assert f"glomo_keras.{part}" not in sys.modules
+    """)
+    assert result.returncode == 0, result.stderr
+
+
+def test_import_has_no_side_effects():
+    result = run("""
+        import keras
+        import numpy as np
+        np.random.seed(3)
+        settings = ("dtype_policy", "floatx", "epsilon", "image_data_format", "backend")
+        state = lambda: [str(getattr(keras.config, name)()) for name in settings]
+        before, draws = state(), np.random.get_state()[1].tolist()
+        import glomo_keras
+        assert state() == before
+        assert np.random.get_state()[1].tolist() == draws
+    """)
+    assert result.returncode == 0, result.stderr
+
+
+def test_works_without_tensorflow_on_jax():
+    pytest.importorskip("jax")
+    result = run(
+        """
+        import sys
+
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("tensorflow", "tensorflow_text"):
+                    raise ImportError(f"{name} is blocked")
+
+        sys.meta_path.insert(0, Block())
+        import numpy as np
+        import glomo_keras
+
+        predictor = glomo_keras.models.GraphPredictor(13, 6, 1, 2, num_convolutions=1)
+        pretrainer = glomo_keras.models.GLoMoPretrainer(predictor)
+        pretrainer.compile("adam")
+        history = pretrainer.fit(np.full((2, 5), 3, "int32"), verbose=0)
+        assert np.isfinite(history.history["loss"][0])
+        assert "tensorflow" not in sys.modules
+        print("trained")
+        """,
+        backend="jax",
+    )
+    assert result.stdout.strip().endswith("trained"), result.stderr
+
+
+def imported(path):
+    """Absolute names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path):
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else None
+
+
+@pytest.mark.parametrize(
+    "path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_imports_run_one_way(path):
+    part = part_of(path)
+    for name in imported(path):
+        assert not name.startswith(("keras.src", "tensorflow.python")), name
+        root = name.split(".")[0]
+        if part in KERAS_ONLY or part is None:
+            assert root not in ("tensorflow", "tensorflow_text", "jax", "torch"), name
+        if part is not None and name.startswith("glomo_keras."):
+            other = name.split(".")[1]
+            assert other in ALLOWED[part] | {"version"}, f"{part} imports {name}"
+        assert root not in ("recipes", "tests"), name
+
+
+def test_every_part_is_known():
+    parts = {part_of(path) for path in SOURCES} - {None}
+    assert {"ops", "layers", "models"} <= parts <= set(ALLOWED)
+
+
+def test_no_catch_all_modules():
+    names = {path.stem for path in SOURCES}
+    assert not names & {"utils", "common", "helpers", "misc"}
+
+
+@pytest.mark.parametrize("part", KERAS_ONLY)
+def test_public_names_are_listed_and_documented(part):
+    module = getattr(glomo_keras, part)
+    assert module.__all__ == sorted(module.__all__)
+    for name in module.__all__:
+        value = getattr(module, name)
+        assert value.__doc__ and value.__doc__.strip(), name

@@ -60,6 +60,9 @@ class ProvisionalIds:
     def _report(self, spec, first_document, first_unit, started):
         num_documents = self.num_documents - first_document
         num_units = self._num_units - first_unit
+        if not num_units:
+            self._log(f"{spec}: reading")
+            return
         seconds = max(time.monotonic() - started, 1e-9)
         self._log(
             f"{spec}: {num_documents:,} documents, {num_units:,} units "

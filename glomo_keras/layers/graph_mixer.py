@@ -109,7 +109,10 @@ class GraphMixer(keras.layers.Layer):
             logits = ops.matmul(features, self.kernel) + logits
         leading = ops.shape(logits)[:2]
         logits = ops.reshape(logits, (*leading, mixtures, terms * heads))
-        weights = ops.softmax(logits, axis=-1)
+        if terms * heads == 1:  # the softmax of one number, which Keras warns about
+            weights = ops.ones_like(logits)
+        else:
+            weights = ops.softmax(logits, axis=-1)
         weights = ops.cast(weights, self.compute_dtype)
         return ops.reshape(weights, (*leading, mixtures, terms, heads))
 

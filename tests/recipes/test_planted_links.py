@@ -5,7 +5,7 @@ import json
 import planted_links
 
 TINY = (
-    "--seeds 1 --minutes 0 --batch-size 2 --embedding-dim 8 --num-graph-layers 2 "
+    "--seeds 1 --steps 0 --batch-size 2 --embedding-dim 8 --num-graph-layers 2 "
     "--num-heads 2"
 ).split()
 

@@ -199,9 +199,9 @@ def main(arguments=None):
     add(
         "--steps",
         type=int,
-        default=4000,
+        default=8000,
         help="of training a run, which ends early when all links are found (default: "
-        "4000, up to five minutes on two cores)",
+        "8000, up to five minutes on two cores)",
     )
     add("--batch-size", type=int, default=32, help="sequences a step (default: 32)")
     add("--learning-rate", type=float, default=0.01, help="of Adam (default: 0.01)")

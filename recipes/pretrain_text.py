@@ -85,7 +85,8 @@ def parse_arguments(arguments=None):
         "--corpus",
         default="docs",
         help="what to read: docs (embedded documentation, the default), "
-        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name)",
+        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name), planted "
+        "(texts of 64 units with known links: use --window 64)",
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
     add("--output", required=True, type=Path, help="folder of the run")

@@ -3,6 +3,14 @@
 import os
 import pathlib
 
+if os.environ.get("KERAS_BACKEND") == "jax":
+    # Hundreds of programs, each run once or twice: quick compilation, in one thread.
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
+    )
+
 import keras
 import numpy as np
 import pytest

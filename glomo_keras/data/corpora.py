@@ -10,6 +10,7 @@ import warnings
 import zlib
 
 from glomo_keras.data import embedded
+from glomo_keras.data import planted
 
 _GZIP_MAGIC = b"\x1f\x8b"
 # "= Title =" or, in the same style, the title of a section: "= = Title = =".
@@ -70,6 +71,7 @@ def read_documents(spec):
 
     - `docs`: English that comes with the installed packages, see
       `glomo_keras.data.embedded`.
+    - `planted`: 20,000 texts of 64 units with known links, see `planted_sequences`.
     - `files:PATH...`: text files, plain or gzip, UTF-8. Several paths are separated
       by commas or spaces, and each may be a pattern (`files:books/*.txt,more.txt.gz`).
       A blank line or a `= Title =` line ends a document, whose lines are joined.
@@ -105,6 +107,8 @@ def read_documents(spec):
     if kind == "docs" and not rest:
         sources = embedded.docs_versions()
         return Documents(spec, sources, lambda counts: embedded.docs_documents())
+    if kind == "planted" and not rest:
+        return Documents(spec, [], lambda counts: _planted_documents())
     if kind == "files" and rest.strip():
         paths = _find_files(rest)
         sources = [[path.name, path.stat().st_size] for path in paths]
@@ -114,9 +118,16 @@ def read_documents(spec):
         if match:
             return _tfds_documents(spec, **match.groupdict())
     raise ValueError(
-        "`spec` must be 'docs', 'files:PATH...' or 'tfds:NAME[:SPLIT[:FEATURE]]'. "
-        f"Received: {spec!r}. To read files, write 'files:' before their paths."
+        "`spec` must be 'docs', 'planted', 'files:PATH...' or "
+        f"'tfds:NAME[:SPLIT[:FEATURE]]'. Received: {spec!r}. "
+        "To read files, write 'files:' before their paths."
     )
+
+
+def _planted_documents():
+    names = planted.planted_vocabulary()
+    for unit_ids in planted.planted_sequences(20_000, seed=0).unit_ids.tolist():
+        yield " ".join(names[unit_id] for unit_id in unit_ids)
 
 
 def _find_files(rest):

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from glomo_keras.data import planted
 from glomo_keras.data import read_documents
 
 TEXT = """\
@@ -128,10 +129,12 @@ def test_a_binary_file_is_an_empty_corpus(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "files:", "files: ", "docs:x", "text.txt", "tfds:", "planted"]
+    "spec", ["", "files:", "files: ", "docs:x", "text.txt", "tfds:", "planted:x"]
 )
 def test_other_specs_are_refused(spec):
-    with pytest.raises(ValueError, match="`spec` must be 'docs', 'files:PATH...'"):
+    with pytest.raises(
+        ValueError, match="`spec` must be 'docs', 'planted', 'files:PATH...'"
+    ):
         read_documents(spec)
 
 
@@ -173,3 +176,10 @@ def test_tfds_features_are_named_when_one_must_be_chosen(mock_tfds):
         read_documents("tfds:imdb_reviews:train:label")
     with pytest.raises(ValueError, match="no data set 'no_such_set'"):
         read_documents("tfds:no_such_set")
+
+
+def test_planted_texts_are_the_planted_sequences():
+    first = next(iter(read_documents("planted"))).split()
+    names = planted.planted_vocabulary()
+    sequences = planted.planted_sequences(20_000, seed=0)
+    assert [names.index(unit) for unit in first] == sequences.unit_ids[0].tolist()

@@ -41,14 +41,18 @@ class GraphPictures(keras.callbacks.Callback):
 
 
 def draw_graphs(predictor, unit_ids, units, prefix):
-    """Write the pictures of some texts to `PREFIX_text_N_grid.png` and `..._arcs.png`.
+    """Write the pictures of texts to `PREFIX_text_N_grid.png` and `..._arcs.png`.
 
     Args:
         predictor: `GraphPredictor`.
         unit_ids: int array `(num_texts, length)`, 0 at padding.
         units: list of strings by id.
         prefix: path without suffix.
+
+    Returns:
+        List of the paths.
     """
+    paths = []
     graphs = predictor.predict(
         {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, verbose=0
     )
@@ -59,9 +63,20 @@ def draw_graphs(predictor, unit_ids, units, prefix):
             direction: batch[text, :, :, :length, :length]
             for direction, batch in graphs.items()
         }
-        plot_graph_grid(of_text["forward"], names, f"{prefix}_text_{text}_grid.png")
+        grid, arcs = f"{prefix}_text_{text}_grid.png", f"{prefix}_text_{text}_arcs.png"
+        plot_graph_grid(
+            of_text["forward"],
+            names,
+            grid,
+            title="Forward graphs of all heads",
+            direction="forward",
+        )
         plot_graph_arcs(
             {direction: g[-1].mean(axis=0) for direction, g in of_text.items()},
             names,
-            f"{prefix}_text_{text}_arcs.png",
+            arcs,
+            min_weight=0.15,
+            title="Learned graphs: last layer, mean of the heads",
         )
+        paths += [grid, arcs]
+    return paths

@@ -199,15 +199,15 @@ def main(arguments=None):
     add(
         "--steps",
         type=int,
-        default=8000,
+        default=4000,
         help="of training a run, which ends early when all links are found (default: "
-        "8000, up to five minutes on two cores)",
+        "4000, under five minutes on two cores)",
     )
     add("--batch-size", type=int, default=32, help="sequences a step (default: 32)")
     add("--learning-rate", type=float, default=0.01, help="of Adam (default: 0.01)")
     add("--embedding-dim", type=int, default=32, help="(default: 32)")
     add("--num-graph-layers", type=int, default=1, help="(default: 1)")
-    add("--num-heads", type=int, default=2, help="(default: 2)")
+    add("--num-heads", type=int, default=4, help="(default: 4)")
     options = parser.parse_args(arguments)
     keep_freed_memory()
     options.output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,84 @@
+"""Initial weights."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from glomo_keras.layers import GraphPropagation
+from glomo_keras.layers import MaskedKeyQueryCNN
+from glomo_keras.layers.initializers import CurrentUnitInitializer
+from glomo_keras.layers.initializers import MessageInitializer
+
+
+def rms(array):
+    return np.sqrt(np.mean(np.square(array)))
+
+
+def values_of(initializer, shape):
+    return ops.convert_to_numpy(initializer(shape, dtype="float32"))
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.4, 1.0])
+def test_the_current_unit_is_the_strongest(decay):
+    kernel = values_of(CurrentUnitInitializer(decay, seed=3), (3, 101, 103))
+    taps = [rms(tap) for tap in kernel]
+    np.testing.assert_allclose(taps[:2], decay * taps[2], rtol=0.05, atol=1e-7)
+    # Whatever the decay, the variance of Glorot's: 2 / (fan in + fan out).
+    glorot = np.sqrt(2 / (3 * 101 + 3 * 103))
+    assert rms(kernel) == pytest.approx(glorot, rel=0.02)
+
+
+def test_the_current_unit_of_one_tap_is_glorot():
+    ours = values_of(CurrentUnitInitializer(seed=3), (1, 5, 7))
+    glorot = values_of(keras.initializers.GlorotUniform(seed=3), (1, 5, 7))
+    np.testing.assert_allclose(ours, glorot, rtol=1e-6)
+
+
+def test_convolutions_start_with_it_and_with_kernels_of_their_own():
+    network = MaskedKeyQueryCNN(53, num_layers=2)
+    network.build((None, None, 53))
+    kernels = [
+        ops.convert_to_numpy(convolution.kernel)
+        for stack in (network.key_stack, network.query_stack)
+        for convolution, _, _ in stack
+    ]
+    for kernel in kernels:
+        assert rms(kernel[0]) < 0.5 * rms(kernel[-1])
+    for one in range(4):
+        for other in range(one):
+            assert (kernels[one] != kernels[other]).any()
+
+
+@pytest.mark.parametrize("inputs", [7, 14])
+def test_messages_pass_into_the_candidate(inputs):
+    # The last 7 inputs are messages, the last 7 columns the candidate.
+    ours = values_of(MessageInitializer(seed=3), (inputs, 21))
+    glorot = values_of(keras.initializers.GlorotUniform(seed=3), (inputs, 21))
+    expected = np.zeros((inputs, 21))
+    for unit in range(7):
+        expected[inputs - 7 + unit, 14 + unit] = 1.0
+    np.testing.assert_allclose(ours - glorot, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("message", ["plain", "product_concat"])
+def test_a_unit_starts_near_what_it_reads(message):
+    layer = GraphPropagation(message=message)
+    features = np.zeros((1, 2, 30), "float32")
+    features[0, 0] = np.random.default_rng(3).normal(size=30)
+    graph = np.array([[[[0, 0], [1, 0]]]], "float32")  # unit 1 reads unit 0
+    updated = ops.convert_to_numpy(layer(features, graph))[0, 1]
+    assert np.corrcoef(updated, features[0, 0])[0, 1] > 0.6
+
+
+@pytest.mark.parametrize(
+    "initializer", [CurrentUnitInitializer(0.2, seed=5), MessageInitializer(seed=5)]
+)
+def test_config_round_trip(initializer):
+    config = keras.saving.serialize_keras_object(initializer)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert type(copy) is type(initializer)
+    assert copy.get_config() == initializer.get_config()
+    np.testing.assert_array_equal(
+        values_of(copy, (7, 21)), values_of(initializer, (7, 21))
+    )

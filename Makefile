@@ -34,7 +34,7 @@ test: lint  ## Lint and the whole test suite, on TensorFlow.
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
 
 test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/ops tests/layers tests/models
+	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/ops tests/layers tests/models tests/test_import.py
 
 test-slow: install  ## Trainings of minutes that the suite leaves out.
 	$(BIN)/python -m pytest -m slow

@@ -109,8 +109,8 @@ class GraphMixer(keras.layers.Layer):
             logits = ops.matmul(features, self.kernel) + logits
         leading = ops.shape(logits)[:2]
         logits = ops.reshape(logits, (*leading, mixtures, terms * heads))
-        if terms * heads == 1:  # the softmax of one number, which Keras warns about
-            weights = ops.ones_like(logits)
+        if terms * heads == 1:  # Keras warns of the softmax of a single number
+            weights = ops.exp(logits - logits)
         else:
             weights = ops.softmax(logits, axis=-1)
         weights = ops.cast(weights, self.compute_dtype)

@@ -141,19 +141,20 @@ def _compiled(entry, layer, inputs):
         import jax
 
         @jax.jit
-        def function(inputs, mask):
+        def function(arguments, mask):
             variables = [v.value for v in layer.trainable_variables]
             others = [v.value for v in layer.non_trainable_variables]
             outputs, _ = layer.stateless_call(
                 variables,
                 others,
-                *inputs.values(),
+                *arguments,
                 **dict.fromkeys(entry.mask_names, mask),
                 **entry.options,
             )
             return outputs
 
-        outputs = function(inputs, MASK)
+        # As a list: JAX sorts the keys of a dict.
+        outputs = function(list(inputs.values()), MASK)
     return [ops.convert_to_numpy(output) for output in tree.flatten(outputs)]
 
 

@@ -61,7 +61,7 @@ def test_uniform_by_pencil():
     features, unit_ids = np.zeros((1, 3, DIM), "float32"), np.array([[2, 3, 4]])
     decoder.build(features.shape, unit_ids.shape)
     for weight in decoder.weights:
-        weight.assign(ops.zeros_like(weight))
+        weight.assign(ops.zeros(weight.shape))
     values = values_of(decoder, features, unit_ids)
     uniform = -np.log(VOCABULARY)
     expected = [[[uniform, uniform], [uniform, 0], [0, 0]]]
@@ -74,7 +74,7 @@ def test_one_step_by_pencil():
     decoder = ContextDecoder(embedding, context_length=1)
     decoder.build((1, 2, 2), (1, 2))
     for weight in decoder.weights:
-        weight.assign(ops.zeros_like(weight))
+        weight.assign(ops.zeros(weight.shape))
     embedding.embeddings.assign([[0.0, 0], [2, 0], [0, 4]])
     features = np.array([[[1.0, 0.5], [9, 9]]], "float32")
     values = values_of(decoder, features, np.array([[1, 2]]))

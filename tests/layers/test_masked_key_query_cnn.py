@@ -180,7 +180,7 @@ def test_masks_travel_through_functional_models():
     keys, queries = network(embedded)
     assert keys._keras_mask is not None and queries._keras_mask is not None
     for weight in network.weights:
-        weight.assign(ops.ones_like(weight))
+        weight.assign(ops.ones(weight.shape))
     model = keras.Model(inputs, [keys, queries])
     for output in model.predict(unit_ids, verbose=0):
         assert (output[unit_ids == 0] == 0).all()

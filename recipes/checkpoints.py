@@ -56,8 +56,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         model.optimizer.build(model.trainable_variables)
         model.load_weights(self.directory / f"{name}.weights.h5")
         with np.load(self.directory / f"{name}.npz") as seeds:
-            for path, variable in _seed_states(model).items():
-                variable.assign(seeds[path])
+            for key, variable in _seed_states(model).items():
+                variable.assign(seeds[key])
         return self.state["epochs"]
 
     def on_epoch_end(self, epoch, logs=None):
@@ -82,8 +82,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         name = self._name(self.state["epochs"])
         self.model.save_weights(self.directory / f"{name}.weights.h5", overwrite=True)
         states = {
-            path: keras.ops.convert_to_numpy(variable)
-            for path, variable in _seed_states(self.model).items()
+            key: keras.ops.convert_to_numpy(variable)
+            for key, variable in _seed_states(self.model).items()
         }
         np.savez(self.directory / f"{name}.npz", **states)
         text = json.dumps(self.state)
@@ -98,9 +98,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
 
 def _seed_states(model):
-    """Variables of random generators: they are not part of saved weights."""
-    return {
-        variable.path: variable
-        for variable in model.variables
-        if variable.path.endswith("seed_generator_state")
-    }
+    """Variables of random generators, in order: they are not part of saved weights."""
+    states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
+    # Their paths count the generators of the process, so they are no names to keep.
+    return {f"state_{number}": variable for number, variable in enumerate(states)}

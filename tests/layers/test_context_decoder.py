@@ -246,7 +246,7 @@ def test_masks_travel_through_functional_models(random):
 def test_positions_may_have_any_number(random):
     decoder = decoder_for(random)
     features, unit_ids = inputs_for(random)
-    for number in (1, 2, 5):
+    for number in (1, 5):
         positions = np.arange(number, dtype="int32")
         values = values_of(decoder, features, unit_ids, positions)
         assert values.shape == (2, number, 3)

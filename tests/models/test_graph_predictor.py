@@ -175,15 +175,15 @@ def test_a_sample_alone_equals_the_sample_in_a_batch(random):
 
 def test_lengths_two_three_and_five_through_one_model(random):
     predictor = predictor_for(random)
-    for length in (1, 2, 3, 5):
+    for length in (2, 3, 5):
         unit_ids = random.integers(1, VOCABULARY, size=(2, length)).astype("int32")
         mask = np.ones((2, length), bool)
         batch = {"unit_ids": unit_ids, "padding_mask": mask}
         graphs = predictor.predict(batch, verbose=0)
-        for direction in graphs:
-            eager = ops.convert_to_numpy(predictor(batch)[direction])
-            assert eager.shape == (2, 2, 3, length, length)
-            np.testing.assert_allclose(graphs[direction], eager, atol=1e-4)
+        expected = reference_models.graphs_of(predictor, unit_ids, mask)
+        for direction, graph in graphs.items():
+            assert graph.shape == (2, 2, 3, length, length)
+            np.testing.assert_allclose(graph, expected[direction], atol=1e-3)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

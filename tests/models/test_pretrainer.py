@@ -299,10 +299,11 @@ def test_same_seed_same_training(random):
     histories = []
     for seed in (3, 3, 5):
         keras.utils.set_random_seed(seed)
-        predictor = GraphPredictor(VOCABULARY, **PREDICTOR, dropout=0.2)
-        pretrainer = GLoMoPretrainer(predictor, num_positions=4)
+        small = {**PREDICTOR, "num_graph_layers": 1, "num_convolutions": 1}
+        predictor = GraphPredictor(VOCABULARY, **small, dropout=0.2)
+        pretrainer = GLoMoPretrainer(predictor, context_length=1, num_positions=4)
         pretrainer.compile("adam", **EAGER)
-        history = pretrainer.fit(unit_ids, epochs=2, batch_size=2, verbose=0).history
+        history = pretrainer.fit(unit_ids, epochs=2, verbose=0).history
         histories.append(history["loss"])
     assert histories[0] == pytest.approx(histories[1], rel=1e-6)
     assert histories[0] != pytest.approx(histories[2], rel=1e-3)
@@ -351,7 +352,7 @@ def test_every_weight_gets_a_gradient(random, kind):
         assert (after != before[weight.path]).any(), weight.path
 
 
-@pytest.mark.parametrize("length", [1, 2, 5])
+@pytest.mark.parametrize("length", [1, 2])
 def test_padding_alone_and_short_texts_train_without_nan(random, length):
     pretrainer = pretrainer_for(random)
     pretrainer.compile(keras.optimizers.SGD(0.1), **EAGER)

@@ -22,6 +22,8 @@ _MODULE_OF = {
     "prepare_corpus": "prepare",
     "PreparedCorpus": "prepared",
     "load_prepared": "prepared",
+    "WordVectors": "word_vectors",
+    "read_word_vectors": "word_vectors",
     "WindowSequence": "windows",
     "fixed_windows": "windows",
     "window_starts": "windows",

@@ -1,18 +1,14 @@
 """Corpora by one spec string: files, tensorflow-datasets, or the embedded docs."""
 
 import dataclasses
-import glob
-import gzip
-import os
-import pathlib
 import re
 import warnings
-import zlib
 
 from glomo_keras.data import embedded
 from glomo_keras.data import planted
+from glomo_keras.data.text_files import byte_lines
+from glomo_keras.data.text_files import find_files
 
-_GZIP_MAGIC = b"\x1f\x8b"
 # "= Title =" or, in the same style, the title of a section: "= = Title = =".
 _TITLE = re.compile(r"=+ .*\S =+")
 _TFDS_SPEC = re.compile(
@@ -110,7 +106,7 @@ def read_documents(spec):
     if kind == "planted" and not rest:
         return Documents(spec, [], lambda counts: _planted_documents())
     if kind == "files" and rest.strip():
-        paths = _find_files(rest)
+        paths = find_files(rest)
         sources = [[path.name, path.stat().st_size] for path in paths]
         return Documents(spec, sources, lambda counts: _read_files(paths, counts))
     if kind == "tfds" and rest:
@@ -130,47 +126,6 @@ def _planted_documents():
         yield " ".join(names[unit_id] for unit_id in unit_ids)
 
 
-def _find_files(rest):
-    if _candidates(rest.strip()):  # one path that holds spaces or commas
-        return _candidates(rest.strip())
-    paths = []
-    for pattern in re.split(r"[,\s]+", rest.strip()):
-        found = _candidates(pattern) if pattern else []
-        if pattern and not found:
-            folder = os.environ.get("GLOMO_DATA")
-            tried = f"here ({os.getcwd()})" + (
-                f" nor under GLOMO_DATA ({folder})" if folder else ""
-            )
-            raise FileNotFoundError(
-                f"No file matches {pattern!r}, neither {tried}."
-                if folder
-                else f"No file matches {pattern!r} {tried}. Check the path, or set "
-                "GLOMO_DATA to the folder that relative paths start from."
-            )
-        paths += found
-    return paths
-
-
-def _candidates(pattern):
-    pattern = os.path.expanduser(pattern)
-    roots = [pathlib.Path()]
-    if os.environ.get("GLOMO_DATA"):
-        roots.append(pathlib.Path(os.environ["GLOMO_DATA"]))
-    for root in roots:
-        whole = str(root / pattern)
-        names = [whole] if os.path.exists(whole) else sorted(glob.glob(whole))
-        paths = [pathlib.Path(name) for name in names]
-        if paths:
-            return [path for path in paths if path.is_file()] or _reject(paths[0])
-    return []
-
-
-def _reject(path):
-    raise FileNotFoundError(
-        f"{path} is a folder. Name its files, for instance {path / '*.txt'}."
-    )
-
-
 def _read_files(paths, counts):
     for path in paths:
         lines = []
@@ -187,7 +142,7 @@ def _read_files(paths, counts):
 def _text_lines(path, counts):
     """Stripped lines of a file; those that are not UTF-8 are counted and left out."""
     skipped = []
-    for number, line in enumerate(_byte_lines(path), start=1):
+    for number, line in enumerate(byte_lines(path), start=1):
         counts.lines += 1
         try:
             text = line.decode("utf-8")
@@ -202,27 +157,6 @@ def _text_lines(path, counts):
             f"(the first is line {skipped[0]}). Convert the file to keep them.",
             stacklevel=2,
         )
-
-
-def _byte_lines(path):
-    with open(path, "rb") as file:
-        is_gzip = file.read(2) == _GZIP_MAGIC
-        file.seek(0)
-        if path.suffix == ".gz" and not is_gzip:
-            raise OSError(
-                f"{path} is not a gzip archive, although it is named like one. "
-                "Remove the .gz from its name if it is plain text, or fetch it again."
-            )
-        if not is_gzip:
-            yield from file
-            return
-        try:
-            yield from gzip.GzipFile(fileobj=file)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise OSError(
-                f"{path} is a damaged or truncated gzip archive ({error}). "
-                "Fetch or make it again."
-            ) from error
 
 
 def _tfds_documents(spec, name, split, key):

@@ -51,6 +51,7 @@ def test_public_docstrings_are_complete(value):
     elif inspect.isfunction(value):
         parts += ["Returns:"]
     helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
+    helpers += ("graphs_over_pieces", "graphs_over_words", "word_of_piece")
     for part in parts:
         if part.startswith("arXiv") and value.__name__ in helpers:
             continue  # not a formula of the paper

@@ -12,11 +12,16 @@ from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mixed_messages
 from glomo_keras.ops.visibility import visible_pairs
+from glomo_keras.ops.word_pieces import graphs_over_pieces
+from glomo_keras.ops.word_pieces import graphs_over_words
+from glomo_keras.ops.word_pieces import word_of_piece
 
 __all__ = [
     "compose_graphs",
     "context_targets",
     "graph_counts",
+    "graphs_over_pieces",
+    "graphs_over_words",
     "log_likelihood",
     "mean_visible_score",
     "mix_graphs",
@@ -26,4 +31,5 @@ __all__ = [
     "squared_relu",
     "squared_relu_affinity",
     "visible_pairs",
+    "word_of_piece",
 ]

@@ -9,8 +9,9 @@ sender of every recall is compared with the true one, in the head that did best 
 other sequences.
 
 Arms: `mean` (the default), `scalar`, `query` and `none` are thresholds of the squared
-ReLU; `softmax` and `square` are other score rules; `untrained` has random weights. The
-table also has two rules that need no learning. Finished runs are kept in
+ReLU; `softmax` and `square` are other score rules; `unnormalized` and `batch` have no
+normalization and batch normalization after the convolutions; `untrained` has random
+weights. The table also has two rules that need no learning. Finished runs are kept in
 OUTPUT/runs.jsonl and are not repeated.
 """
 
@@ -42,6 +43,8 @@ ARMS = {
     "none": ("learned", {"threshold": None}),
     "softmax": ("softmax", {}),
     "square": ("square", {}),
+    "unnormalized": ("learned", {"normalization": None}),
+    "batch": ("learned", {"normalization": "batch"}),
     "untrained": ("learned", {}),
 }
 NUM_TEST_SEQUENCES = 1_000

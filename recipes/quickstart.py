@@ -120,7 +120,7 @@ def learned_graphs(predictor, unit_ids):
 def classify(predictor, vocabulary, epochs):
     """Train the classifier in three arms; prints and returns the accuracies."""
     parts = {}
-    for split, size in (("train", 300), ("test", 200)):
+    for split, size in (("train", 250), ("test", 200)):
         texts, labels, names = labelled_paragraphs(split, max_per_class=size)
         ids = vocabulary.encode(texts)["unit_ids"].numpy()[:, :LENGTH]
         arms = {
@@ -182,7 +182,7 @@ def main(arguments=None):
         "--epochs", type=int, default=8, help="of pretraining, 100 steps each"
     )
     parser.add_argument(
-        "--classifier-epochs", type=int, default=8, help="of each classifier"
+        "--classifier-epochs", type=int, default=6, help="of each classifier"
     )
     options = parser.parse_args(arguments)
     keep_freed_memory()

@@ -10,7 +10,9 @@ TINY = (
 ).split()
 
 
-def test_arms_are_run_once_and_tabulated(tmp_path, capsys):
+def test_arms_are_run_once_and_tabulated(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(planted_links, "STEPS_PER_EPOCH", 3)
+    monkeypatch.setattr(planted_links, "NUM_TEST_SEQUENCES", 50)
     arguments = ["--output", str(tmp_path), "--arms", "untrained", "mean", *TINY]
     planted_links.main(arguments)
     runs = [json.loads(line) for line in (tmp_path / "runs.jsonl").open()]

@@ -1,0 +1,234 @@
+"""Arms x seeds of a language task, resumable, and the table of them.
+
+    python recipes/compare.py imdb --data imdb --features vectors:vectors.txt.gz \
+        --num-train 250 --seeds 5 --output runs/imdb_250
+    python recipes/compare.py nli ... --plan        # hours, measured, before anything
+    python recipes/compare.py nli ... --table       # the table of what is finished
+
+Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a killed run
+goes on after its last epoch. Options that are not listed here are those of the task:
+see `python recipes/imdb.py --help`. The epoch is chosen on a part of train, and the
+test examples are read once, at the end of a run.
+"""
+
+import argparse
+import importlib
+import json
+import time
+from pathlib import Path
+
+import language_task
+import numpy as np
+from bootstrap import paired_difference
+from graph_arms import ARMS
+from task_batches import TaskBatches
+
+TASKS = ("imdb", "nli", "squad")
+# Tables 1 and 2 of the paper, in percent: all training data, GloVe, larger models;
+# MultiNLI matched. By task, metric, arm and site.
+PAPER = {
+    ("imdb", "accuracy", "none", None): 88.51,
+    ("imdb", "accuracy", "uniform", "embeddings"): 88.57,
+    ("imdb", "accuracy", "learned", "embeddings"): 89.16,
+    ("nli", "accuracy", "none", None): 77.14,
+    ("nli", "accuracy", "uniform", "embeddings"): 77.26,
+    ("nli", "accuracy", "learned", "embeddings"): 78.32,
+    ("squad", "f1", "none", None): 78.73,
+    ("squad", "f1", "uniform", "embeddings"): 78.82,
+    ("squad", "f1", "learned", "embeddings"): 79.90,
+    ("squad", "f1", "learned", "rnn_states"): 80.24,
+    ("squad", "exact_match", "none", None): 69.33,
+    ("squad", "exact_match", "uniform", "embeddings"): 69.48,
+    ("squad", "exact_match", "learned", "embeddings"): 70.84,
+    ("squad", "exact_match", "learned", "rnn_states"): 71.30,
+}
+PLAN_STEPS = 5
+
+
+def read_runs(output):
+    """Finished runs, from the lines of `runs.jsonl`; a last, half line is left out."""
+    path = output / "runs.jsonl"
+    runs = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            runs.append(json.loads(line))
+        except ValueError:
+            print(f"{path}: a line that was not written to its end is left out.")
+    return runs
+
+
+def key(run):
+    """What tells a run from the others of a comparison."""
+    return run["arm"], run["graph_on"], run["seed"]
+
+
+def check_settings(runs, settings, output):
+    """Runs with other settings must not end up in one table."""
+    for run in runs:
+        other = {
+            name: (run["settings"].get(name), value)
+            for name, value in settings.items()
+            if run["settings"].get(name) != value
+        }
+        if other:
+            listed = ", ".join(f"{n}: {a!r}, not {b!r}" for n, (a, b) in other.items())
+            raise ValueError(
+                f"{output}/runs.jsonl holds runs with other settings ({listed}). Give "
+                "another --output, or the settings of those runs."
+            )
+
+
+def load_scores(output, runs, metric):
+    """Scores of runs by test example: array `(runs, examples)`."""
+    rows = []
+    for run in runs:
+        with np.load(output / run["scores"]) as arrays:
+            rows.append(arrays[metric])
+    return np.array(rows)
+
+
+def table(output, runs):
+    """Lines of the table in Markdown: a row an arm and site, by metric."""
+    lines = []
+    for metric in runs[0]["test"] if runs else []:
+        lines += [
+            f"| {metric} | mean | sd | seeds | to none | to matched | paper (full) |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        sites = sorted({run["graph_on"] for run in runs})
+        for arm in ARMS:
+            for site in sites if arm != "none" else sites[:1]:
+                chosen = _of(runs, arm, site)
+                if not chosen:
+                    continue
+                values = 100 * np.array([run["test"][metric] for run in chosen])
+                spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
+                cells = [f"{arm}, {site}" if len(sites) > 1 and arm != "none" else arm]
+                cells += [f"{values.mean():.2f}", spread, str(len(values))]
+                for other in ("none", "matched"):
+                    cells.append(
+                        _difference(output, runs, metric, chosen, other, site)
+                        if arm != other
+                        else ""
+                    )
+                place = site if arm != "none" else None
+                paper = PAPER.get((chosen[0]["task"], metric, arm, place))
+                cells.append("" if paper is None else f"{paper:.2f}")
+                lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def _of(runs, arm, site):
+    chosen = [r for r in runs if r["arm"] == arm]
+    if arm != "none":  # which has no site
+        chosen = [r for r in chosen if r["graph_on"] == site]
+    return sorted(chosen, key=lambda run: run["seed"])
+
+
+def _difference(output, runs, metric, chosen, other, site):
+    """Cell with the paired difference and its interval, over the common seeds."""
+    others = {run["seed"]: run for run in _of(runs, other, site)}
+    pairs = [(run, others[run["seed"]]) for run in chosen if run["seed"] in others]
+    if not pairs:
+        return ""
+    mean, low, high = paired_difference(
+        *(load_scores(output, part, metric) for part in zip(*pairs, strict=True))
+    )
+    return f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def plan(task, texts, options, arms):
+    """Print the hours of a comparison, from a few measured steps of each arm."""
+    hours = 0.0
+    for arm in arms:
+        train, dev, test = language_task.choose_examples(task, texts, options, seed=0)
+        graphs = language_task.make_arm(arm, 0, options)
+        model = task.build(texts, graphs.shape, options)
+        targets, _ = task.targets(texts, "train")
+        batches = TaskBatches(
+            texts,
+            "train",
+            graphs,
+            options.batch_size,
+            targets,
+            train,
+            shuffle_seed=0,
+            with_characters=task.with_characters,
+        )
+        model.train_on_batch(*batches[0])  # compiles
+        count = min(PLAN_STEPS, batches.num_batches)
+        started = time.monotonic()
+        for number in range(count):
+            model.train_on_batch(*batches[number])
+        step = (time.monotonic() - started) / count
+        steps = batches.num_batches * options.epochs
+        # An example that is only read costs about a third of one that is trained on.
+        read = (len(dev) * options.epochs + len(test)) / options.batch_size / 3
+        run_hours = step * (steps + read) / 3600
+        hours += run_hours * options.seeds
+        print(
+            f"{arm:<10} {1000 * step:7.0f} ms a step, at most {steps:,} steps a run: "
+            f"{run_hours:.2f} h a run, {run_hours * options.seeds:.2f} h for "
+            f"{options.seeds} seeds",
+            flush=True,
+        )
+    print(
+        f"{'all':<10} at most {hours:.1f} h (early stopping and kept graphs lower it)"
+    )
+
+
+def main(arguments=None):
+    """Run what is not finished, then print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    add = parser.add_argument
+    add("task", choices=TASKS)
+    add("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
+    add("--seeds", type=int, default=5, help="of each arm (default: 5)")
+    add("--plan", action="store_true", help="measure steps and print the hours")
+    add("--table", action="store_true", help="print the table of what is finished")
+    add("-h", "--help", action="help", help="show this and stop")
+    own, rest = parser.parse_known_args(arguments)
+    module = importlib.import_module(own.task)
+    options = module.make_parser().parse_args(rest)
+    options = language_task.finish_options(module.TASK, options)
+    options.seeds = own.seeds
+    language_task.prepare_process()
+    output: Path = options.output
+    runs = read_runs(output)
+    if own.table:
+        print("\n".join(table(output, runs)))
+        return
+    settings = language_task.run_settings(options)
+    check_settings(runs, json.loads(json.dumps(settings, default=str)), output)
+    texts = language_task.prepare(module.TASK, options)
+    if own.plan:
+        plan(module.TASK, texts, options, own.arms)
+        return
+    done = {key(run) for run in runs}
+    left = [
+        (arm, seed)
+        for seed in range(own.seeds)
+        for arm in own.arms
+        if (arm, options.graph_on, seed) not in done
+    ]
+    started = time.monotonic()
+    for number, (arm, seed) in enumerate(left):
+        print(f"{arm}, seed {seed}: run {number + 1} of {len(left)}", flush=True)
+        record = language_task.run(module.TASK, texts, options, arm, seed)
+        runs.append(record)
+        with (output / "runs.jsonl").open("a") as file:
+            file.write(json.dumps(record, default=str) + "\n")
+        each = (time.monotonic() - started) / (number + 1)
+        minutes = each * (len(left) - number - 1) / 60
+        values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
+        print(f"  test {values}; about {minutes:.0f} min left", flush=True)
+    print("\n" + "\n".join(table(output, runs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""What stands in for the graphs in a downstream model: the arms of an experiment."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from glomo_keras.ops.visibility import DIRECTIONS
+
+ARMS = {
+    "none": "no fusion at all",
+    "matched": "the fusion is fed with the features themselves: its weights alone",
+    "uniform": "every real unit reads every real unit with weight 1/n",
+    "shuffled": "graphs of the same text with its real units permuted, fixed by seed",
+    "learned": "the graphs of the predictor",
+}
+
+
+class GraphArm:
+    """Gives the graphs of texts, batch by batch, as arrays in float16.
+
+    The predictor is frozen, so that the graphs of a text never change: they are
+    computed when a text is first seen, and kept as long as there is room.
+
+    Args:
+        arm: str, one of `ARMS`.
+        predictor: model of `load_predictor`; other arms than `shuffled` and `learned`
+            need none.
+        seed: int, of the permutations of `shuffled`.
+        memory: int, bytes of graphs that are kept.
+    """
+
+    def __init__(self, arm, predictor=None, seed=0, memory=4 * 2**30):
+        if arm not in ARMS:
+            raise ValueError(f"The arm must be one of {list(ARMS)}. Received: {arm!r}.")
+        self.arm = arm
+        self.seed = seed
+        self.memory = memory
+        self.kept = {}
+        self.predictor = predictor if arm in ("shuffled", "learned") else None
+
+    @property
+    def shape(self):
+        """`(layers, heads)` of the graphs, or `None` without graphs."""
+        if self.arm == "none":
+            return None
+        return (
+            (1, 1) if self.predictor is None else self.predictor.outputs[0].shape[1:3]
+        )
+
+    def graphs(self, field, rows, unit_ids):
+        """Graphs of some texts of a field.
+
+        Args:
+            field: str, name of the field.
+            rows: int array `(batch,)`, the texts' numbers, by which they are kept.
+            unit_ids: int array `(batch, length)`, in the predictor's vocabulary.
+
+        Returns:
+            Dict by direction of float16 arrays `(batch, layers, heads, length,
+            length)`; empty for the arm `none`.
+        """
+        if self.arm == "none":
+            return {}
+        if self.predictor is None:
+            graph = _control(self.arm, unit_ids != 0)
+            return dict.fromkeys(DIRECTIONS, graph)
+        new = [i for i, row in enumerate(rows) if (field, row) not in self.kept]
+        new = list({rows[i]: i for i in new}.values())
+        found = self._predict(field, rows, unit_ids, new) if new else {}
+        known = [found.get(row, self.kept.get((field, row))) for row in rows]
+        graphs = {name: np.stack([g[name] for g in known]) for name in DIRECTIONS}
+        for row, graph in found.items():
+            size = sum(array.nbytes for array in graph.values())
+            if self.memory >= size:
+                self.memory -= size
+                # A copy: a view would keep its whole batch.
+                self.kept[field, row] = {k: v.copy() for k, v in graph.items()}
+        return graphs
+
+    def _predict(self, field, rows, unit_ids, new):
+        batch = np.zeros_like(unit_ids)  # of one shape, so that XLA compiles once
+        for place, i in enumerate(new):
+            ids = unit_ids[i]
+            if self.arm == "shuffled":
+                draw = np.random.default_rng([self.seed, int(rows[i]), *field.encode()])
+                ids = permute_units(ids, draw)
+            batch[place] = ids
+        inputs = {"unit_ids": batch, "padding_mask": batch != 0}
+        graphs = self.predictor.predict_on_batch(inputs)
+        return {
+            rows[i]: {name: graphs[name][place] for name in DIRECTIONS}
+            for place, i in enumerate(new)
+        }
+
+
+def permute_units(ids, draw):
+    """Permute the real units of one text; padding stays where it is."""
+    num_real = int(np.count_nonzero(ids))
+    return np.concatenate([draw.permutation(ids[:num_real]), ids[num_real:]])
+
+
+def _control(arm, mask):
+    """Identity or uniform graph `(batch, 1, 1, length, length)` over real units."""
+    if arm == "matched":
+        graph = np.eye(mask.shape[1], dtype=np.float16) * mask[:, None, :]
+    else:
+        size = np.maximum(mask.sum(axis=1), 1)[:, None, None]
+        graph = (mask[:, :, None] & mask[:, None, :]) / size
+    return graph[:, None, None].astype(np.float16)
+
+
+@functools.cache
+def load_predictor(path):
+    """The frozen predictor of a file, with outputs in float16: half the bytes to move.
+
+    Loaded, and compiled, once a process.
+    """
+    predictor = keras.saving.load_model(path)
+    predictor.trainable = False
+    graphs = {
+        direction: ops.cast(predictor.output[direction], "float16")
+        for direction in DIRECTIONS
+    }
+    model = keras.Model(predictor.input, graphs)
+    model.compile(jit_compile=True)
+    return model

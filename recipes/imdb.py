@@ -1,0 +1,155 @@
+"""Sentiment of film reviews, with and without graphs: the paper's IMDB experiment.
+
+    python recipes/imdb.py --data tfds:imdb_reviews --graph learned --output runs/imdb
+    python recipes/imdb.py --data imdb --features vectors:vectors.txt.gz \
+        --num-train 250 --graph none --seeds 5 --output runs/imdb_250
+
+A baseline of recurrent layers, linear layers and self-attention over word vectors.
+--data is tfds:imdb_reviews, a folder with train.jsonl and test.jsonl (fields `text`
+and `label`; plain or .gz), or `embedded`: a toy made from templates, for trying the
+recipe. Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
+"""
+
+import re
+
+import embedded_tasks
+import keras
+import language_task
+import numpy as np
+from reading_layers import SelfAttention
+from reading_layers import masked_pooling
+from task_files import data_file
+from task_files import read_json_lines
+from task_files import read_tfds
+
+SIZES = {
+    "smoke": {
+        "num_examples": 600,
+        "length": 32,
+        "num_dev": 100,
+        "epochs": 3,
+        "patience": 3,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "units": 16,
+        "dropout": 0.0,
+    },
+    "small": {
+        "length": 200,
+        "num_dev": 1_000,
+        "epochs": 12,
+        "patience": 4,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "units": 48,
+        "dropout": 0.3,
+    },
+    "full": {
+        "length": 400,
+        "num_dev": 2_500,
+        "epochs": 20,
+        "patience": 4,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "units": 128,
+        "dropout": 0.3,
+    },
+}
+_LINE_BREAK = re.compile(r"<br\s*/?>")
+
+
+def load(options):
+    """Reviews by split, with labels 0 (negative) and 1 (positive)."""
+    if options.data == "embedded":
+        return {
+            split: embedded_tasks.reviews(options.num_examples or 600, seed)
+            for seed, split in enumerate(("train", "test"))
+        }
+    splits = {}
+    for split in ("train", "test"):
+        if options.data.startswith("tfds:"):
+            rows = read_tfds(options.data, split)
+        else:
+            path = data_file(options.data, f"{split}.jsonl", "tfds:imdb_reviews")
+            rows = read_json_lines(path, ("text", "label"))
+        splits[split] = [
+            {
+                "id": str(row.get("id", number)),
+                "text": _LINE_BREAK.sub(" ", row["text"]),
+                "label": int(row["label"]),
+            }
+            for number, row in enumerate(rows)
+        ]
+    return splits
+
+
+def targets(texts, split):
+    """Labels, and all examples."""
+    labels = np.array([example["label"] for example in texts.examples[split]], np.int32)
+    return labels, np.arange(len(labels))
+
+
+def build(texts, graph_shape, options):
+    """Bidirectional GRU, self-attention, pooling; graphs at the chosen site."""
+    inputs, masks = language_task.make_inputs(texts, graph_shape)
+    mask = masks["text"]
+    hidden = language_task.make_embedding(texts)(inputs["text"])
+    if options.graph_on == "embeddings":
+        hidden = language_task.fuse_graphs({"text": hidden}, masks, inputs, options)[
+            "text"
+        ]
+    hidden = keras.layers.Dropout(options.dropout)(hidden)
+    hidden = keras.layers.Bidirectional(
+        keras.layers.GRU(options.units, return_sequences=True), name="rnn"
+    )(hidden, mask=mask)
+    if options.graph_on == "rnn_states":
+        hidden = language_task.fuse_graphs({"text": hidden}, masks, inputs, options)[
+            "text"
+        ]
+    hidden = keras.layers.Dense(2 * options.units, activation="relu")(hidden)
+    hidden = SelfAttention(name="self_attention")(hidden, mask=mask)
+    pooled = keras.layers.Dropout(options.dropout)(masked_pooling(hidden, mask))
+    pooled = keras.layers.Dense(options.units, activation="relu")(pooled)
+    logits = keras.layers.Dense(2, name="logits")(pooled)
+    model = keras.Model(inputs, logits)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    language_task.compile_model(model, loss, options, clip_norm=1.0)
+    return model
+
+
+def score(predictions, texts, split, chosen):
+    """Whether each review was classified correctly."""
+    labels, _ = targets(texts, split)
+    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
+
+
+TASK = language_task.LanguageTask(
+    name="imdb",
+    metric="accuracy",
+    sizes=SIZES,
+    load=load,
+    lengths=lambda options: {"text": options.length},
+    targets=targets,
+    build=build,
+    score=score,
+)
+
+
+def make_parser():
+    """The command line of the task."""
+    parser = language_task.make_parser(TASK, __doc__)
+    parser.add_argument(
+        "--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)"
+    )
+    parser.add_argument("--length", type=int, help="units of a review that are read")
+    parser.set_defaults(num_examples=None)
+    return parser
+
+
+def main(arguments=None):
+    """Train the arm of the command line."""
+    language_task.main(TASK, make_parser(), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""Natural language inference, with and without graphs: the paper's MNLI experiment.
+
+    python recipes/nli.py --data tfds:glue/mnli --graph learned --output runs/mnli
+    python recipes/nli.py --data mnli --features vectors:vectors.txt.gz \
+        --num-train 20000 --graph none --seeds 5 --output runs/mnli
+
+The baseline is ESIM (Chen et al., 2017, arXiv 1609.06038) with a self-attention layer
+after the inference composition. --data is tfds:glue/mnli or tfds:snli, a folder with
+train.jsonl and the file that --test names (fields `premise`, `hypothesis`, `label`;
+plain or .gz), or `embedded`: a toy made from templates, for trying the recipe.
+"""
+
+import embedded_tasks
+import keras
+import language_task
+import numpy as np
+from keras import ops
+from reading_layers import SelfAttention
+from reading_layers import masked_pooling
+from reading_layers import masked_softmax
+from task_files import data_file
+from task_files import read_json_lines
+from task_files import read_tfds
+
+LABELS = ("entailment", "neutral", "contradiction")  # as tensorflow-datasets has them
+SIZES = {
+    "smoke": {
+        "num_examples": 600,
+        "length": 16,
+        "num_dev": 100,
+        "epochs": 3,
+        "patience": 3,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "units": 16,
+        "dropout": 0.0,
+    },
+    "small": {
+        "length": 48,
+        "num_dev": 2_000,
+        "epochs": 12,
+        "patience": 3,
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "units": 64,
+        "dropout": 0.3,
+    },
+    "full": {
+        "length": 64,
+        "num_dev": 5_000,
+        "epochs": 20,
+        "patience": 3,
+        "batch_size": 32,
+        "learning_rate": 4e-4,
+        "units": 300,
+        "dropout": 0.5,
+    },
+}
+
+
+def load(options):
+    """Pairs by split; those without a gold label are left out."""
+    if options.data == "embedded":
+        return {
+            split: embedded_tasks.pairs(options.num_examples or 600, seed)
+            for seed, split in enumerate(("train", "test"))
+        }
+    if options.data.startswith("tfds:"):
+        names = {"train": "train", "test": options.test}
+        if options.data.startswith("tfds:glue/"):
+            names["test"] = options.test.replace("dev_", "validation_")
+        splits = {split: read_tfds(options.data, name) for split, name in names.items()}
+    else:
+        names = {"train": "train", "test": options.test}
+        splits = {
+            split: read_json_lines(
+                data_file(options.data, f"{name}.jsonl", "tfds:glue/mnli"),
+                ("premise", "hypothesis", "label"),
+            )
+            for split, name in names.items()
+        }
+    return {split: _labelled(rows, options.data) for split, rows in splits.items()}
+
+
+def _labelled(rows, source):
+    examples = []
+    for number, row in enumerate(rows):
+        label = row["label"]
+        if not isinstance(label, str):  # a number in tensorflow-datasets, -1 for none
+            label = LABELS[label] if label >= 0 else "-"
+        if label == "-":
+            continue
+        if label not in LABELS:
+            raise ValueError(
+                f"{source}: a label must be one of {list(LABELS)}, or - for none. "
+                f"Received: {label!r} in example {number}."
+            )
+        examples.append(
+            {
+                "id": str(row.get("id", row.get("idx", number))),
+                "premise": row["premise"],
+                "hypothesis": row["hypothesis"],
+                "label": label,
+            }
+        )
+    return examples
+
+
+def targets(texts, split):
+    """Numbers of the labels, and all examples."""
+    labels = [LABELS.index(example["label"]) for example in texts.examples[split]]
+    return np.array(labels, np.int32), np.arange(len(labels))
+
+
+def build(texts, graph_shape, options):
+    """ESIM; graphs at the chosen site, one `GraphTransfer` for both texts."""
+    inputs, masks = language_task.make_inputs(texts, graph_shape)
+    embedding = language_task.make_embedding(texts)
+    dropout = keras.layers.Dropout(options.dropout)
+    fields = ("premise", "hypothesis")
+    hidden = {name: embedding(inputs[name]) for name in fields}
+    if options.graph_on == "embeddings":
+        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+    encoder = keras.layers.Bidirectional(
+        keras.layers.LSTM(options.units, return_sequences=True), name="encoder"
+    )
+    hidden = {n: encoder(dropout(hidden[n]), mask=masks[n]) for n in fields}
+    if options.graph_on == "rnn_states":
+        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+
+    # Local inference: each unit beside what the other text says of it.
+    premise, hypothesis = (hidden[name] for name in fields)
+    scores = ops.matmul(premise, ops.swapaxes(hypothesis, 1, 2))
+    aligned = {
+        "premise": ops.matmul(
+            masked_softmax(scores, masks["hypothesis"][:, None, :]), hypothesis
+        ),
+        "hypothesis": ops.matmul(
+            masked_softmax(ops.swapaxes(scores, 1, 2), masks["premise"][:, None, :]),
+            premise,
+        ),
+    }
+    projection = keras.layers.Dense(options.units, activation="relu", name="projection")
+    composition = keras.layers.Bidirectional(
+        keras.layers.LSTM(options.units, return_sequences=True), name="composition"
+    )
+    attention = SelfAttention(name="self_attention")
+    pooled = []
+    for name in fields:
+        own, other = hidden[name], aligned[name]
+        joined = ops.concatenate([own, other, own - other, own * other], axis=-1)
+        composed = composition(dropout(projection(joined)), mask=masks[name])
+        attended = attention(composed, mask=masks[name])
+        pooled.append(masked_pooling(attended, masks[name]))
+    answer = dropout(ops.concatenate(pooled, axis=-1))
+    answer = keras.layers.Dense(options.units, activation="tanh")(answer)
+    logits = keras.layers.Dense(len(LABELS), name="logits")(dropout(answer))
+    model = keras.Model(inputs, logits)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    language_task.compile_model(model, loss, options, clip_norm=10.0)
+    return model
+
+
+def score(predictions, texts, split, chosen):
+    """Whether each pair was classified correctly."""
+    labels, _ = targets(texts, split)
+    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
+
+
+TASK = language_task.LanguageTask(
+    name="nli",
+    metric="accuracy",
+    sizes=SIZES,
+    load=load,
+    lengths=lambda options: dict.fromkeys(("premise", "hypothesis"), options.length),
+    targets=targets,
+    build=build,
+    score=score,
+)
+
+
+def make_parser():
+    """The command line of the task."""
+    parser = language_task.make_parser(TASK, __doc__)
+    parser.add_argument(
+        "--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)"
+    )
+    parser.add_argument(
+        "--test",
+        default="dev_matched",
+        help="what to test on: dev_matched or dev_mismatched of MultiNLI, dev of a "
+        "folder with SNLI, test of tfds:snli (default: dev_matched)",
+    )
+    parser.add_argument("--length", type=int, help="units of a text that are read")
+    parser.set_defaults(num_examples=None)
+    return parser
+
+
+def main(arguments=None):
+    """Train the arm of the command line."""
+    language_task.main(TASK, make_parser(), arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Labelled data sets by a path or a tensorflow-datasets name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from glomo_keras.data.text_files import byte_lines
+from glomo_keras.data.text_files import find_files
+
+
+def data_file(folder, name, hint):
+    """Path of `folder/name`, plain or with `.gz`; what to do where it is missing.
+
+    Args:
+        folder: str, a folder, here or under `GLOMO_DATA`.
+        name: str, of the file without `.gz`.
+        hint: str, the tensorflow-datasets name of the same data.
+    """
+    tried = [str(Path(folder) / f"{name}{suffix}") for suffix in ("", ".gz")]
+    for path in tried:
+        try:
+            return find_files(path)[0]
+        except FileNotFoundError:
+            continue
+    raise FileNotFoundError(
+        f"Neither {tried[0]} nor {tried[1]} exists, here or under GLOMO_DATA. Give "
+        f"--data the folder that holds it, or let tensorflow-datasets fetch the data: "
+        f"--data {hint}."
+    )
+
+
+def read_json(path):
+    """The JSON document in a file, plain or gzip."""
+    try:
+        return json.loads(b"".join(byte_lines(path)))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a JSON document: {error}.") from error
+
+
+def read_json_lines(path, fields):
+    """Dicts, one a line, that have all of `fields`.
+
+    Raises:
+        ValueError: for a line that is no JSON object with them; names file and line.
+    """
+    rows = []
+    for number, line in enumerate(byte_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{path} line {number} is not JSON: {error}.") from error
+        if not isinstance(row, dict) or any(name not in row for name in fields):
+            raise ValueError(
+                f"{path} line {number} must be a JSON object with the fields "
+                f"{list(fields)}. Received: {line[:80].decode(errors='replace')!r}."
+            )
+        rows.append(row)
+    return rows
+
+
+def read_tfds(spec, split):
+    """Examples of a split of `tfds:NAME` as dicts; byte strings become strings."""
+    import tensorflow_datasets as tfds
+
+    name = spec.removeprefix("tfds:")
+    try:
+        builder = tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"tensorflow-datasets has no data set {name!r} ({error}). See its catalog "
+            "for the names, or give --data a folder."
+        ) from error
+    builder.download_and_prepare()
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    return [_text(example) for example in tfds.as_numpy(dataset)]
+
+
+def _text(value):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, dict):
+        return {name: _text(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype == np.dtype(object):
+        return [_text(item) for item in value]
+    return value

@@ -1,0 +1,334 @@
+"""The language tasks on embedded data: arrays, arms, training, resuming, the table."""
+
+import argparse
+import json
+
+import compare
+import graph_arms
+import imdb
+import keras
+import language_task
+import nli
+import numpy as np
+import pytest
+import squad
+import task_batches
+import task_texts
+
+from glomo_keras.data import Vocabulary
+from glomo_keras.models import GraphPredictor
+
+TINY = "--size smoke --epochs 2 --num-train 32 --num-dev 16 --num-test 16".split()
+
+
+@pytest.fixture(scope="module")
+def predictor_folder(tmp_path_factory):
+    """A small predictor with random weights and a vocabulary of its own."""
+    folder = tmp_path_factory.mktemp("predictor")
+    words = "the in was but end . put is garden plot found Where ?".split()
+    Vocabulary([w.lower() for w in words], lowercase=True).save(
+        folder / "vocabulary.txt"
+    )
+    keras.utils.set_random_seed(0)
+    GraphPredictor(
+        len(words) + 2, embedding_dim=12, num_graph_layers=2, num_heads=3
+    ).save(folder / "predictor.keras")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def texts(predictor_folder, tmp_path_factory):
+    """Arrays of three pairs, one text empty and one too long."""
+    folder = tmp_path_factory.mktemp("arrays") / "arrays"
+    vectors = folder.parent / "vectors.txt"
+    vectors.write_text("the 1 2\ncat 3 4\ndon't 5 6\n")
+    splits = {
+        "train": [
+            {"id": "a", "one": "The cat don't sit.", "two": "in the plot", "label": 1},
+            {"id": "b", "one": "", "two": "in the plot", "label": 0},
+        ],
+        "test": [{"id": "c", "one": "the " * 9, "two": "Unknown Cat?", "label": 1}],
+    }
+    return task_texts.prepare_texts(
+        lambda: splits,
+        {"one": 5, "two": 3},
+        folder,
+        predictor_folder / "vocabulary.txt",
+        f"vectors:{vectors}",
+        {},
+        keep_texts=("two",),
+        log=str,
+    )
+
+
+def test_both_vocabularies_see_the_same_units(texts, predictor_folder):
+    of_graphs = Vocabulary.load(predictor_folder / "vocabulary.txt").units
+    of_model = ["", "?", "the", "cat", "don't"]
+    for name, field in texts.fields.items():
+        units = field.padded(np.arange(len(field)))
+        for row in units:
+            for unit in row:
+                word = texts.units[unit].lower()
+                graph_id, task_id = texts.graph_ids[unit], texts.task_ids[unit]
+                assert (graph_id == 0) == (task_id == 0) == (word == "")
+                if graph_id > 1:
+                    assert of_graphs[graph_id] == word, name
+                if task_id > 1:
+                    assert of_model[task_id] == word, name
+    first = texts.fields["one"].padded([0])[0]
+    assert [texts.units[u] for u in first] == ["The", "cat", "don't", "sit", "."]
+    assert texts.task_ids[first].tolist() == [2, 3, 4, 1, 1]
+    assert texts.graph_ids[first][0] == of_graphs.index("the")
+
+
+def test_texts_are_cut_counted_shared_and_may_be_empty(texts):
+    one, two = texts.fields["one"], texts.fields["two"]
+    assert len(one) == 3 and len(two) == 2  # "in the plot" is stored once
+    assert one.padded([1]).sum() == 0
+    assert (one.padded([2]) > 0).all()
+    assert any(
+        "one: 3 distinct texts; 1 were cut" in n for n in texts.metadata["notes"]
+    )
+    assert two.texts == ["in the plot", "Unknown Cat?"]
+    start, limit = two.starts[two.offsets[1] + 1], two.limits[two.offsets[1] + 1]
+    assert two.texts[1][start:limit] == "Cat"
+    cat = texts.units.index("cat")
+    assert bytes(texts.characters[cat]).rstrip(b"\0") == b"cat"
+    np.testing.assert_array_equal(texts.vectors[2], [1.0, 2.0])
+    assert not texts.vectors[:2].any()
+
+
+@pytest.mark.parametrize("arm", graph_arms.ARMS)
+def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
+    predictor = graph_arms.load_predictor(predictor_folder / "predictor.keras")
+    graphs = graph_arms.GraphArm(arm, predictor, seed=3)
+    batches = task_batches.TaskBatches(texts, "train", graphs, batch_size=2)
+    (inputs,) = batches[0]
+    mask = inputs["one"] != 0
+    assert mask.sum(axis=1).tolist() == [5, 0]
+    if arm == "none":
+        assert set(inputs) == {"one", "two"}
+        return
+    forward, backward = inputs["one_forward"], inputs["one_backward"]
+    assert forward.dtype == np.float16
+    assert not forward[1].any()  # the empty text
+    if arm in ("matched", "uniform"):
+        expected = np.eye(5) if arm == "matched" else np.full((5, 5), 0.2)
+        for graph in (forward, backward):
+            assert graph.shape == (2, 1, 1, 5, 5)
+            np.testing.assert_allclose(graph[0, 0, 0], expected, atol=1e-3)
+        return
+    ids = texts.graph_ids[texts.fields["one"].padded([0])]
+    exact = keras.saving.load_model(predictor_folder / "predictor.keras")(
+        {"unit_ids": ids, "padding_mask": ids != 0}
+    )["forward"]
+    same = np.allclose(forward[0], exact[0], atol=1e-3)
+    assert same == (arm == "learned")
+    assert not np.triu(forward[0]).any()  # the direction stays
+    # The second unit has one sender, whose score is the mean of one: not above it.
+    np.testing.assert_allclose(forward[0, :, :, 2:].sum(-1), 1.0, atol=5e-3)
+    (again,) = batches[0]
+    np.testing.assert_array_equal(again["one_forward"], forward)
+
+
+def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
+    predictor = graph_arms.load_predictor(predictor_folder / "predictor.keras")
+    size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes
+    graphs = graph_arms.GraphArm("learned", predictor, memory=2 * size)
+    ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
+    first = graphs.graphs("one", [0, 1, 2], ids)
+    assert set(graphs.kept) == {("one", 0), ("one", 1)}
+    assert graphs.memory == 0
+    second = graphs.graphs("one", [2, 0, 0], ids[[2, 0, 0]])
+    expected = first["forward"][[2, 0, 0]]
+    np.testing.assert_allclose(second["forward"], expected, atol=1e-6)
+    np.testing.assert_array_equal(second["forward"][1:], expected[1:])
+
+
+def test_permuted_units_are_the_same_units():
+    ids = np.array([11, 7, 7, 5, 3, 2, 0, 0])
+    permuted = graph_arms.permute_units(ids, np.random.default_rng(1))
+    assert permuted.tolist() != ids.tolist()
+    assert sorted(permuted[:6]) == sorted(ids[:6])
+    assert permuted[6:].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "module, site",
+    [
+        (imdb, "embeddings"),
+        (imdb, "rnn_states"),
+        (nli, "rnn_states"),
+        (squad, "embeddings"),
+    ],
+)
+def test_a_task_trains_and_leaves_a_record(module, site, predictor_folder, tmp_path):
+    arguments = ["--predictor", str(predictor_folder), "--graph-on", site, *TINY]
+    module.main([*arguments, "--output", str(tmp_path), "--graph", "learned"])
+    (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
+    record = json.loads(line)
+    assert record["arm"] == "learned" and record["graph_on"] == site
+    assert record["num_train"] == 32 and record["epochs"] == 2
+    with np.load(tmp_path / record["scores"]) as scores:
+        assert len(scores["examples"]) == 16
+        for metric, value in record["test"].items():
+            assert scores[metric].mean() == pytest.approx(value)
+    assert not any((tmp_path / "runs").iterdir())
+
+
+def options_of(module, *arguments):
+    options = module.make_parser().parse_args(arguments)
+    return language_task.finish_options(module.TASK, options)
+
+
+def test_padding_and_batch_do_not_change_predictions(predictor_folder, tmp_path):
+    """What a text gets does not depend on the length that its batch is padded to."""
+    predictions = []
+    for length in ("24", "32"):
+        options = options_of(
+            imdb,
+            *["--output", str(tmp_path / length), "--length", length, *TINY],
+            *["--predictor", str(predictor_folder)],
+        )
+        arrays = language_task.prepare(imdb.TASK, options)
+        keras.utils.set_random_seed(0)
+        graphs = language_task.make_arm("learned", 0, options)
+        model = imdb.build(arrays, graphs.shape, options)
+        batches = task_batches.TaskBatches(arrays, "test", graphs, 7)
+        predictions.append(model.predict(batches, verbose=0)[:16])
+    np.testing.assert_allclose(predictions[0], predictions[1], atol=1e-5)
+
+
+def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, capsys):
+    arguments = ["imdb", "--output", str(tmp_path), "--seeds", "1", *TINY]
+    arguments += ["--predictor", str(predictor_folder), "--arms", "none"]
+    compare.main(arguments)
+    compare.main([*arguments, "matched"])
+    runs = compare.read_runs(tmp_path)
+    assert [(run["arm"], run["seed"]) for run in runs] == [("none", 0), ("matched", 0)]
+    capsys.readouterr()
+    compare.main([*arguments, "matched", "--table"])
+    lines = capsys.readouterr().out.splitlines()
+    row = next(line for line in lines if line.startswith("| matched"))
+    assert f"| {100 * runs[1]['test']['accuracy']:.2f} |" in row
+    assert "[" in row
+    with pytest.raises(ValueError, match="epochs: 2, not 3"):
+        compare.main([*arguments, "--epochs", "3"])
+    compare.main([*arguments, "--plan"])
+    assert "h a run" in capsys.readouterr().out
+
+
+def test_a_killed_run_goes_on_and_ends_as_it_would_have(
+    predictor_folder, tmp_path, monkeypatch
+):
+    def record(folder, stop_after=None):
+        options = options_of(
+            imdb,
+            *["--output", str(folder), *TINY, "--epochs", "3", "--dropout", "0.3"],
+            *["--predictor", str(predictor_folder)],
+        )
+        arrays = language_task.prepare(imdb.TASK, options)
+        if stop_after:
+
+            class Killed(Exception):
+                pass
+
+            def kill(self, epoch, logs=None):
+                if epoch + 1 == stop_after:
+                    raise Killed
+
+            with monkeypatch.context() as patched:
+                # The last of the callbacks: the checkpoint is written.
+                patched.setattr(language_task._Seconds, "on_epoch_end", kill)
+                with pytest.raises(Killed):
+                    language_task.run(imdb.TASK, arrays, options, "learned", 1)
+        return language_task.run(imdb.TASK, arrays, options, "learned", 1)
+
+    whole = record(tmp_path / "whole")
+    parts = record(tmp_path / "parts", stop_after=2)
+    for name in ("epochs", "best_epoch", "best_dev", "test"):
+        assert parts[name] == pytest.approx(whole[name]), name
+
+
+def test_examples_are_drawn_by_the_seed_and_kept_apart(texts):
+    options = argparse.Namespace(num_train=50, num_dev=20, num_test=30)
+
+    class Task:
+        targets = staticmethod(lambda texts, split: (None, np.arange(100)))
+
+    class Texts:
+        examples = {"test": range(70)}
+
+    train, dev, test = language_task.choose_examples(Task, Texts, options, seed=0)
+    assert (len(train), len(dev), len(test)) == (50, 20, 30)
+    assert not set(train) & set(dev)
+    other_train, _, other_test = language_task.choose_examples(Task, Texts, options, 1)
+    assert other_train.tolist() != train.tolist()
+    assert other_test.tolist() == test.tolist()
+
+
+@pytest.mark.parametrize(
+    "module, name", [(imdb, "imdb_reviews"), (nli, "glue/mnli"), (squad, "squad")]
+)
+def test_missing_data_says_what_to_do(module, name, tmp_path):
+    options = options_of(module, "--output", str(tmp_path), "--data", "no_such_folder")
+    with pytest.raises(FileNotFoundError, match=f"no_such_folder.*tfds:{name}"):
+        module.load(options)
+
+
+@pytest.mark.parametrize("bad", ["{not json", '{"text": "a"}', "[1, 2]", "3"])
+def test_a_malformed_line_is_named(bad, tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "good", "label": 1}\n' + bad)
+    options = options_of(imdb, "--output", "o", "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="train.jsonl line 2"):
+        imdb.load(options)
+
+
+def test_mismatched_pairs_are_read_by_path(tmp_path):
+    row = {"premise": "A b.", "hypothesis": "C.", "label": "neutral"}
+    none = {**row, "label": "-"}
+    (tmp_path / "train.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(none)}\n")
+    (tmp_path / "dev_mismatched.jsonl").write_text(json.dumps(row))
+    options = options_of(
+        nli, "--output", "o", "--data", str(tmp_path), "--test", "dev_mismatched"
+    )
+    splits = nli.load(options)
+    assert len(splits["train"]) == len(splits["test"]) == 1  # no gold label: left out
+    (tmp_path / "train.jsonl").write_text(json.dumps({**row, "label": "maybe"}))
+    with pytest.raises(ValueError, match="'maybe'"):
+        nli.load(options)
+
+
+def test_a_damaged_question_file_is_named(tmp_path):
+    (tmp_path / "train-v1.1.json").write_text('{"data": [{"paragraphs": [{}]}]}')
+    options = options_of(squad, "--output", "o", "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="train-v1.1.json is not in the format"):
+        squad.load(options)
+    (tmp_path / "train-v1.1.json").write_text("{")
+    with pytest.raises(ValueError, match="train-v1.1.json is not a JSON document"):
+        squad.load(options)
+
+
+def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tmp_path):
+    context = "one two three four five six"
+    question = {"question": "Which?", "context": context}
+    far = {**question, "id": "far", "answers": ["six"], "answer_start": 24}
+    near = {**question, "id": "near", "answers": ["two three"], "answer_start": 4}
+    arrays = task_texts.prepare_texts(
+        lambda: {"train": [far, near], "test": [far, near]},
+        {"context": 4, "question": 2},
+        tmp_path / "arrays",
+        predictor_folder / "vocabulary.txt",
+        "trainable",
+        {},
+        keep_texts=("context",),
+        log=str,
+    )
+    spans, usable = squad.targets(arrays, "train")
+    assert usable.tolist() == [1]
+    assert (spans["start"][1], spans["end"][1]) == (1, 2)
+    start, end = np.full((2, 2, 4), -9.0)
+    start[:, 1] = end[:, 2] = 9.0
+    scores = squad.score({"start": start, "end": end}, arrays, "test", np.array([0, 1]))
+    assert scores["exact_match"].tolist() == [0.0, 1.0]
+    assert scores["f1"].tolist() == [0.0, 1.0]

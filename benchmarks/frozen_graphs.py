@@ -1,0 +1,172 @@
+"""Where the frozen graph predictor should run while a downstream model trains.
+
+    python benchmarks/frozen_graphs.py --length 200
+
+Times a training step of the IMDB recipe's model with the predictor inside of it, with
+graphs computed in the input pipeline, and with graphs that were kept in memory or on
+disk after the first epoch; beside them the model without graphs. And the bytes that
+one text's graphs take.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "recipes"))
+
+import imdb
+import keras
+import language_task
+import numpy as np
+from graph_arms import GraphArm
+from graph_arms import load_predictor
+from memory import keep_freed_memory
+from task_texts import FieldTexts
+from task_texts import TaskTexts
+
+
+def make_texts(length, count, vocabulary_size):
+    """Texts of random units, each of the full length."""
+    draw = np.random.default_rng(0)
+    num_units = 20_000
+    graph_ids = draw.integers(1, vocabulary_size, num_units).astype("int32")
+    task_ids = np.arange(num_units, dtype="int32") + 1
+    graph_ids[0] = task_ids[0] = 0
+    units = draw.integers(1, num_units, count * length).astype("int32")
+    field = FieldTexts(
+        offsets=np.arange(count + 1) * length,
+        units=units,
+        starts=units,
+        limits=units,
+        length=length,
+    )
+    return TaskTexts(
+        units=[],
+        task_ids=task_ids,
+        graph_ids=graph_ids,
+        characters=np.zeros((num_units, 16), "uint8"),
+        vectors=draw.standard_normal((num_units + 1, 100)).astype("float32"),
+        task_vocabulary_size=num_units + 1,
+        fields={"text": field},
+        rows={"train": {"text": np.arange(count)}},
+        examples={"train": []},
+        metadata={},
+    )
+
+
+def with_predictor_inside(texts, predictor, options):
+    """The recipe's model with the predictor as a part of it."""
+    model = imdb.build(
+        texts, (predictor.num_graph_layers, predictor.num_heads), options
+    )
+    shape = (options.length,)
+    ids, graph_ids = (keras.Input(shape, dtype="int32") for _ in range(2))
+    mask = keras.ops.not_equal(graph_ids, 0)
+    graphs = predictor({"unit_ids": graph_ids, "padding_mask": mask})
+    graphs = {
+        f"text_{name}": keras.ops.cast(graph, "float16")
+        for name, graph in graphs.items()
+    }
+    whole = keras.Model([ids, graph_ids], model({"text": ids, **graphs}))
+    language_task.compile_model(whole, model.loss, options, clip_norm=1.0)
+    return whole
+
+
+def median_ms(step, repeats):
+    """Median milliseconds of a step, after two that compile and warm up."""
+    seconds = []
+    for number in range(repeats + 2):
+        started = time.perf_counter()
+        step(number)
+        seconds.append(time.perf_counter() - started)
+    return 1000 * float(np.median(seconds[2:]))
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--length", type=int, default=200, help="units of a text")
+    parser.add_argument("--repeats", type=int, default=10, help="steps of each row")
+    own = parser.parse_args()
+    keep_freed_memory()
+    options = imdb.make_parser().parse_args(["--output", "unused"])
+    options.length = own.length
+    options = language_task.finish_options(imdb.TASK, options)
+    size, steps = options.batch_size, own.repeats + 2
+    predictor = keras.saving.load_model(options.predictor / "predictor.keras")
+    predictor.trainable = False
+    texts = make_texts(own.length, size * steps, predictor.vocabulary_size)
+    field = texts.fields["text"]
+    labels = np.zeros(size, "int32")
+    graphs = GraphArm("learned", load_predictor(options.predictor / "predictor.keras"))
+    rows = [np.arange(n * size, (n + 1) * size) for n in range(steps)]
+    units = [field.padded(row) for row in rows]
+
+    def computed(number, memory):
+        graphs.memory = memory
+        found = graphs.graphs(
+            "text", rows[number].tolist(), texts.graph_ids[units[number]]
+        )
+        return {f"text_{name}": graph for name, graph in found.items()}
+
+    results = {}
+    model = imdb.build(texts, None, options)
+    results["no graphs"] = median_ms(
+        lambda n: model.train_on_batch({"text": texts.task_ids[units[n]]}, labels),
+        own.repeats,
+    )
+    inside = with_predictor_inside(texts, predictor, options)
+    results["predictor in the model"] = median_ms(
+        lambda n: inside.train_on_batch(
+            [texts.task_ids[units[n]], texts.graph_ids[units[n]]], labels
+        ),
+        own.repeats,
+    )
+    outside = imdb.build(texts, graphs.shape, options)
+
+    def step(number, found):
+        outside.train_on_batch({"text": texts.task_ids[units[number]], **found}, labels)
+
+    results["in the input pipeline"] = median_ms(
+        lambda n: step(n, computed(n, 0)), own.repeats
+    )
+    first = computed(0, 0)
+    bytes_of_text = sum(array[0].nbytes for array in first.values())
+    with tempfile.TemporaryDirectory() as folder:
+        shape = (size * steps, *next(iter(first.values())).shape[1:])
+        files = {
+            name: np.lib.format.open_memmap(
+                f"{folder}/{name}.npy", "w+", np.float16, shape
+            )
+            for name in first
+        }
+        for number in range(steps):
+            for name, graph in computed(number, 0).items():
+                files[name][rows[number]] = graph
+        results["kept on disk"] = median_ms(
+            lambda n: step(n, {k: np.array(v[rows[n]]) for k, v in files.items()}),
+            own.repeats,
+        )
+    for number in range(steps):
+        computed(number, bytes_of_text * size * (steps + 1))
+    results["kept in memory"] = median_ms(
+        lambda n: step(n, computed(n, 0)), own.repeats
+    )
+    base = results["no graphs"]
+    print(f"\nTexts of {own.length} units, batches of {size};", end=" ")
+    print(f"graphs of {graphs.shape[0]} layers and {graphs.shape[1]} heads.")
+    print(f"{'graphs':<26}{'ms a step':>12}{'ratio':>8}")
+    for name, value in results.items():
+        print(f"{name:<26}{value:>12.0f}{value / base:>8.2f}")
+    print(f"Graphs of one text, float16: {bytes_of_text / 2**20:.2f} MiB.")
+
+
+if __name__ == "__main__":
+    main()

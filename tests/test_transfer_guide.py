@@ -1,0 +1,66 @@
+"""What the transfer guide shows runs, in the order in which it is shown."""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from glomo_keras.layers import GraphTransfer
+
+ROOT = pathlib.Path(__file__).parents[1]
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the text units need TensorFlow"
+)
+
+
+@pytest.fixture(scope="module")
+def namespace(tmp_path_factory):
+    """The names that are left when all blocks have run."""
+    import tensorflow_text
+
+    path = tmp_path_factory.mktemp("pieces") / "vocabulary.txt"
+    path.write_text("[UNK]\nan\nun\n##happi\n##ly\nlong\nword\nshort\n.\n")
+    names = {
+        "tokenizer": tensorflow_text.BertTokenizer(str(path), lower_case=True),
+        "backbone": keras.Sequential([keras.layers.Embedding(9, 7)]),
+        "models": [],
+    }
+    blocks = re.findall(
+        r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text(), re.S
+    )
+    assert len(blocks) == 6
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        for block in blocks:
+            exec(compile(block, "transfer.md", "exec"), names)
+            names["models"].append(names.get("model"))
+    return names
+
+
+def test_functional_and_subclassed_models_answer(namespace):
+    functional, subclassed = namespace["models"][1], namespace["model"]
+    assert any(isinstance(layer, GraphTransfer) for layer in functional.layers)
+    assert tuple(namespace["logits"].shape) == (2, 2)
+    assert subclassed.transfer.built
+
+
+def test_the_built_model_keeps_its_layers_and_reads_along_the_graphs(namespace):
+    trained, aware = namespace["trained"], namespace["aware"]
+    assert aware.get_layer("embedding") is trained.get_layer("embedding")
+    ids = np.array([[2, 3, 5, 7, 11, 0]], "int32")
+    assert aware(ids).shape == trained(ids).shape == (1, 2)
+    paths = {weight.path for weight in aware.trainable_weights}
+    assert {weight.path for weight in trained.trainable_weights} < paths
+    assert any("graph_transfer" in path for path in paths)
+
+
+def test_features_of_pieces_get_messages(namespace):
+    words = keras.ops.convert_to_numpy(namespace["words"])
+    assert words[0].tolist() == [0, 1, 1, 1, 2, 3, 4]
+    assert words[1].tolist() == [0, 1, -1, -1, -1, -1, -1]
+    fused = keras.ops.convert_to_numpy(namespace["x"])
+    assert fused.shape == (2, 7, 14)
+    assert not fused[1, 2:].any()
+    assert np.isfinite(fused).all()

@@ -24,24 +24,6 @@ from graph_arms import ARMS
 from task_batches import TaskBatches
 
 TASKS = ("imdb", "nli", "squad")
-# Tables 1 and 2 of the paper, in percent: all training data, GloVe, larger models;
-# MultiNLI matched. By task, metric, arm and site.
-PAPER = {
-    ("imdb", "accuracy", "none", None): 88.51,
-    ("imdb", "accuracy", "uniform", "embeddings"): 88.57,
-    ("imdb", "accuracy", "learned", "embeddings"): 89.16,
-    ("nli", "accuracy", "none", None): 77.14,
-    ("nli", "accuracy", "uniform", "embeddings"): 77.26,
-    ("nli", "accuracy", "learned", "embeddings"): 78.32,
-    ("squad", "f1", "none", None): 78.73,
-    ("squad", "f1", "uniform", "embeddings"): 78.82,
-    ("squad", "f1", "learned", "embeddings"): 79.90,
-    ("squad", "f1", "learned", "rnn_states"): 80.24,
-    ("squad", "exact_match", "none", None): 69.33,
-    ("squad", "exact_match", "uniform", "embeddings"): 69.48,
-    ("squad", "exact_match", "learned", "embeddings"): 70.84,
-    ("squad", "exact_match", "learned", "rnn_states"): 71.30,
-}
 PLAN_STEPS = 5
 
 
@@ -92,8 +74,8 @@ def table(output, runs):
     lines = []
     for metric in runs[0]["test"] if runs else []:
         lines += [
-            f"| {metric} | mean | sd | seeds | to none | to matched | paper (full) |",
-            "|---|---|---|---|---|---|---|",
+            f"| {metric} | mean | sd | seeds | to none | to matched |",
+            "|---|---|---|---|---|---|",
         ]
         sites = sorted({run["graph_on"] for run in runs})
         for arm in ARMS:
@@ -111,9 +93,6 @@ def table(output, runs):
                         if arm != other
                         else ""
                     )
-                place = site if arm != "none" else None
-                paper = PAPER.get((chosen[0]["task"], metric, arm, place))
-                cells.append("" if paper is None else f"{paper:.2f}")
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines

@@ -179,7 +179,7 @@ def main(arguments=None):
         help="folder of pictures and model (default: runs/quickstart)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=8, help="of pretraining, 100 steps each"
+        "--epochs", type=int, default=7, help="of pretraining, 100 steps each"
     )
     parser.add_argument(
         "--classifier-epochs", type=int, default=6, help="of each classifier"

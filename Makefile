@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
+# Two processes that take tests from each other; plain `pytest` runs in one.
+IN_TWO := -n 2 --dist worksteal
+
 .PHONY: help install install-jax quickstart test test-jax test-slow test-data lint clean
 
 help:  ## Show this list.
@@ -31,10 +34,10 @@ lint: install  ## Check the style.
 	$(BIN)/ruff format --check .
 
 test: lint  ## Lint and the whole test suite, on TensorFlow.
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(IN_TWO)
 
 test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
-	KERAS_BACKEND=jax $(BIN)/python -m pytest tests/ops tests/layers tests/models tests/test_import.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(IN_TWO) tests/ops tests/layers tests/models tests/test_import.py
 
 test-slow: install  ## Trainings of minutes that the suite leaves out.
 	$(BIN)/python -m pytest -m slow

@@ -36,7 +36,10 @@ setup(
         "plots": PLOTS,
         "analysis": ANALYSIS,
         "recipes": PLOTS + LOGS,
-        "dev": PLOTS + ANALYSIS + LOGS + ["pytest>=8", "ruff>=0.9"],
+        "dev": PLOTS
+        + ANALYSIS
+        + LOGS
+        + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
         "jax": ["jax>=0.10,<0.11"],
     },
     classifiers=[

@@ -21,8 +21,9 @@ sys.path.insert(0, str(ROOT / "recipes"))
 
 import imdb
 import keras
-import language_task
 import numpy as np
+import task_models
+import task_options
 from graph_arms import GraphArm
 from graph_arms import load_predictor
 from memory import keep_freed_memory
@@ -73,7 +74,7 @@ def with_predictor_inside(texts, predictor, options):
         for name, graph in graphs.items()
     }
     whole = keras.Model([ids, graph_ids], model({"text": ids, **graphs}))
-    language_task.compile_model(whole, model.loss, options, clip_norm=1.0)
+    task_models.compile_model(whole, model.loss, options, clip_norm=1.0)
     return whole
 
 
@@ -98,7 +99,7 @@ def main():
     keep_freed_memory()
     options = imdb.make_parser().parse_args(["--output", "unused"])
     options.length = own.length
-    options = language_task.finish_options(imdb.TASK, options)
+    options = task_options.finish_options(imdb.TASK, options)
     size, steps = options.batch_size, own.repeats + 2
     predictor = keras.saving.load_model(options.predictor / "predictor.keras")
     predictor.trainable = False

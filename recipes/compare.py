@@ -19,6 +19,7 @@ from pathlib import Path
 
 import language_task
 import numpy as np
+import task_options
 from bootstrap import paired_difference
 from graph_arms import ARMS
 from task_batches import TaskBatches
@@ -39,14 +40,15 @@ def read_runs(output):
     return runs
 
 
-def key(run):
-    """What tells a run from the others of a comparison."""
-    return run["arm"], run["graph_on"], run["seed"]
+def key(arm, graph_on, seed):
+    """What tells a run from the others of a comparison: `none` has no site."""
+    return arm, graph_on if arm != "none" else None, seed
 
 
-def check_settings(runs, settings, output):
+def check_settings(runs, options):
     """Runs with other settings must not end up in one table."""
     for run in runs:
+        settings = task_options.run_settings(options, run["arm"])
         other = {
             name: (run["settings"].get(name), value)
             for name, value in settings.items()
@@ -55,8 +57,8 @@ def check_settings(runs, settings, output):
         if other:
             listed = ", ".join(f"{n}: {a!r}, not {b!r}" for n, (a, b) in other.items())
             raise ValueError(
-                f"{output}/runs.jsonl holds runs with other settings ({listed}). Give "
-                "another --output, or the settings of those runs."
+                f"{options.output}/runs.jsonl holds runs with other settings "
+                f"({listed}). Give another --output, or the settings of those runs."
             )
 
 
@@ -174,7 +176,7 @@ def main(arguments=None):
     own, rest = parser.parse_known_args(arguments)
     module = importlib.import_module(own.task)
     options = module.make_parser().parse_args(rest)
-    options = language_task.finish_options(module.TASK, options)
+    options = task_options.finish_options(module.TASK, options)
     options.seeds = own.seeds
     language_task.prepare_process()
     output: Path = options.output
@@ -182,30 +184,26 @@ def main(arguments=None):
     if own.table:
         print("\n".join(table(output, runs)))
         return
-    settings = language_task.run_settings(options)
-    check_settings(runs, json.loads(json.dumps(settings, default=str)), output)
+    check_settings(runs, options)
     texts = language_task.prepare(module.TASK, options)
     if own.plan:
         plan(module.TASK, texts, options, own.arms)
         return
-    done = {key(run) for run in runs}
+    done = {key(run["arm"], run["graph_on"], run["seed"]) for run in runs}
     left = [
         (arm, seed)
         for seed in range(own.seeds)
         for arm in own.arms
-        if (arm, options.graph_on, seed) not in done
+        if key(arm, options.graph_on, seed) not in done
     ]
     started = time.monotonic()
     for number, (arm, seed) in enumerate(left):
         print(f"{arm}, seed {seed}: run {number + 1} of {len(left)}", flush=True)
-        record = language_task.run(module.TASK, texts, options, arm, seed)
+        record = language_task.run_and_record(module.TASK, texts, options, arm, seed)
         runs.append(record)
-        with (output / "runs.jsonl").open("a") as file:
-            file.write(json.dumps(record, default=str) + "\n")
         each = (time.monotonic() - started) / (number + 1)
         minutes = each * (len(left) - number - 1) / 60
-        values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
-        print(f"  test {values}; about {minutes:.0f} min left", flush=True)
+        print(f"  about {minutes:.0f} min left", flush=True)
     print("\n" + "\n".join(table(output, runs)))
 
 

@@ -15,6 +15,7 @@ ARMS = {
     "shuffled": "graphs of the same text with its real units permuted, fixed by seed",
     "learned": "the graphs of the predictor",
 }
+PREDICTED_ARMS = ("shuffled", "learned")
 
 
 class GraphArm:
@@ -38,7 +39,7 @@ class GraphArm:
         self.seed = seed
         self.memory = memory
         self.kept = {}
-        self.predictor = predictor if arm in ("shuffled", "learned") else None
+        self.predictor = predictor if arm in PREDICTED_ARMS else None
 
     @property
     def shape(self):

@@ -15,7 +15,11 @@ import re
 import embedded_tasks
 import keras
 import language_task
-import numpy as np
+import task_models
+import task_options
+from classification import compile_classifier
+from classification import label_score
+from classification import label_targets
 from reading_layers import SelfAttention
 from reading_layers import masked_pooling
 from task_files import data_file
@@ -83,44 +87,30 @@ def load(options):
     return splits
 
 
-def targets(texts, split):
-    """Labels, and all examples."""
-    labels = np.array([example["label"] for example in texts.examples[split]], np.int32)
-    return labels, np.arange(len(labels))
-
-
 def build(texts, graph_shape, options):
     """Bidirectional GRU, self-attention, pooling; graphs at the chosen site."""
-    inputs, masks = language_task.make_inputs(texts, graph_shape)
+    inputs, masks = task_models.make_inputs(texts, graph_shape)
     mask = masks["text"]
-    hidden = language_task.make_embedding(texts)(inputs["text"])
+
+    def fuse(hidden):
+        texts = task_models.fuse_graphs({"text": hidden}, masks, inputs, options)
+        return texts["text"]
+
+    hidden = task_models.make_embedding(texts)(inputs["text"])
     if options.graph_on == "embeddings":
-        hidden = language_task.fuse_graphs({"text": hidden}, masks, inputs, options)[
-            "text"
-        ]
+        hidden = fuse(hidden)
     hidden = keras.layers.Dropout(options.dropout)(hidden)
     hidden = keras.layers.Bidirectional(
         keras.layers.GRU(options.units, return_sequences=True), name="rnn"
     )(hidden, mask=mask)
     if options.graph_on == "rnn_states":
-        hidden = language_task.fuse_graphs({"text": hidden}, masks, inputs, options)[
-            "text"
-        ]
+        hidden = fuse(hidden)
     hidden = keras.layers.Dense(2 * options.units, activation="relu")(hidden)
     hidden = SelfAttention(name="self_attention")(hidden, mask=mask)
     pooled = keras.layers.Dropout(options.dropout)(masked_pooling(hidden, mask))
     pooled = keras.layers.Dense(options.units, activation="relu")(pooled)
     logits = keras.layers.Dense(2, name="logits")(pooled)
-    model = keras.Model(inputs, logits)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    language_task.compile_model(model, loss, options, clip_norm=1.0)
-    return model
-
-
-def score(predictions, texts, split, chosen):
-    """Whether each review was classified correctly."""
-    labels, _ = targets(texts, split)
-    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
+    return compile_classifier(inputs, logits, options, clip_norm=1.0)
 
 
 TASK = language_task.LanguageTask(
@@ -129,21 +119,15 @@ TASK = language_task.LanguageTask(
     sizes=SIZES,
     load=load,
     lengths=lambda options: {"text": options.length},
-    targets=targets,
+    targets=label_targets,
     build=build,
-    score=score,
+    score=label_score,
 )
 
 
 def make_parser():
     """The command line of the task."""
-    parser = language_task.make_parser(TASK, __doc__)
-    parser.add_argument(
-        "--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)"
-    )
-    parser.add_argument("--length", type=int, help="units of a review that are read")
-    parser.set_defaults(num_examples=None)
-    return parser
+    return task_options.make_parser(TASK, __doc__)
 
 
 def main(arguments=None):

@@ -1,8 +1,6 @@
 """Training of a downstream model with graphs: what the language tasks share."""
 
-import argparse
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import logging
@@ -11,7 +9,6 @@ import platform
 import shutil
 import time
 import typing
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -19,17 +16,15 @@ import keras
 import numpy as np
 from checkpoints import ResumableCheckpoint
 from checkpoints import write_atomically
-from graph_arms import ARMS
+from graph_arms import PREDICTED_ARMS
 from graph_arms import GraphArm
 from graph_arms import load_predictor
-from keras import ops
 from memory import keep_freed_memory
 from task_batches import TaskBatches
+from task_options import add_run_options
+from task_options import finish_options
+from task_options import run_settings
 from task_texts import prepare_texts
-
-from glomo_keras.layers import GraphTransfer
-
-PREDICTOR = Path(__file__).parent.parent / "saved_models" / "glomo_text_small_en"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,81 +61,6 @@ class LanguageTask:
     with_characters: bool = False
 
 
-def make_parser(task, description):
-    """Parser of the options that the tasks share; a task may add its own."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add = parser.add_argument
-    add("--output", required=True, type=Path, help="folder of arrays and runs")
-    add("--size", choices=task.sizes, default="small", help="(default: small)")
-    add(
-        "--features",
-        default="trainable",
-        help="vectors:PATH (a file in GloVe's text format, frozen) or trainable "
-        "(embeddings of the 20,000 most frequent words of train; the default)",
-    )
-    add(
-        "--predictor",
-        type=Path,
-        default=PREDICTOR,
-        help="folder of the graph predictor: predictor.keras and vocabulary.txt "
-        "(default: the shipped small one)",
-    )
-    add("--prepare-only", action="store_true", help="stop after the arrays are written")
-    model = parser.add_argument_group("graphs")
-    add = model.add_argument
-    add(
-        "--graph-on",
-        choices=("embeddings", "rnn_states"),
-        default="embeddings",
-        help="the features that messages are computed of (default: embeddings)",
-    )
-    add("--num-mixtures", type=int, default=1, help="mixed graphs a direction")
-    add("--no-composed", action="store_true", help="mix no products of graphs")
-    add(
-        "--unconditional",
-        action="store_true",
-        help="mixture weights that do not depend on the features",
-    )
-    add("--graph-dropout", type=float, default=0.0, help="before the gate (default: 0)")
-    add(
-        "--graph-memory",
-        type=float,
-        default=4.0,
-        help="GiB of graphs kept from one epoch to the next (default: 4)",
-    )
-    sizes = parser.add_argument_group("sizes (default: decided by --size)")
-    add = sizes.add_argument
-    add("--num-train", type=int, help="examples to train on, drawn by the seed")
-    add("--num-dev", type=int, help="others of train, to select the epoch by")
-    add("--num-test", type=int, help="examples to test on, the same for all seeds")
-    add("--epochs", type=int, help="at most")
-    add("--patience", type=int, help="epochs without a better one, then it stops")
-    add("--batch-size", type=int, help="examples a step")
-    add("--learning-rate", type=float, help="of Adam")
-    add("--units", type=int, help="size of the recurrent states, each direction")
-    add("--dropout", type=float, help="in the downstream model")
-    return parser
-
-
-def add_run_options(parser):
-    """The options of a single arm: what `compare.py` runs through by itself."""
-    listed = "; ".join(f"{arm}: {meaning}" for arm, meaning in ARMS.items())
-    parser.add_argument(
-        "--graph", choices=ARMS, default="learned", help=f"{listed} (default: learned)"
-    )
-    parser.add_argument("--seeds", type=int, default=1, help="runs (default: 1)")
-
-
-def finish_options(task, options):
-    """Fill in what the size decides."""
-    for name, value in task.sizes[options.size].items():
-        if getattr(options, name, None) is None:
-            setattr(options, name, value)
-    return options
-
-
 def prepare(task, options):
     """Text to arrays on disk; returns `TaskTexts`."""
     vocabulary = options.predictor / "vocabulary.txt"
@@ -149,90 +69,19 @@ def prepare(task, options):
             f"{vocabulary} is missing. Give --predictor a folder that holds "
             "predictor.keras and vocabulary.txt, as recipes/pretrain_text.py writes it."
         )
-    texts = prepare_texts(
+    return prepare_texts(
         lambda: task.load(options),
         task.lengths(options),
         options.output / "arrays",
         vocabulary,
         options.features,
-        {"task": task.name, "data": options.data, **_data_settings(options)},
+        {
+            "task": task.name,
+            "data": options.data,
+            "test": getattr(options, "test", None),
+            "examples": options.num_examples,
+        },
         keep_texts=task.keep_texts,
-    )
-    return texts
-
-
-def _data_settings(options):
-    return {"test": getattr(options, "test", None), "examples": options.num_examples}
-
-
-def fuse_graphs(features, masks, inputs, options):
-    """`GraphTransfer`, one for all texts of an example.
-
-    Args:
-        features: dict by field of float tensors `(batch, length, dim)`.
-        masks: dict by field of bool tensors `(batch, length)`.
-        inputs: dict of the model's inputs; graphs are those that end in the name of a
-            direction. Without any, the features are returned.
-        options: the command line.
-    """
-    transfer = GraphTransfer(
-        num_mixtures=options.num_mixtures,
-        composed=not options.no_composed,
-        conditional=not options.unconditional,
-        dropout=options.graph_dropout,
-        name="graph_transfer",
-    )
-    fused = {}
-    for field, of_field in features.items():
-        graphs = {
-            direction: inputs[f"{field}_{direction}"]
-            for direction in ("forward", "backward")
-            if f"{field}_{direction}" in inputs
-        }
-        if graphs:
-            of_field = transfer(of_field, graphs, features_mask=masks[field])
-        fused[field] = of_field
-    return fused
-
-
-def make_inputs(texts, graph_shape, with_characters=False):
-    """Inputs of a downstream model, of fixed lengths, and the masks of its texts."""
-    inputs, masks = {}, {}
-    for name, field in texts.fields.items():
-        inputs[name] = keras.Input((field.length,), dtype="int32", name=name)
-        masks[name] = ops.not_equal(inputs[name], 0)
-        if with_characters:
-            shape = (field.length, texts.characters.shape[1])
-            key = f"{name}_characters"
-            inputs[key] = keras.Input(shape, dtype="uint8", name=key)
-        if graph_shape is not None:
-            shape = (*graph_shape, field.length, field.length)
-            for direction in ("forward", "backward"):
-                key = f"{name}_{direction}"
-                inputs[key] = keras.Input(shape, dtype="float16", name=key)
-    return inputs, masks
-
-
-def make_embedding(texts, dim=100):
-    """Word vectors, frozen, or embeddings that train."""
-    if texts.vectors is None:
-        size = texts.task_vocabulary_size
-        return keras.layers.Embedding(size, dim, name="embedding")
-    layer = keras.layers.Embedding(
-        *texts.vectors.shape, trainable=False, name="embedding"
-    )
-    layer.build()
-    layer.set_weights([texts.vectors])
-    return layer
-
-
-def compile_model(model, loss, options, clip_norm):
-    """Adam with clipped gradients."""
-    model.compile(
-        keras.optimizers.Adam(options.learning_rate, global_clipnorm=clip_norm),
-        loss,
-        # On a CPU, XLA makes the recurrent layers of TensorFlow twice as slow.
-        jit_compile="auto" if keras.backend.backend() == "tensorflow" else True,
     )
 
 
@@ -350,7 +199,7 @@ def run(task, texts, options, arm, seed):
         "test": {metric: float(values.mean()) for metric, values in result.items()},
         "seconds": round(seconds),
         "scores": str(correct.relative_to(options.output)),
-        "settings": run_settings(options),
+        "settings": run_settings(options, arm),
         "versions": versions(),
     }
 
@@ -378,19 +227,9 @@ def run_name(arm, options, seed):
 def make_arm(arm, seed, options):
     """`GraphArm` with the predictor of the command line, where the arm needs one."""
     predictor = None
-    if arm in ("shuffled", "learned"):
+    if arm in PREDICTED_ARMS:
         predictor = load_predictor(options.predictor / "predictor.keras")
     return GraphArm(arm, predictor, seed, int(options.graph_memory * 2**30))
-
-
-def run_settings(options):
-    """Settings that decide the result of a run, its arm and seed aside."""
-    left_out = ("output", "seeds", "graph", "prepare_only", "graph_memory", "graph_on")
-    settings = {k: v for k, v in vars(options).items() if k not in left_out}
-    weights = options.predictor / "predictor.keras"
-    settings["predictor"] = options.predictor.name
-    settings["predictor_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-    return settings
 
 
 def versions():
@@ -409,6 +248,20 @@ def prepare_process():
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
+def run_and_record(task, texts, options, arm, seed):
+    """`run`, whose result becomes a line of OUTPUT/runs.jsonl and is printed."""
+    record = run(task, texts, options, arm, seed)
+    with (options.output / "runs.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
+    print(
+        f"  test {values}; best of {record['epochs']} epochs by dev: "
+        f"{record['best_epoch']}; {record['seconds']} s",
+        flush=True,
+    )
+    return record
+
+
 def main(task, parser, arguments=None):
     """Prepare, then train the arm of the command line with each seed."""
     add_run_options(parser)
@@ -417,15 +270,6 @@ def main(task, parser, arguments=None):
     texts = prepare(task, options)
     if options.prepare_only:
         return
-    log = options.output / "runs.jsonl"
     for seed in range(options.seeds):
         print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
-        record = run(task, texts, options, options.graph, seed)
-        with log.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
-        print(
-            f"  test {values}; best of {record['epochs']} epochs by dev: "
-            f"{record['best_epoch']}; {record['seconds']} s",
-            flush=True,
-        )
+        run_and_record(task, texts, options, options.graph, seed)

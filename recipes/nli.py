@@ -13,7 +13,11 @@ plain or .gz), or `embedded`: a toy made from templates, for trying the recipe.
 import embedded_tasks
 import keras
 import language_task
-import numpy as np
+import task_models
+import task_options
+from classification import compile_classifier
+from classification import label_score
+from classification import label_targets
 from keras import ops
 from reading_layers import SelfAttention
 from reading_layers import masked_pooling
@@ -61,11 +65,11 @@ SIZES = {
 def load(options):
     """Pairs by split; those without a gold label are left out."""
     if options.data == "embedded":
-        return {
+        splits = {
             split: embedded_tasks.pairs(options.num_examples or 600, seed)
             for seed, split in enumerate(("train", "test"))
         }
-    if options.data.startswith("tfds:"):
+    elif options.data.startswith("tfds:"):
         names = {"train": "train", "test": options.test}
         if options.data.startswith("tfds:glue/"):
             names["test"] = options.test.replace("dev_", "validation_")
@@ -100,33 +104,27 @@ def _labelled(rows, source):
                 "id": str(row.get("id", row.get("idx", number))),
                 "premise": row["premise"],
                 "hypothesis": row["hypothesis"],
-                "label": label,
+                "label": LABELS.index(label),
             }
         )
     return examples
 
 
-def targets(texts, split):
-    """Numbers of the labels, and all examples."""
-    labels = [LABELS.index(example["label"]) for example in texts.examples[split]]
-    return np.array(labels, np.int32), np.arange(len(labels))
-
-
 def build(texts, graph_shape, options):
     """ESIM; graphs at the chosen site, one `GraphTransfer` for both texts."""
-    inputs, masks = language_task.make_inputs(texts, graph_shape)
-    embedding = language_task.make_embedding(texts)
+    inputs, masks = task_models.make_inputs(texts, graph_shape)
+    embedding = task_models.make_embedding(texts)
     dropout = keras.layers.Dropout(options.dropout)
     fields = ("premise", "hypothesis")
     hidden = {name: embedding(inputs[name]) for name in fields}
     if options.graph_on == "embeddings":
-        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     encoder = keras.layers.Bidirectional(
         keras.layers.LSTM(options.units, return_sequences=True), name="encoder"
     )
     hidden = {n: encoder(dropout(hidden[n]), mask=masks[n]) for n in fields}
     if options.graph_on == "rnn_states":
-        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
 
     # Local inference: each unit beside what the other text says of it.
     premise, hypothesis = (hidden[name] for name in fields)
@@ -155,16 +153,7 @@ def build(texts, graph_shape, options):
     answer = dropout(ops.concatenate(pooled, axis=-1))
     answer = keras.layers.Dense(options.units, activation="tanh")(answer)
     logits = keras.layers.Dense(len(LABELS), name="logits")(dropout(answer))
-    model = keras.Model(inputs, logits)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    language_task.compile_model(model, loss, options, clip_norm=10.0)
-    return model
-
-
-def score(predictions, texts, split, chosen):
-    """Whether each pair was classified correctly."""
-    labels, _ = targets(texts, split)
-    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
+    return compile_classifier(inputs, logits, options, clip_norm=10.0)
 
 
 TASK = language_task.LanguageTask(
@@ -173,26 +162,21 @@ TASK = language_task.LanguageTask(
     sizes=SIZES,
     load=load,
     lengths=lambda options: dict.fromkeys(("premise", "hypothesis"), options.length),
-    targets=targets,
+    targets=label_targets,
     build=build,
-    score=score,
+    score=label_score,
 )
 
 
 def make_parser():
     """The command line of the task."""
-    parser = language_task.make_parser(TASK, __doc__)
-    parser.add_argument(
-        "--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)"
-    )
+    parser = task_options.make_parser(TASK, __doc__)
     parser.add_argument(
         "--test",
         default="dev_matched",
         help="what to test on: dev_matched or dev_mismatched of MultiNLI, dev of a "
         "folder with SNLI, test of tfds:snli (default: dev_matched)",
     )
-    parser.add_argument("--length", type=int, help="units of a text that are read")
-    parser.set_defaults(num_examples=None)
     return parser
 
 

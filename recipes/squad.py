@@ -19,6 +19,8 @@ import keras
 import language_task
 import numpy as np
 import squad_metric
+import task_models
+import task_options
 from keras import ops
 from reading_layers import BidirectionalAttention
 from reading_layers import CharacterNetwork
@@ -139,13 +141,13 @@ def targets(texts, split):
 
 def build(texts, graph_shape, options):
     """The reader; graphs at the chosen site, one `GraphTransfer` for both texts."""
-    inputs, masks = language_task.make_inputs(texts, graph_shape, with_characters=True)
+    inputs, masks = task_models.make_inputs(texts, graph_shape, with_characters=True)
     fields = ("context", "question")
     dropout = keras.layers.SpatialDropout1D(options.dropout)
-    embedding = language_task.make_embedding(texts)
+    embedding = task_models.make_embedding(texts)
     hidden = {name: embedding(inputs[name]) for name in fields}
     if options.graph_on == "embeddings":
-        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     characters = CharacterNetwork(name="characters")
     joined = {
         name: ops.concatenate(
@@ -162,7 +164,7 @@ def build(texts, graph_shape, options):
     encoder = recurrent("encoder")
     hidden = {n: encoder(dropout(joined[n]), mask=masks[n]) for n in fields}
     if options.graph_on == "rnn_states":
-        hidden = language_task.fuse_graphs(hidden, masks, inputs, options)
+        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     mask = masks["context"]
     fused = BidirectionalAttention(name="bi_attention")(
         dropout(hidden["context"]),
@@ -184,7 +186,7 @@ def build(texts, graph_shape, options):
     model = keras.Model(inputs, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = {"start": loss, "end": loss}
-    language_task.compile_model(model, loss, options, clip_norm=5.0)
+    task_models.compile_model(model, loss, options, clip_norm=5.0)
     return model
 
 
@@ -251,13 +253,8 @@ TASK = language_task.LanguageTask(
 
 def make_parser():
     """The command line of the task."""
-    parser = language_task.make_parser(TASK, __doc__)
-    parser.add_argument(
-        "--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)"
-    )
-    parser.add_argument("--length", type=int, help="units of a context that are read")
+    parser = task_options.make_parser(TASK, __doc__)
     parser.add_argument("--question-length", type=int, help="units of a question")
-    parser.set_defaults(num_examples=None)
     return parser
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_files
+from glomo_keras.data.tfds_sets import find_builder
 
 
 def data_file(folder, name, hint):
@@ -63,16 +64,9 @@ def read_json_lines(path, fields):
 
 def read_tfds(spec, split):
     """Examples of a split of `tfds:NAME` as dicts; byte strings become strings."""
+    builder = find_builder(spec.removeprefix("tfds:"))
     import tensorflow_datasets as tfds
 
-    name = spec.removeprefix("tfds:")
-    try:
-        builder = tfds.builder(name)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        raise ValueError(
-            f"tensorflow-datasets has no data set {name!r} ({error}). See its catalog "
-            "for the names, or give --data a folder."
-        ) from error
     builder.download_and_prepare()
     dataset = builder.as_dataset(split=split, shuffle_files=False)
     return [_text(example) for example in tfds.as_numpy(dataset)]

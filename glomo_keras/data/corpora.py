@@ -8,6 +8,7 @@ from glomo_keras.data import embedded
 from glomo_keras.data import planted
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_files
+from glomo_keras.data.tfds_sets import find_builder
 
 # "= Title =" or, in the same style, the title of a section: "= = Title = =".
 _TITLE = re.compile(r"=+ .*\S =+")
@@ -160,21 +161,9 @@ def _text_lines(path, counts):
 
 
 def _tfds_documents(spec, name, split, key):
-    try:
-        import tensorflow_datasets as tfds
-    except ImportError as error:
-        raise ImportError(
-            f"The corpus {spec!r} needs tensorflow-datasets: "
-            'pip install "tensorflow-datasets"'
-        ) from error
+    builder = find_builder(name)
+    import tensorflow_datasets as tfds
 
-    try:
-        builder = tfds.builder(name)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
-        raise ValueError(
-            f"{spec!r}: tensorflow-datasets has no data set {name!r} ({error}). "
-            "See https://www.tensorflow.org/datasets/catalog for the names."
-        ) from error
     features = builder.info.features
     text_keys = sorted(
         name for name, kind in features.items() if isinstance(kind, tfds.features.Text)

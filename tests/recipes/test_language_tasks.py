@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import squad
 import task_batches
+import task_options
 import task_texts
 
 from glomo_keras.data import Vocabulary
@@ -178,7 +179,7 @@ def test_a_task_trains_and_leaves_a_record(module, site, predictor_folder, tmp_p
 
 def options_of(module, *arguments):
     options = module.make_parser().parse_args(arguments)
-    return language_task.finish_options(module.TASK, options)
+    return task_options.finish_options(module.TASK, options)
 
 
 def test_padding_and_batch_do_not_change_predictions(predictor_folder, tmp_path):
@@ -216,6 +217,20 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
         compare.main([*arguments, "--epochs", "3"])
     compare.main([*arguments, "--plan"])
     assert "h a run" in capsys.readouterr().out
+
+
+def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_path):
+    options = options_of(
+        imdb, "--output", str(tmp_path), "--predictor", str(predictor_folder)
+    )
+    none, learned = (
+        {"arm": arm, "settings": task_options.run_settings(options, arm)}
+        for arm in ("none", "learned")
+    )
+    options.predictor = task_options.PREDICTOR
+    compare.check_settings([none], options)
+    with pytest.raises(ValueError, match="predictor: .* not 'glomo_text_small_en"):
+        compare.check_settings([learned], options)
 
 
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(

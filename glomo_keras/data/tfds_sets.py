@@ -1,0 +1,30 @@
+"""Data sets of tensorflow-datasets by name; nothing is imported before one is asked."""
+
+
+def find_builder(name):
+    """Builder of a data set, which is neither downloaded nor prepared yet.
+
+    Args:
+        name: string as tensorflow-datasets writes it, `glue/mnli` or
+            `wikipedia/20230601.en`.
+
+    Raises:
+        ImportError: without tensorflow-datasets.
+        ValueError: for a name that it does not know.
+    """
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f"The data set 'tfds:{name}' needs tensorflow-datasets: "
+            'pip install "tensorflow-datasets"'
+        ) from error
+
+    try:
+        return tfds.builder(name)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise ValueError(
+            f"tensorflow-datasets has no data set {name!r} ({error}). "
+            "See https://www.tensorflow.org/datasets/catalog for the names, "
+            "or give the path of files of your own."
+        ) from error

@@ -1,0 +1,77 @@
+"""Parts of the downstream models that the language tasks share."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers import GraphTransfer
+
+
+def fuse_graphs(features, masks, inputs, options):
+    """`GraphTransfer`, one for all texts of an example.
+
+    Args:
+        features: dict by field of float tensors `(batch, length, dim)`.
+        masks: dict by field of bool tensors `(batch, length)`.
+        inputs: dict of the model's inputs; graphs are those that end in the name of a
+            direction. Without any, the features are returned.
+        options: the command line.
+    """
+    transfer = GraphTransfer(
+        num_mixtures=options.num_mixtures,
+        composed=not options.no_composed,
+        conditional=not options.unconditional,
+        dropout=options.graph_dropout,
+        name="graph_transfer",
+    )
+    fused = {}
+    for field, of_field in features.items():
+        graphs = {
+            direction: inputs[f"{field}_{direction}"]
+            for direction in ("forward", "backward")
+            if f"{field}_{direction}" in inputs
+        }
+        if graphs:
+            of_field = transfer(of_field, graphs, features_mask=masks[field])
+        fused[field] = of_field
+    return fused
+
+
+def make_inputs(texts, graph_shape, with_characters=False):
+    """Inputs of a downstream model, of fixed lengths, and the masks of its texts."""
+    inputs, masks = {}, {}
+    for name, field in texts.fields.items():
+        inputs[name] = keras.Input((field.length,), dtype="int32", name=name)
+        masks[name] = ops.not_equal(inputs[name], 0)
+        if with_characters:
+            shape = (field.length, texts.characters.shape[1])
+            key = f"{name}_characters"
+            inputs[key] = keras.Input(shape, dtype="uint8", name=key)
+        if graph_shape is not None:
+            shape = (*graph_shape, field.length, field.length)
+            for direction in ("forward", "backward"):
+                key = f"{name}_{direction}"
+                inputs[key] = keras.Input(shape, dtype="float16", name=key)
+    return inputs, masks
+
+
+def make_embedding(texts, dim=100):
+    """Word vectors, frozen, or embeddings that train."""
+    if texts.vectors is None:
+        size = texts.task_vocabulary_size
+        return keras.layers.Embedding(size, dim, name="embedding")
+    layer = keras.layers.Embedding(
+        *texts.vectors.shape, trainable=False, name="embedding"
+    )
+    layer.build()
+    layer.set_weights([texts.vectors])
+    return layer
+
+
+def compile_model(model, loss, options, clip_norm):
+    """Adam with clipped gradients."""
+    model.compile(
+        keras.optimizers.Adam(options.learning_rate, global_clipnorm=clip_norm),
+        loss,
+        # On a CPU, XLA makes the recurrent layers of TensorFlow twice as slow.
+        jit_compile="auto" if keras.backend.backend() == "tensorflow" else True,
+    )

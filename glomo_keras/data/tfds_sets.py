@@ -23,8 +23,9 @@ def find_builder(name):
     try:
         return tfds.builder(name)
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        reason = str(error).partition("\n")[0]  # what follows lists hundreds of names
         raise ValueError(
-            f"tensorflow-datasets has no data set {name!r} ({error}). "
+            f"tensorflow-datasets has no data set {name!r} ({reason}) "
             "See https://www.tensorflow.org/datasets/catalog for the names, "
             "or give the path of files of your own."
         ) from error

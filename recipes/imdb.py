@@ -28,11 +28,11 @@ from task_files import read_tfds
 
 SIZES = {
     "smoke": {
-        "num_examples": 600,
+        "num_examples": 240,
         "length": 32,
-        "num_dev": 100,
-        "epochs": 3,
-        "patience": 3,
+        "num_dev": 60,
+        "epochs": 2,
+        "patience": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
         "units": 16,
@@ -66,7 +66,7 @@ def load(options):
     """Reviews by split, with labels 0 (negative) and 1 (positive)."""
     if options.data == "embedded":
         return {
-            split: embedded_tasks.reviews(options.num_examples or 600, seed)
+            split: embedded_tasks.reviews(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     splits = {}

@@ -29,11 +29,11 @@ from task_files import read_tfds
 LABELS = ("entailment", "neutral", "contradiction")  # as tensorflow-datasets has them
 SIZES = {
     "smoke": {
-        "num_examples": 600,
+        "num_examples": 240,
         "length": 16,
-        "num_dev": 100,
-        "epochs": 3,
-        "patience": 3,
+        "num_dev": 60,
+        "epochs": 2,
+        "patience": 2,
         "batch_size": 16,
         "learning_rate": 3e-3,
         "units": 16,
@@ -66,7 +66,7 @@ def load(options):
     """Pairs by split; those without a gold label are left out."""
     if options.data == "embedded":
         splits = {
-            split: embedded_tasks.pairs(options.num_examples or 600, seed)
+            split: embedded_tasks.pairs(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     elif options.data.startswith("tfds:"):

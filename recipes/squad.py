@@ -31,14 +31,14 @@ from task_files import read_tfds
 
 SIZES = {
     "smoke": {
-        "num_examples": 600,
+        "num_examples": 240,
         "length": 48,
         "question_length": 12,
-        "num_dev": 100,
-        "epochs": 3,
-        "patience": 3,
+        "num_dev": 60,
+        "epochs": 2,
+        "patience": 2,
         "batch_size": 16,
-        "learning_rate": 3e-3,
+        "learning_rate": 2e-3,
         "units": 16,
         "dropout": 0.0,
     },
@@ -74,7 +74,7 @@ def load(options):
     """Questions by split, with contexts, gold answers and where the first begins."""
     if options.data == "embedded":
         return {
-            split: embedded_tasks.questions(options.num_examples or 600, seed)
+            split: embedded_tasks.questions(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     if options.data.startswith("tfds:"):

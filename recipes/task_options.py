@@ -4,6 +4,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
+import keras
 from graph_arms import ARMS
 from graph_arms import PREDICTED_ARMS
 
@@ -92,6 +93,7 @@ def run_settings(options, arm):
     """Settings that decide the result of a run of an arm, its seed aside."""
     left_out = ("output", "seeds", "graph", "prepare_only", "graph_memory", "graph_on")
     settings = {k: v for k, v in vars(options).items() if k not in left_out}
+    settings["backend"] = keras.backend.backend()
     del settings["predictor"]
     if arm in PREDICTED_ARMS:
         weights = options.predictor / "predictor.keras"

@@ -25,6 +25,26 @@ from graph_arms import ARMS
 from task_batches import TaskBatches
 
 TASKS = ("imdb", "nli", "squad")
+# Percent of Table 1 of the paper, by task and test set, then by arm and site.
+PAPER = {
+    "imdb": {
+        "none": {"accuracy": 88.51},
+        "learned, embeddings": {"accuracy": 89.16},
+    },
+    "nli dev_matched": {
+        "none": {"accuracy": 77.14},
+        "learned, embeddings": {"accuracy": 78.32},
+    },
+    "nli dev_mismatched": {
+        "none": {"accuracy": 77.40},
+        "learned, embeddings": {"accuracy": 78.00},
+    },
+    "squad": {
+        "none": {"exact_match": 69.33, "f1": 78.73},
+        "learned, embeddings": {"exact_match": 70.84, "f1": 79.90},
+        "learned, rnn_states": {"exact_match": 71.30, "f1": 80.24},
+    },
+}
 PLAN_STEPS = 5
 
 
@@ -72,12 +92,17 @@ def load_scores(output, runs, metric):
 
 
 def table(output, runs):
-    """Lines of the table in Markdown: a row an arm and site, by metric."""
+    """Lines of the table in Markdown: a row an arm and site, by metric.
+
+    The last column is the paper's, of larger models that were trained on all of train.
+    """
     lines = []
+    paper = _paper(runs)
     for metric in runs[0]["test"] if runs else []:
         lines += [
-            f"| {metric} | mean | sd | seeds | to none | to matched |",
-            "|---|---|---|---|---|---|",
+            f"| {metric} | mean | sd | seeds | to none | to matched "
+            "| the paper, full size |",
+            "|---|---|---|---|---|---|---|",
         ]
         sites = sorted({run["graph_on"] for run in runs})
         for arm in ARMS:
@@ -95,9 +120,21 @@ def table(output, runs):
                         if arm != other
                         else ""
                     )
+                row = arm if arm == "none" else f"{arm}, {site}"
+                cells.append(str(paper.get(row, {}).get(metric, "")))
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines
+
+
+def _paper(runs):
+    """The paper's numbers of the runs' task; the toy has none."""
+    if not runs or runs[0]["settings"]["data"] == "embedded":
+        return {}
+    name = runs[0]["task"]
+    if name == "nli":
+        name += f" {runs[0]['settings']['test']}"
+    return PAPER.get(name, {})
 
 
 def _of(runs, arm, site):

@@ -214,6 +214,11 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     row = next(line for line in lines if line.startswith("| matched"))
     assert f"| {100 * runs[1]['test']['accuracy']:.2f} |" in row
     assert "[" in row
+    assert "88.51" not in "".join(lines)  # the paper's, of IMDB
+    for run in runs:
+        run["settings"]["data"] = "tfds:imdb_reviews"
+    (row,) = (r for r in compare.table(tmp_path, runs) if r.startswith("| none"))
+    assert row.endswith("| 88.51 |")
     with pytest.raises(ValueError, match="epochs: 2, not 3"):
         compare.main([*arguments, "--epochs", "3"])
     compare.main([*arguments, "--plan"])

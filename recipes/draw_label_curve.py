@@ -1,0 +1,101 @@
+"""Draw how a score grows with the number of labels, arm by arm.
+
+    python recipes/draw_label_curve.py runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
+        --output docs/images/imdb_labels.png
+
+Reads the finished runs of `compare.py`, one folder a number of labels: the means over
+the seeds of an arm are joined by a line, and every seed is a dot.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from compare import read_runs
+from graph_arms import ARMS
+
+from glomo_keras.analysis.figures import FAINT
+from glomo_keras.analysis.figures import PLAIN
+from glomo_keras.analysis.figures import new_figure
+from glomo_keras.analysis.figures import save_figure
+from glomo_keras.analysis.figures import write_header
+
+# Told apart by colour-blind readers as well, and by their marks.
+STYLES = {
+    "none": ("#222222", "o"),
+    "matched": ("#56b4e9", "v"),
+    "uniform": ("#e69f00", "s"),
+    "shuffled": ("#cc79a7", "^"),
+    "learned": ("#009e73", "D"),
+}
+
+
+def draw(runs, metric, path):
+    """Draw runs, dicts as `compare.py` writes them, to a file; returns its path."""
+    note = (
+        f"Test {metric} over the number of labelled examples. Lines: means over seeds; "
+        "dots: seeds."
+    )
+    header = write_header(new_figure("draw", 6.4, 1), runs[0]["task"], note)
+    figure = new_figure("draw", 6.4, header + 3.6)
+    write_header(figure, runs[0]["task"], note)
+    height = header + 3.6
+    axes = figure.add_axes((0.11, 0.5 / height, 0.86, 3.0 / height))
+    sizes = sorted({run["num_train"] for run in runs})
+    arms = [arm for arm in ARMS if any(run["arm"] == arm for run in runs)]
+    for number, arm in enumerate(arms):
+        color, mark = STYLES[arm]
+        shift = 1.04 ** (number - (len(arms) - 1) / 2)  # beside each other
+        means = {}
+        for size in sizes:
+            scores = [
+                100 * run["test"][metric]
+                for run in runs
+                if (run["arm"], run["num_train"]) == (arm, size)
+            ]
+            if scores:
+                means[size * shift] = np.mean(scores)
+                axes.scatter(
+                    [size * shift] * len(scores),
+                    scores,
+                    14,
+                    color,
+                    marker=mark,
+                    alpha=0.45,
+                )
+        look = {"color": color, "marker": mark, "markersize": 6, "label": arm}
+        axes.plot(means.keys(), means.values(), **look)
+    axes.set_xscale("log")
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], **PLAIN)
+    axes.minorticks_off()
+    axes.set_xlabel("labelled examples", **PLAIN)
+    axes.set_ylabel(f"{metric}, %", **PLAIN)
+    axes.grid(color=FAINT, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(frameon=False)
+    return save_figure(figure, path)
+
+
+def main(arguments=None):
+    """Read the folders, draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, help="outputs of compare.py, of one task")
+    add("--metric", help="(default: the first one of the task)")
+    add("--output", required=True, type=Path, help="path of the picture")
+    options = parser.parse_args(arguments)
+    runs = [run for folder in options.folders for run in read_runs(folder)]
+    if len({run["task"] for run in runs}) != 1:
+        parser.error(
+            "the folders must hold finished runs of one task, found "
+            f"{sorted({run['task'] for run in runs})}"
+        )
+    print(draw(runs, options.metric or next(iter(runs[0]["test"])), options.output))
+
+
+if __name__ == "__main__":
+    main()

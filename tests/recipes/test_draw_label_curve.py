@@ -1,0 +1,45 @@
+"""The picture of scores over numbers of labels."""
+
+import json
+
+import draw_label_curve
+import pytest
+
+pytest.importorskip("matplotlib")
+
+
+def write_runs(folder, num_train, task="imdb"):
+    folder.mkdir()
+    lines = [
+        {
+            "task": task,
+            "arm": arm,
+            "num_train": num_train,
+            "test": {"accuracy": 0.7 + seed / 50},
+        }
+        for arm in ("none", "learned")
+        for seed in range(2)
+    ]
+    (folder / "runs.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return str(folder)
+
+
+def test_every_arm_and_size_is_drawn(tmp_path, capsys):
+    folders = [write_runs(tmp_path / str(size), size) for size in (250, 2500)]
+    picture = tmp_path / "labels.svg"
+    draw_label_curve.main([*folders, "--output", str(picture)])
+    assert capsys.readouterr().out.strip() == str(picture)
+    drawn = picture.read_text()
+    for text in ("none", "learned", "250", "2,500", "accuracy, %"):
+        assert f"<!-- {text} -->" in drawn
+    assert "<!-- uniform -->" not in drawn
+
+
+def test_two_tasks_are_refused(tmp_path, capsys):
+    folders = [
+        write_runs(tmp_path / "a", 250),
+        write_runs(tmp_path / "b", 250, "nli"),
+    ]
+    with pytest.raises(SystemExit):
+        draw_label_curve.main([*folders, "--output", str(tmp_path / "x.png")])
+    assert "one task" in capsys.readouterr().err

@@ -146,15 +146,19 @@ class Vocabulary:
     def save(self, path):
         """Writes the vocabulary, whole or not at all: one unit a line, UTF-8."""
         path = pathlib.Path(path)
-        lines = list(self._units)
-        if self.lowercase:
-            lines[0] = f"{PADDING_MARK} {_LOWERCASE_MARK}"
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.write_bytes("".join(f"{line}\n" for line in lines).encode())
+            temporary.write_bytes(self.file_content())
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+    def file_content(self):
+        """Bytes of the file that `save` writes."""
+        lines = list(self._units)
+        if self.lowercase:
+            lines[0] = f"{PADDING_MARK} {_LOWERCASE_MARK}"
+        return "".join(f"{line}\n" for line in lines).encode()
 
     @property
     def units(self):

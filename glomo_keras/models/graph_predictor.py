@@ -4,6 +4,8 @@ import keras
 
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
+from glomo_keras.models.presets import load_preset
+from glomo_keras.models.presets import save_preset
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
@@ -164,6 +166,49 @@ class GraphPredictor(keras.Model):
             A layer, called as `SquaredReLUAffinity` is.
         """
         return SquaredReLUAffinity(**arguments)
+
+    def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
+        """Writes the predictor as a preset folder, whole or not at all.
+
+        Args:
+            directory: path of the folder; made where it is missing.
+            vocabulary: the `glomo_keras.data.Vocabulary` of the unit ids, or the path
+                of its file, or `None` for units that are no words.
+            training: dict that JSON can hold: what was trained on, and how.
+            card: string, the model card in Markdown. `None` keeps the one that is
+                there, or writes one from the rest.
+
+        Returns:
+            String, the fingerprint of configuration, weights and vocabulary.
+
+        Raises:
+            ValueError: if the vocabulary and the predictor differ in size.
+        """
+        return save_preset(self, directory, vocabulary, training, card)
+
+    @classmethod
+    def from_preset(cls, name_or_folder):
+        """Loads a preset by its name or folder.
+
+        Args:
+            name_or_folder: path of a folder that `save_to_preset` wrote, or the name
+                of a preset that comes with the library.
+
+        Returns:
+            A `GraphPredictor`.
+
+        Raises:
+            FileNotFoundError: if there is no such preset, or a file of it is missing.
+            ValueError: if a file is damaged or does not fit, or the format is newer.
+            TypeError: if the preset holds another class.
+        """
+        predictor = load_preset(name_or_folder)
+        if not isinstance(predictor, cls):
+            raise TypeError(
+                f"The preset {str(name_or_folder)!r} holds a {type(predictor).__name__}"
+                f", not a {cls.__name__}. Use {type(predictor).__name__}.from_preset."
+            )
+        return predictor
 
     def get_config(self):
         return {

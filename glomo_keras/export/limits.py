@@ -1,0 +1,72 @@
+"""Limits inside a served graph: what a client may send, whatever else it sends."""
+
+import dataclasses
+
+import tensorflow as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one request may hold.
+
+    The graphs of a request take `2 * layers * heads * max_batch * max_units**2 * 4`
+    bytes at most.
+
+    Args:
+        max_batch: int, texts of a request. More are refused.
+        max_units: int, units of a text. Further units of a string are not read; longer
+            ids are refused.
+        max_bytes: int, bytes of a string that are read, before anything else is done
+            with it.
+
+    Raises:
+        ValueError: if one is not positive.
+    """
+
+    max_batch: int = 64
+    max_units: int = 256
+    max_bytes: int = 4096
+
+    def __post_init__(self):
+        for name, value in dataclasses.asdict(self).items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. Received: {name}={value!r}."
+                )
+
+    def texts(self, texts):
+        """Strings of at most `max_bytes` bytes; refuses a larger batch."""
+        with tf.control_dependencies([self._batch_check(texts)]):
+            return tf.strings.substr(texts, 0, self.max_bytes)
+
+    def ids(self, unit_ids, padding_mask, vocabulary_size):
+        """The ids, refused where they are too many, too long or no ids at all."""
+        checks = [
+            self._batch_check(unit_ids),
+            tf.debugging.assert_less_equal(
+                tf.shape(unit_ids)[1],
+                self.max_units,
+                message=f"unit_ids hold more than {self.max_units} units a text: "
+                "send shorter pieces",
+            ),
+            tf.debugging.assert_equal(
+                tf.shape(unit_ids),
+                tf.shape(padding_mask),
+                message="unit_ids and padding_mask must have one shape",
+            ),
+            tf.debugging.Assert(
+                tf.reduce_all((unit_ids >= 0) & (unit_ids < vocabulary_size)),
+                [f"unit_ids must lie in [0, {vocabulary_size}): use the vocabulary of "
+                 "this model"],
+            ),
+        ]  # fmt: skip
+        with tf.control_dependencies(checks):
+            return tf.identity(unit_ids)
+
+    def _batch_check(self, tensor):
+        return tf.debugging.assert_less_equal(
+            tf.shape(tensor)[0],
+            self.max_batch,
+            message=f"more than {self.max_batch} texts in a request: send them in "
+            "several",
+        )

@@ -1,0 +1,208 @@
+"""SavedModels in TF Serving's layout: graph predictors and downstream models."""
+
+import os
+import pathlib
+import shutil
+
+import keras
+import tensorflow as tf
+
+from glomo_keras.export.limits import Limits
+from glomo_keras.export.text_graphs import TextGraphs
+from glomo_keras.ops.visibility import DIRECTIONS
+
+
+def export_graph_predictor(
+    predictor,
+    directory,
+    vocabulary=None,
+    name="glomo_text",
+    version=None,
+    num_senders=4,
+    limits=None,
+):
+    """Writes a graph predictor as SavedModels that need no line of this library.
+
+    - `DIRECTORY/NAME_ids/VERSION`: ids in. Needs TensorFlow alone.
+    - `DIRECTORY/NAME_text/VERSION`: strings in; written where a vocabulary is given.
+      Needs the operations of tensorflow-text, and is an archive of its own because
+      they would make the other one unloadable without them.
+
+    Signatures of both, batch and length free:
+
+    - `serve` (and `serving_default`): `forward` and `backward`, float32
+      `(batch, layers, heads, length, length)`.
+    - `top_senders`: the strongest senders of every receiver, small enough to send:
+      `forward_senders`, `backward_senders`, int32 `(batch, layers, heads, length,
+      num_senders)`, -1 where there are fewer, and `forward_weights`,
+      `backward_weights`, float32.
+
+    Both return `padding_mask`, bool `(batch, length)`, and from strings `units`,
+    strings `(batch, length)`. Ids come as `unit_ids`, int32, and `padding_mask`, bool;
+    strings as `text`, `(batch,)`. Empty strings have no real unit; bytes that are not
+    UTF-8 become the replacement character.
+
+    An archive is written beside its place and then renamed: one that can be seen is
+    whole.
+
+    Args:
+        predictor: a `GraphPredictor`.
+        directory: path of the folder of models.
+        vocabulary: the `glomo_keras.data.Vocabulary` that it was trained with, or
+            `None`.
+        name: string, the beginning of the models' names.
+        version: int or None. `None` takes the one after the highest that is there.
+        num_senders: int, senders that `top_senders` returns.
+        limits: `Limits` of a request. `None` means the default ones.
+
+    Returns:
+        Dict of `ids` and `text`, paths of the archives that were written.
+
+    Raises:
+        ValueError: if the vocabulary does not fit, an argument is out of its range, or
+            the version is there already.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.models import GraphPredictor
+    >>> predictor = GraphPredictor(13, embedding_dim=16, num_graph_layers=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = export_graph_predictor(predictor, folder)
+    ...     loaded = tf.saved_model.load(paths["ids"])
+    ...     ids = tf.constant([[2, 3, 5, 0]])
+    ...     graphs = loaded.signatures["serve"](unit_ids=ids, padding_mask=ids != 0)
+    >>> graphs["forward"].shape.as_list()
+    [1, 1, 8, 4, 4]
+    """
+    if num_senders < 1:
+        raise ValueError(
+            "`num_senders` must be a positive integer. Received: "
+            f"num_senders={num_senders}."
+        )
+    limits = limits or Limits()
+    text_graphs = None
+    if vocabulary is not None:
+        text_graphs = TextGraphs(predictor, vocabulary, limits.max_units)
+
+    def of_ids(unit_ids, padding_mask):
+        unit_ids = limits.ids(unit_ids, padding_mask, predictor.vocabulary_size)
+        found = predictor({"unit_ids": unit_ids, "padding_mask": padding_mask})
+        return {**_float32(found), "padding_mask": tf.identity(padding_mask)}
+
+    def of_text(text):
+        return _float32(text_graphs(limits.texts(text)))
+
+    paths = {}
+    specs = [
+        tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
+        tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
+    ]
+    paths["ids"] = _write(
+        pathlib.Path(directory) / f"{name}_ids",
+        version,
+        [predictor],
+        {"serve": of_ids, "top_senders": _strongest(of_ids, num_senders)},
+        specs,
+    )
+    if text_graphs is not None:
+        paths["text"] = _write(
+            pathlib.Path(directory) / f"{name}_text",
+            version,
+            [predictor, vocabulary.table],
+            {"serve": of_text, "top_senders": _strongest(of_text, num_senders)},
+            [tf.TensorSpec((None,), tf.string, name="text")],
+        )
+    return paths
+
+
+def export_downstream(
+    model, directory, encode, name, version=None, track=(), limits=None
+):
+    """Writes a whole downstream model, with its graphs: strings in, predictions out.
+
+    The archive is `DIRECTORY/NAME/VERSION`, with the signature `serve`: `text`, strings
+    `(batch,)`, to the outputs of the model by their names, or `predictions` where it
+    has one output.
+
+    Args:
+        model: a Keras model.
+        directory: path of the folder of models.
+        encode: function of a string tensor `(batch,)` that returns the model's inputs
+            and runs in a graph, such as one that calls `Vocabulary.encode`. It gets
+            strings that are cut at `limits.max_bytes`, and should limit the units.
+        name: string, of the model.
+        version: int or None. `None` takes the one after the highest that is there.
+        track: what `encode` looks up in, such as `[vocabulary.table]`.
+        limits: `Limits` of a request. `None` means the default ones.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        ValueError: if the version is there already.
+    """
+    limits = limits or Limits()
+
+    def predictions(text):
+        outputs = model(encode(limits.texts(text)), training=False)
+        if not isinstance(outputs, dict):
+            outputs = {"predictions": outputs}
+        return outputs
+
+    specs = [tf.TensorSpec((None,), tf.string, name="text")]
+    return _write(
+        pathlib.Path(directory) / name,
+        version,
+        [model, *track],
+        {"serve": predictions},
+        specs,
+    )
+
+
+def _strongest(graphs_of, num_senders):
+    def top_senders(*inputs):
+        found = graphs_of(*inputs)
+        for direction in DIRECTIONS:
+            graphs = found.pop(direction)
+            missing = tf.maximum(num_senders - tf.shape(graphs)[-1], 0)
+            graphs = tf.pad(graphs, [[0, 0]] * 4 + [[0, missing]])
+            weights, senders = tf.math.top_k(graphs, num_senders)
+            found[f"{direction}_senders"] = tf.where(weights > 0, senders, -1)
+            found[f"{direction}_weights"] = weights
+        return found
+
+    return top_senders
+
+
+def _float32(found):
+    return {
+        name: tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor
+        for name, tensor in found.items()
+    }
+
+
+def _write(folder, version, track, endpoints, specs):
+    """Writes an archive as `folder/version`; returns its path, a string."""
+    folder.mkdir(parents=True, exist_ok=True)
+    there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    if version is None:
+        version = max(there, default=0) + 1
+    if version in there:
+        raise ValueError(
+            f"{folder} has version {version} already. Give another one, or none to "
+            f"write version {max(there) + 1}."
+        )
+    archive = keras.export.ExportArchive()
+    for resource in track:
+        archive.track(resource)
+    for endpoint, function in endpoints.items():
+        archive.add_endpoint(endpoint, function, input_signature=specs)
+    # Servers look for numbers, so that they do not see it.
+    temporary = folder / f".writing-{version}-{os.getpid()}"
+    try:
+        archive.write_out(temporary, verbose=False)
+        os.rename(temporary, folder / str(version))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return str(folder / str(version))

@@ -1,0 +1,99 @@
+"""Raw strings to relational graphs: a vocabulary and a graph predictor in one."""
+
+import tensorflow as tf
+
+from glomo_keras.data.vocabulary import Vocabulary
+from glomo_keras.models.presets import find_preset
+from glomo_keras.models.presets import load_preset
+from glomo_keras.ops.visibility import DIRECTIONS
+
+
+class TextGraphs(tf.Module):
+    """The graphs of texts.
+
+    Args:
+        predictor: a `GraphPredictor`.
+        vocabulary: the `glomo_keras.data.Vocabulary` that it was trained with.
+        max_units: int or None, units of a text that are read; the rest is cut off.
+
+    Call arguments:
+        texts: string tensor `(batch,)`, or a list of strings. Runs in a graph.
+
+    Returns:
+        Dict of `forward` and `backward`, float tensors `(batch, layers, heads, length,
+        length)`, receivers in rows; `units`, string tensor `(batch, length)`, empty at
+        padding; and `padding_mask`, bool tensor `(batch, length)`, `True` at real
+        units. The length is that of the longest text, and at least 1.
+
+    Raises:
+        ValueError: if the vocabulary does not fit the predictor.
+
+    Example:
+
+    >>> from glomo_keras.models import GraphPredictor
+    >>> vocabulary = Vocabulary(["the", "cat", "sat"])
+    >>> text_graphs = TextGraphs(GraphPredictor(5, embedding_dim=16), vocabulary)
+    >>> found = text_graphs(["the cat sat down", "the cat"])
+    >>> tuple(found["forward"].shape)
+    (2, 3, 8, 4, 4)
+    >>> found["units"][1].numpy().tolist()
+    [b'the', b'cat', b'', b'']
+    """
+
+    def __init__(self, predictor, vocabulary, max_units=None):
+        super().__init__(name="text_graphs")
+        if predictor.vocabulary_size != len(vocabulary):
+            raise ValueError(
+                f"`vocabulary` has {len(vocabulary):,} units, and `predictor` was made "
+                f"for {predictor.vocabulary_size:,}. Give the vocabulary that the "
+                "predictor was trained with."
+            )
+        self.predictor = predictor
+        self.vocabulary = vocabulary
+        self.table = vocabulary.table  # so that it is exported
+        self.max_units = max_units
+
+    @classmethod
+    def from_preset(cls, name_or_folder, max_units=None):
+        """Loads a preset that has a vocabulary; see `GraphPredictor.from_preset`.
+
+        Args:
+            name_or_folder: name or path of the preset.
+            max_units: int or None, units of a text that are read.
+
+        Returns:
+            A `TextGraphs`.
+        """
+        preset = find_preset(name_or_folder)
+        if preset.vocabulary is None:
+            raise ValueError(
+                f"The preset {str(preset.folder)!r} has no vocabulary: its units are "
+                "no words. Load it by GraphPredictor.from_preset."
+            )
+        predictor = load_preset(preset.folder)
+        return cls(predictor, Vocabulary.load(preset.vocabulary), max_units)
+
+    def __call__(self, texts):
+        batch = self.encode(texts)
+        graphs = self.predictor({k: batch[k] for k in ("unit_ids", "padding_mask")})
+        graphs = {direction: graphs[direction] for direction in DIRECTIONS}
+        return {
+            **graphs,
+            "units": batch["units"],
+            "padding_mask": batch["padding_mask"],
+        }
+
+    def encode(self, texts):
+        """Ids, mask and units of texts, all `(batch, length)`."""
+        batch = self.vocabulary.encode(texts)
+        # A batch of empty texts has length zero, which no convolution takes.
+        length = tf.maximum(tf.shape(batch["unit_ids"])[1], 1)
+        if self.max_units is not None:
+            length = tf.minimum(length, self.max_units)
+        batch["units"] = batch["units"].to_tensor("")
+        return {name: _of_length(tensor, length) for name, tensor in batch.items()}
+
+
+def _of_length(tensor, length):
+    missing = tf.maximum(length - tf.shape(tensor)[1], 0)
+    return tf.pad(tensor[:, :length], [[0, 0], [0, missing]])

@@ -1,0 +1,300 @@
+"""Presets: a trained graph predictor as a folder that others load by name."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import re
+
+import keras
+import numpy as np
+
+FORMAT = 1
+_PACKAGES = ("glomo_keras", "keras", "numpy")
+# What a preset may remove from its folder: data of older presets, unfinished files.
+_OWN_FILE = re.compile(
+    r"(\.\d+\.)?[0-9a-f]{16}\.(weights\.h5|vocabulary\.txt)"
+    r"|\.\d+\.(config\.json|metadata\.json|README\.md)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """A preset that was found whole: its files have the sizes and sums they had.
+
+    Attributes:
+        folder: `pathlib.Path`.
+        metadata: dict, the content of `metadata.json`.
+        weights: path of the weights.
+        vocabulary: path of the vocabulary, or `None`.
+    """
+
+    folder: pathlib.Path
+    metadata: dict
+    weights: pathlib.Path
+    vocabulary: pathlib.Path | None
+
+
+def save_preset(predictor, directory, vocabulary=None, training=None, card=None):
+    """Writes a graph predictor as a preset folder.
+
+    The folder holds the weights and the vocabulary, with the preset's fingerprint in
+    their names; `config.json`; `README.md`, the model card; and `metadata.json`,
+    which names the others and is replaced last. So a process that is killed leaves
+    the old preset or the new one. Files of older presets are removed at the end.
+
+    For the arguments see `GraphPredictor.save_to_preset`.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.models import GraphPredictor
+    >>> predictor = GraphPredictor(vocabulary_size=13, embedding_dim=16)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fingerprint = predictor.save_to_preset(folder)
+    ...     reloaded = GraphPredictor.from_preset(folder)
+    >>> reloaded.count_params() == predictor.count_params()
+    True
+    """
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(predictor)))
+    words = None if vocabulary is None else _vocabulary_bytes(vocabulary)
+    if words is not None:
+        _check_size(predictor, words.count(b"\n"), vocabulary)
+    fingerprint = _fingerprint(config, predictor.weights, words)
+
+    files = {"weights": directory / f"{fingerprint}.weights.h5"}
+    if words is not None:
+        files["vocabulary"] = directory / f"{fingerprint}.vocabulary.txt"
+    if not _holds(directory, fingerprint):  # else they are named already: leave them
+        _replace(files["weights"], predictor.save_weights)
+        if words is not None:
+            _replace(files["vocabulary"], lambda path: path.write_bytes(words))
+    metadata = {
+        "format": FORMAT,
+        "fingerprint": fingerprint,
+        "config": config,
+        "files": {kind: _described(path) for kind, path in files.items()},
+        "versions": _versions(),
+        "training": training or {},
+    }
+    _replace_json(directory / "config.json", config)
+    readme = directory / "README.md"
+    if card is not None or not readme.exists():
+        text = card or _card(directory.name, metadata, predictor)
+        _replace(readme, lambda path: path.write_text(text, encoding="utf-8"))
+    _replace_json(directory / "metadata.json", metadata)
+    _remove_others(directory, files.values())
+    return fingerprint
+
+
+def load_preset(name_or_folder):
+    """Loads the graph predictor of a preset.
+
+    Args:
+        name_or_folder: path of a preset folder, or the name of one in the
+            `saved_models` of the checkout or of the installed package.
+
+    Returns:
+        The predictor, of the class that was saved.
+
+    Raises:
+        FileNotFoundError: if there is no such preset, or a file of it is missing.
+        ValueError: if a file is damaged or does not fit, or the format is newer.
+    """
+    preset = find_preset(name_or_folder)
+    config = preset.metadata["config"]
+    predictor = keras.saving.deserialize_keras_object(config)
+    predictor.load_weights(preset.weights)
+    return predictor
+
+
+def find_preset(name_or_folder):
+    """Finds a preset and checks its files; see `load_preset`.
+
+    Returns:
+        A `Preset`.
+    """
+    folder = _resolve(name_or_folder)
+    path = folder / "metadata.json"
+    try:
+        metadata = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}). Copy or save the preset again."
+        ) from error
+    version = metadata.get("format") if isinstance(metadata, dict) else None
+    if not isinstance(version, int):
+        raise ValueError(
+            f"{path} is not the metadata of a preset: it has no format number. Give "
+            "a folder that `save_to_preset` wrote."
+        )
+    if version > FORMAT:
+        raise ValueError(
+            f"{folder} has format {version}, and this version of glomo_keras reads "
+            f"formats up to {FORMAT}. Upgrade glomo_keras (the preset was written by "
+            f"{metadata.get('versions', {}).get('glomo_keras', 'a newer one')})."
+        )
+    paths = {
+        kind: _checked(folder, described)
+        for kind, described in metadata["files"].items()
+    }
+    return Preset(folder, metadata, paths["weights"], paths.get("vocabulary"))
+
+
+def preset_folders():
+    """Folders where names of presets are looked up: a checkout's, the package's."""
+    package = pathlib.Path(__file__).resolve().parents[1]
+    return [package.parent / "saved_models", package / "saved_models"]
+
+
+def _resolve(name_or_folder):
+    folder = pathlib.Path(name_or_folder)
+    if (folder / "metadata.json").is_file():
+        return folder
+    if folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is no preset: it has no metadata.json. Give a folder that "
+            f"`save_to_preset` wrote. It holds: {sorted(os.listdir(folder))[:10]}."
+        )
+    known = []
+    for parent in preset_folders():
+        if len(folder.parts) == 1 and (parent / folder / "metadata.json").is_file():
+            return parent / folder
+        known += [path.parent.name for path in parent.glob("*/metadata.json")]
+    raise FileNotFoundError(
+        f"There is no preset {str(name_or_folder)!r}: it is neither a folder nor one "
+        f"of {sorted(set(known))}."
+    )
+
+
+def _checked(folder, described):
+    path = folder / described["name"]
+    if path.parent != folder or not path.is_file():
+        raise FileNotFoundError(
+            f"{path} is missing, which metadata.json names. Copy the preset again."
+        )
+    size = path.stat().st_size
+    if size != described["bytes"]:
+        raise ValueError(
+            f"{path} is truncated or of another preset: {described['bytes']:,} bytes "
+            f"were expected, found {size:,}. Copy or save the preset again."
+        )
+    if _sha256(path) != described["sha256"]:
+        raise ValueError(
+            f"{path} is damaged: its checksum is not that of metadata.json. Copy or "
+            "save the preset again."
+        )
+    return path
+
+
+def _vocabulary_bytes(vocabulary):
+    if isinstance(vocabulary, str | os.PathLike):
+        return pathlib.Path(vocabulary).read_bytes()
+    return vocabulary.file_content()
+
+
+def _check_size(predictor, size, vocabulary):
+    if predictor.vocabulary_size != size:
+        source = f" ({vocabulary})" if isinstance(vocabulary, str | os.PathLike) else ""
+        raise ValueError(
+            f"`vocabulary`{source} does not fit the predictor: it has {size:,} units, "
+            f"and the predictor was made for {predictor.vocabulary_size:,}. Give the "
+            "vocabulary that the predictor was trained with."
+        )
+
+
+def _fingerprint(config, weights, words):
+    """Of the content alone: two savings of one predictor have the same."""
+    digest = hashlib.sha256(json.dumps(_nameless(config), sort_keys=True).encode())
+    for weight in weights:
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    digest.update(words or b"")
+    return digest.hexdigest()[:16]
+
+
+def _nameless(config):
+    """Configuration without the name, which Keras counts up in a process."""
+    inner = {k: v for k, v in config["config"].items() if k != "name"}
+    return {**config, "config": inner}
+
+
+def _described(path):
+    return {
+        "name": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": _sha256(path),
+    }
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions():
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for package in _PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    return found
+
+
+def _card(name, metadata, predictor):
+    rows = {
+        "class": metadata["config"]["registered_name"],
+        "parameters": f"{predictor.count_params():,}",
+        "fingerprint": metadata["fingerprint"],
+        "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
+        **metadata["training"],
+    }
+    lines = [f"# {name}", "", "A graph predictor.", "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    lines += [
+        "",
+        "```python",
+        "from glomo_keras.models import GraphPredictor",
+        "",
+        f'predictor = GraphPredictor.from_preset("{name}")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _replace_json(path, value):
+    text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+    _replace(path, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _replace(path, write):
+    """Has a file written beside its place, and moves it there when it is on disk."""
+    # Keras wants the suffix of weights.
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _holds(directory, fingerprint):
+    try:
+        return find_preset(directory).metadata["fingerprint"] == fingerprint
+    except (OSError, ValueError):
+        return False
+
+
+def _remove_others(directory, keep):
+    """Removes weights and vocabularies of older presets, and what kills left."""
+    keep = {path.name for path in keep}
+    for path in directory.iterdir():
+        if _OWN_FILE.fullmatch(path.name) and path.name not in keep:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,307 @@
+"""SavedModels: the same numbers without the library, within limits."""
+
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glomo_keras.data import Vocabulary
+from glomo_keras.export import Limits
+from glomo_keras.export import TextGraphs
+from glomo_keras.export import export_downstream
+from glomo_keras.export import export_graph_predictor
+from glomo_keras.models import GraphPredictor
+
+TESTS = pathlib.Path(__file__).parents[1]
+TEXTS = ["The cat sat on a mat .", "", "a dog", "café \u4e2d zebra", "   "]
+DIRECTIONS = ("forward", "backward")
+
+
+@pytest.fixture(scope="module")
+def expected(text_graphs):
+    """What the library itself makes of `TEXTS`, and the ids."""
+    batch = text_graphs.encode(TEXTS)
+    return {
+        **{name: tensor.numpy() for name, tensor in text_graphs(TEXTS).items()},
+        "unit_ids": batch["unit_ids"].numpy(),
+    }
+
+
+def run_alone(program, *arguments, blocked):
+    """Runs a program in a fresh process in which some packages cannot be imported."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"
+    return subprocess.run(
+        [sys.executable, "-c", block + program, *map(str, arguments)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_ids_without_keras_or_the_library(archives, expected, tmp_path):
+    np.savez(tmp_path / "in.npz", ids=expected["unit_ids"])
+    result = run_alone(
+        """
+import numpy as np
+import tensorflow as tf
+
+ids = tf.constant(np.load(sys.argv[2] + "/in.npz")["ids"])
+loaded = tf.saved_model.load(sys.argv[1])
+found = loaded.signatures["serve"](unit_ids=ids, padding_mask=ids != 0)
+np.savez(sys.argv[2] + "/out.npz", **{k: v.numpy() for k, v in found.items()})
+""",
+        archives["ids"],
+        tmp_path,
+        blocked=("keras", "glomo_keras", "tensorflow_text"),
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "out.npz") as found:
+        assert set(found) == {*DIRECTIONS, "padding_mask"}
+        for name in found:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+
+
+def test_text_needs_the_text_operations_alone(archives, expected, tmp_path):
+    program = """
+import json
+import numpy as np
+import tensorflow as tf
+IMPORT
+loaded = tf.saved_model.load(sys.argv[1])
+found = loaded.signatures["serve"](text=tf.constant(json.loads(sys.argv[3])))
+np.savez(sys.argv[2] + "/out.npz", **{k: v.numpy() for k, v in found.items()})
+"""
+    arguments = (archives["text"], tmp_path, json.dumps(TEXTS))
+    result = run_alone(
+        program.replace("IMPORT", "import tensorflow_text"),
+        *arguments,
+        blocked=("glomo_keras",),
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "out.npz", allow_pickle=True) as found:
+        assert set(found) == {*DIRECTIONS, "padding_mask", "units"}
+        for name in found:
+            if name == "units":
+                assert found[name].tolist() == expected[name].tolist()
+            else:
+                np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+    result = run_alone(program.replace("IMPORT", ""), *arguments, blocked=())
+    assert "Op type not registered" in result.stderr
+
+
+def run_c_api(path, signature, inputs, *flags):
+    result = subprocess.run(
+        [sys.executable, TESTS / "c_api.py", *flags, path, signature],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        input=json.dumps(inputs).encode(),
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr.decode()
+    return np.load(io.BytesIO(result.stdout))
+
+
+def test_ids_through_the_c_api(archives, expected):
+    ids = expected["unit_ids"]
+    inputs = {
+        "unit_ids": {"dtype": "int32", "values": ids.tolist()},
+        "padding_mask": {"dtype": "bool", "values": (ids != 0).tolist()},
+    }
+    found = run_c_api(archives["ids"], "serving_default", inputs)
+    for name in (*DIRECTIONS, "padding_mask"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+
+
+def test_text_through_the_c_api(archives, expected):
+    found = run_c_api(archives["text"], "serve", {"text": TEXTS}, "--text-ops")
+    for name in (*DIRECTIONS, "padding_mask"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+    found = run_c_api(archives["text"], "top_senders", {"text": TEXTS}, "--text-ops")
+    assert found["forward_senders"].dtype == np.int32
+    assert found["forward_senders"].shape == (5, 2, 5, 7, 3)
+
+
+@pytest.fixture(scope="module")
+def loaded(archives):
+    return {kind: tf.saved_model.load(path) for kind, path in archives.items()}
+
+
+def test_top_senders_are_the_largest_weights(loaded, expected):
+    found = loaded["text"].signatures["top_senders"](text=tf.constant(TEXTS))
+    np.testing.assert_array_equal(found["units"], expected["units"])
+    for direction in DIRECTIONS:
+        graphs = expected[direction]
+        order = np.argsort(-graphs, axis=-1, kind="stable")[..., :3]
+        weights = np.take_along_axis(graphs, order, -1)
+        np.testing.assert_allclose(found[f"{direction}_weights"], weights, atol=1e-6)
+        senders = np.where(weights > 0, order, -1)
+        np.testing.assert_array_equal(found[f"{direction}_senders"], senders)
+
+
+def test_fewer_units_than_senders(loaded):
+    found = loaded["text"].signatures["top_senders"](text=tf.constant(["cat", ""]))
+    assert found["backward_senders"].shape == (2, 2, 5, 1, 3)
+    assert np.all(found["backward_senders"].numpy() == -1)
+
+
+def test_batches_and_lengths_are_free(loaded, text_graphs):
+    serve = loaded["text"].signatures["serve"]
+    whole = serve(text=tf.constant(TEXTS))["forward"].numpy()
+    for number, text in enumerate(TEXTS):
+        alone = serve(text=tf.constant([text]))["forward"].numpy()[0]
+        length = alone.shape[-1]
+        np.testing.assert_allclose(
+            whole[number, ..., :length, :length], alone, atol=1e-5
+        )
+        assert np.all(whole[number, ..., length:, :] == 0)
+    assert serve(text=tf.constant([], tf.string))["forward"].shape[0] == 0
+
+
+def test_text_is_cut_and_broken_text_is_read(loaded):
+    serve = loaded["text"].signatures["serve"]
+    found = serve(text=tf.constant(["cat " * 100_000, b"cat \xff\xc3", "\x00\x1f"]))
+    assert found["forward"].shape[-1] == 11
+    units = [[unit for unit in row if unit] for row in found["units"].numpy()]
+    replacement = "\ufffd".encode()
+    assert units == [[b"cat"] * 11, [b"cat", replacement, replacement], []]
+    for direction in DIRECTIONS:
+        assert np.isfinite(found[direction].numpy()).all()
+    # 97 bytes are read: words beyond them do not count, however few there are.
+    found = serve(text=tf.constant(["x" * 96 + " cat", "x" * 90 + " cat"]))
+    assert found["padding_mask"].numpy().sum(-1).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "ids, mask, message",
+    [
+        ([[2]] * 8, None, "more than 7 texts in a request"),
+        ([[2] * 12], None, "more than 11 units a text"),
+        ([[2, 11]], None, r"must lie in \[0, 11\)"),
+        ([[2, -1]], None, r"must lie in \[0, 11\)"),
+        ([[2, 3]], [[True]], "must have one shape"),
+    ],
+)
+def test_ids_over_the_limits_are_refused(loaded, ids, mask, message):
+    ids = tf.constant(ids, tf.int32)
+    mask = tf.ones_like(ids, tf.bool) if mask is None else tf.constant(mask)
+    serve = loaded["ids"].signatures["serve"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        serve(unit_ids=ids, padding_mask=mask)
+    good = tf.constant([[2, 3]])
+    assert serve(unit_ids=good, padding_mask=good != 0)["forward"].shape[0] == 1
+
+
+def test_a_batch_of_texts_over_the_limit_is_refused(loaded):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 7 texts"):
+        loaded["text"].signatures["serve"](text=tf.constant(["cat"] * 8))
+
+
+def test_signatures_are_what_the_command_line_shows(archives):
+    outputs = "backward forward padding_mask".split()
+    senders = [f"{d}_{k}" for d in DIRECTIONS for k in ("senders", "weights")]
+    for kind, inputs, also in (
+        ("ids", {"unit_ids": "DT_INT32", "padding_mask": "DT_BOOL"}, []),
+        ("text", {"text": "DT_STRING"}, ["units"]),
+    ):
+        program = (
+            "import sys; from tensorflow.python.tools import saved_model_cli; "
+            "sys.argv[0] = 'saved_model_cli'; saved_model_cli.main()"
+        )
+        shown = subprocess.run(
+            [sys.executable, "-c", program, "show", "--all", "--dir", archives[kind]],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        ).stdout
+        parts = shown.split("signature_def['")
+        signatures = {part.partition("'")[0]: part for part in parts[1:]}
+        assert set(signatures) - {"__saved_model_init_op"} == {
+            *("serve", "serving_default", "top_senders")
+        }
+        for name, listed in signatures.items():
+            if name == "__saved_model_init_op":
+                continue
+            wanted = senders + ["padding_mask"] if name == "top_senders" else outputs
+            for output in wanted + also:
+                assert f"outputs['{output}']" in listed
+            assert listed.count("outputs['") == len(wanted + also)
+            assert listed.count("inputs['") == len(inputs)
+            for argument, dtype in inputs.items():
+                tail = listed.partition(f"inputs['{argument}']")[2]
+                assert tail.split("dtype: ")[1].startswith(dtype)
+
+
+def test_versions_count_up_and_are_never_written_over(text_graphs, tmp_path):
+    predictor = GraphPredictor(
+        7, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
+    )
+    paths = [export_graph_predictor(predictor, tmp_path) for _ in range(2)]
+    assert [path["ids"][-2:] for path in paths] == ["/1", "/2"]
+    assert set(paths[0]) == {"ids"}
+    with pytest.raises(ValueError, match="version 2 already.*write version 3"):
+        export_graph_predictor(predictor, tmp_path, version=2)
+    assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
+
+
+def test_wrong_arguments(text_graphs, tmp_path):
+    with pytest.raises(ValueError, match="num_senders=0"):
+        export_graph_predictor(text_graphs.predictor, tmp_path, num_senders=0)
+    with pytest.raises(ValueError, match="`vocabulary` has 4 units.*made for 11"):
+        export_graph_predictor(
+            text_graphs.predictor, tmp_path, Vocabulary(["one", "two"])
+        )
+    with pytest.raises(ValueError, match="max_units=0"):
+        Limits(max_units=0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
+    from glomo_keras.layers import GraphTransfer
+
+    inputs = {
+        "unit_ids": keras.Input((None,), dtype="int32", name="unit_ids"),
+        "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+    }
+    hidden = keras.layers.Embedding(11, 6)(inputs["unit_ids"])
+    hidden = GraphTransfer()(
+        hidden, text_graphs.predictor(inputs), features_mask=inputs["padding_mask"]
+    )
+    model = keras.Model(inputs, keras.layers.Dense(3)(hidden[:, 0]))
+
+    def encode(text):
+        batch = text_graphs.encode(text)
+        return {name: batch[name] for name in inputs}
+
+    path = export_downstream(
+        model, tmp_path, encode, "sentiment", track=[text_graphs.table]
+    )
+    assert path == str(tmp_path / "sentiment" / "1")
+    found = tf.saved_model.load(path).signatures["serve"](text=tf.constant(TEXTS))
+    expected = model(encode(tf.constant(TEXTS)))
+    np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
+
+
+def test_text_graphs_of_a_preset(text_graphs, tmp_path, expected):
+    text_graphs.predictor.save_to_preset(tmp_path / "words", text_graphs.vocabulary)
+    reloaded = TextGraphs.from_preset(tmp_path / "words", max_units=4)
+    found = reloaded(TEXTS)
+    np.testing.assert_array_equal(found["units"], expected["units"][:, :4])
+    np.testing.assert_array_equal(
+        found["forward"], expected["forward"][..., :4, :4]
+    )  # what is cut off comes later
+    text_graphs.predictor.save_to_preset(tmp_path / "pixels")
+    with pytest.raises(ValueError, match="has no vocabulary"):
+        TextGraphs.from_preset(tmp_path / "pixels")

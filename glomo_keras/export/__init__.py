@@ -7,6 +7,7 @@ import importlib
 
 _MODULE_OF = {
     "Limits": "limits",
+    "SavedModelGraphs": "saved_model_graphs",
     "TextGraphs": "text_graphs",
     "export_downstream": "saved_model",
     "export_graph_predictor": "saved_model",

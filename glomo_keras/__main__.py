@@ -1,0 +1,195 @@
+"""The library from the command line: `python -m glomo_keras --help`."""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+DIRECTIONS = ("forward", "backward")
+
+
+def make_parser():
+    """Parser of the four commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m glomo_keras", description="Relational graphs of text."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def command(name, run, description):
+        made = commands.add_parser(name, help=description, description=description)
+        made.set_defaults(run=run)
+        return made.add_argument
+
+    preset = "name or folder of a preset, such as glomo_text_small_en"
+    add = command("export", export, "Write a preset as SavedModels for TF Serving.")
+    add("preset", help=preset)
+    add("directory", type=pathlib.Path, help="folder of models; archives go to "
+        "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION")  # fmt: skip
+    add("--name", default="glomo_text", help="of the models (default: glomo_text)")
+    add("--version", type=int, help="(default: the next one)")
+    add("--num-senders", type=int, default=4, help="of top_senders (default: 4)")
+    add("--max-batch", type=int, default=64, help="texts a request (default: 64)")
+    add("--max-units", type=int, default=256, help="units a text (default: 256)")
+    add("--max-bytes", type=int, default=4096, help="bytes a text (default: 4096)")
+
+    add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
+    add("path", help=f"{preset}; or folder of a SavedModel")
+
+    add = command("plot", plot, "Draw the graphs of a text.")
+    add("preset", help=preset)
+    add("text")
+    add("--output", type=pathlib.Path, required=True, help="path of the picture")
+    add("--kind", choices=("arcs", "grid"), default="arcs", help="arcs: the mean of "
+        "the heads of the last layer, both directions; grid: all layers and heads, "
+        "forward (default: arcs)")  # fmt: skip
+
+    add = command(
+        "graphs", graphs, "Read texts, one a line; write their graphs as JSON lines."
+    )
+    add("preset", help=preset)
+    add("files", nargs="*", type=pathlib.Path, help="(default: standard input)")
+    add("--top", type=int, default=4, help="senders of each unit (default: 4)")
+    add("--all-heads", action="store_true", help="those of every layer and head, "
+        "[layer][head][unit], in place of the mean of all")  # fmt: skip
+    add("--batch-size", type=int, default=32, help="texts at once (default: 32)")
+    add("--max-units", type=int, default=256, help="units a text (default: 256)")
+    add("--max-bytes", type=int, default=65_536, help="bytes a line; the rest of a "
+        "longer one is not read (default: 65536)")  # fmt: skip
+    return parser
+
+
+def export(options):
+    """Write the archives, print their paths."""
+    from glomo_keras.export import Limits
+    from glomo_keras.export import TextGraphs
+    from glomo_keras.export import export_graph_predictor
+
+    limits = Limits(options.max_batch, options.max_units, options.max_bytes)
+    text_graphs = TextGraphs.from_preset(options.preset)
+    paths = export_graph_predictor(
+        text_graphs.predictor,
+        options.directory,
+        text_graphs.vocabulary,
+        options.name,
+        options.version,
+        options.num_senders,
+        limits,
+    )
+    for path in paths.values():
+        print(path)
+
+
+def inspect(options):
+    """Print the metadata of a preset, or the signatures of a SavedModel."""
+    if (pathlib.Path(options.path) / "saved_model.pb").is_file():
+        import tensorflow as tf
+        import tensorflow_text  # noqa: F401  (the operations of text archives)
+
+        signatures = tf.saved_model.load(options.path).signatures
+        for name, signature in sorted(signatures.items()):
+            print(name)
+            _print_specs("takes", signature.structured_input_signature[1])
+            _print_specs("returns", signature.structured_outputs)
+        return
+    from glomo_keras.models.presets import find_preset
+
+    preset = find_preset(options.path)
+    print(json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2))
+
+
+def _print_specs(what, specs):
+    for name, spec in sorted(specs.items()):
+        shape = ", ".join("any" if size is None else str(size) for size in spec.shape)
+        print(f"  {what:<7} {name}: {spec.dtype.name} ({shape})")
+
+
+def plot(options):
+    """Draw a picture, print its path."""
+    from glomo_keras.analysis import plot_graph_arcs
+    from glomo_keras.analysis import plot_graph_grid
+    from glomo_keras.export import TextGraphs
+
+    found = TextGraphs.from_preset(options.preset)([options.text])
+    units = [unit.decode() for unit in found["units"][0].numpy() if unit]
+    if not units:
+        raise ValueError("The text has no unit: there is nothing to draw.")
+    of_text = {direction: found[direction].numpy()[0] for direction in DIRECTIONS}
+    if options.kind == "grid":
+        print(plot_graph_grid(of_text["forward"], units, options.output))
+    else:
+        last = {direction: g[-1].mean(axis=0) for direction, g in of_text.items()}
+        print(plot_graph_arcs(last, units, options.output))
+
+
+def graphs(options):
+    """Write a JSON line a text."""
+    from glomo_keras.export import TextGraphs
+
+    text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
+    batch = []
+    for line in _lines(options.files, options.max_bytes):
+        batch.append(line)
+        if len(batch) == options.batch_size:
+            _write_graphs(text_graphs, batch, options)
+            batch = []
+    if batch:
+        _write_graphs(text_graphs, batch, options)
+
+
+def _lines(files, max_bytes):
+    """Lines as bytes, cut at `max_bytes`; never more than that of a file at once."""
+    for path in files or [None]:
+        file = sys.stdin.buffer if path is None else path.open("rb")
+        with file:
+            while line := file.readline(max_bytes):
+                rest = line
+                while rest and not rest.endswith(b"\n"):
+                    rest = file.readline(max_bytes)
+                yield line.rstrip(b"\r\n")
+
+
+def _write_graphs(text_graphs, texts, options):
+    from glomo_keras.analysis import top_senders
+
+    found = text_graphs(texts)
+    mask = found["padding_mask"].numpy()
+    for number, length in enumerate(mask.sum(axis=1).tolist()):
+        units = found["units"][number, :length].numpy()
+        line = {"units": [unit.decode() for unit in units]}
+        for direction in DIRECTIONS:
+            of_text = found[direction][number, ..., :length, :length].numpy()
+            if not options.all_heads:
+                of_text = of_text.mean(axis=(0, 1))
+            best = top_senders(of_text, min(options.top, length)) if length else None
+            line[direction] = _pairs(best.indices, best.weights) if best else []
+        print(json.dumps(line, ensure_ascii=False))
+    sys.stdout.flush()
+
+
+def _pairs(senders, weights):
+    """Nested lists whose innermost ones are `[sender, weight]`, weights above zero."""
+    if senders.ndim > 1:
+        return [_pairs(s, w) for s, w in zip(senders, weights, strict=True)]
+    return [
+        [int(sender), round(float(weight), 4)]
+        for sender, weight in zip(senders, weights, strict=True)
+        if weight > 0
+    ]
+
+
+def main(arguments=None):
+    """Run a command; an error is one line."""
+    options = make_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f"python -m glomo_keras {options.command}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""`python -m glomo_keras`: streams, JSON lines, one-line errors."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from glomo_keras import __main__ as command_line
+from glomo_keras.data import Vocabulary
+from glomo_keras.export import TextGraphs
+from glomo_keras.models import GraphPredictor
+
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "."]
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    keras.utils.set_random_seed(3)
+    folder = tmp_path_factory.mktemp("presets") / "small"
+    predictor = GraphPredictor(
+        9, embedding_dim=6, num_graph_layers=2, num_heads=3, num_convolutions=1
+    )
+    predictor.save_to_preset(folder, Vocabulary(WORDS, lowercase=True))
+    return str(folder)
+
+
+def run_graphs(capsys, *arguments):
+    command_line.main(["graphs", *map(str, arguments)])
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_graphs_of_files(preset, tmp_path, capsys):
+    (tmp_path / "a.txt").write_bytes(b"The cat sat on a mat .\r\n\n")
+    (tmp_path / "b.txt").write_bytes(b"a mat \xff")
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    found = run_graphs(capsys, preset, *files, "--top", 2, "--batch-size", 2)
+    assert [len(line["units"]) for line in found] == [7, 0, 3]
+    assert found[1] == {"units": [], "forward": [], "backward": []}
+    assert found[2]["units"][2] == "\ufffd"
+    graphs = TextGraphs.from_preset(preset)(["The cat sat on a mat ."])
+    for direction in ("forward", "backward"):
+        mean = graphs[direction].numpy()[0].mean(axis=(0, 1))
+        for receiver, pairs in enumerate(found[0][direction]):
+            weights = np.sort(mean[receiver])[::-1][:2]
+            assert [w for _, w in pairs] == pytest.approx(
+                weights[weights > 0], abs=1e-3
+            )
+            for sender, weight in pairs:
+                assert mean[receiver, sender] == pytest.approx(weight, abs=1e-3)
+
+
+def test_graphs_of_standard_input_and_every_head(preset, capsys, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO(b"the cat sat\n"))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    (found,) = run_graphs(capsys, preset, "--all-heads")
+    assert [[len(head) for head in layer] for layer in found["forward"]] == [
+        [3] * 3
+    ] * 2
+    assert found["backward"][1][2][2] == []  # the last unit reads nothing
+
+
+def test_a_long_line_is_cut(preset, tmp_path, capsys):
+    path = tmp_path / "long.txt"
+    path.write_bytes(b"cat " * 1_000_000 + b"\nthe cat\n")
+    found = run_graphs(capsys, preset, path, "--max-bytes", 100, "--max-units", 5)
+    assert [line["units"] for line in found] == [["cat"] * 5, ["the", "cat"]]
+
+
+def test_export_and_inspect(preset, tmp_path, capsys):
+    command_line.main(["export", preset, str(tmp_path), "--max-units", "5"])
+    paths = capsys.readouterr().out.split()
+    assert [os.path.relpath(path, tmp_path) for path in paths] == [
+        "glomo_text_ids/1",
+        "glomo_text_text/1",
+    ]
+    serve = tf.saved_model.load(paths[1]).signatures["serve"]
+    assert serve(text=tf.constant(["cat " * 9]))["forward"].shape[-1] == 5
+    command_line.main(["inspect", paths[0]])
+    shown = capsys.readouterr().out
+    assert "  takes   unit_ids: int32 (any, any)" in shown
+    assert "  returns forward: float32 (any, 2, 3, any, any)" in shown
+    command_line.main(["inspect", preset])
+    assert json.loads(capsys.readouterr().out)["config"]["class_name"] == (
+        "GraphPredictor"
+    )
+
+
+@pytest.mark.parametrize("kind", ["arcs", "grid"])
+def test_plot(preset, tmp_path, capsys, kind):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "picture.svg"
+    arguments = ["plot", preset, "the cat sat", "--kind", kind, "--output", str(path)]
+    command_line.main(arguments)
+    assert capsys.readouterr().out.strip() == str(path)
+    assert "cat" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["inspect", "no_such_preset"], "inspect: There is no preset"),
+        (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
+        (["export", "PRESET", "FOLDER", "--max-batch", "0"], "export: .*max_batch=0"),
+        (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
+    ],
+)
+def test_errors_are_one_line(preset, tmp_path, arguments, message):
+    places = {"PRESET": preset, "FOLDER": str(tmp_path)}
+    with pytest.raises(SystemExit, match=message) as error:
+        command_line.main([places.get(argument, argument) for argument in arguments])
+    assert "\n" not in str(error.value)
+
+
+def test_it_runs_as_a_module():
+    shown = subprocess.run(
+        [sys.executable, "-m", "glomo_keras", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(name in shown for name in ("export", "inspect", "plot", "graphs"))

@@ -13,6 +13,8 @@ VERSION = re.search(
 
 PLOTS = ["matplotlib>=3.8"]
 ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
+ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
+SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 no longer brings it
 
 setup(
@@ -36,9 +38,13 @@ setup(
         "plots": PLOTS,
         "analysis": ANALYSIS,
         "recipes": PLOTS + LOGS,
+        "onnx": ONNX,
+        "serving": SERVING,
         "dev": PLOTS
         + ANALYSIS
         + LOGS
+        + ONNX
+        + SERVING
         + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
         "jax": ["jax>=0.10,<0.11"],
     },

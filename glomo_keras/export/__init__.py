@@ -11,6 +11,8 @@ _MODULE_OF = {
     "TextGraphs": "text_graphs",
     "export_downstream": "saved_model",
     "export_graph_predictor": "saved_model",
+    "export_onnx": "onnx_model",
+    "write_warm_up": "warm_up",
 }
 
 __all__ = sorted(_MODULE_OF)

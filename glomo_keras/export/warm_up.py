@@ -1,0 +1,72 @@
+"""Requests that TF Serving replays before it says that a model is ready."""
+
+import os
+import pathlib
+
+import tensorflow as tf
+
+FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
+
+
+def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
+    """Adds warm-up requests to an archive of strings.
+
+    The first request of a shape is slow, because memory is allocated and kernels are
+    chosen; with warm-up requests no client waits for that.
+
+    Args:
+        archive: path of an archive, `DIRECTORY/NAME/VERSION`, whose signatures take
+            `text`.
+        texts: list of strings, sent as one request to each signature.
+        signatures: names of signatures.
+
+    Returns:
+        Path of the file in the archive, a `pathlib.Path`.
+
+    Raises:
+        ImportError: if the packages of the extra `serving` are not installed.
+        FileNotFoundError: if there is no archive.
+        ValueError: if a signature is not there, or takes no text.
+    """
+    try:
+        from tensorflow_serving.apis import predict_pb2
+        from tensorflow_serving.apis import prediction_log_pb2
+    except ImportError as error:
+        raise ImportError(
+            'write_warm_up needs the extra "serving": pip install '
+            '"glomo_keras[serving]"'
+        ) from error
+    archive = pathlib.Path(archive)
+    if not (archive / "saved_model.pb").is_file():
+        raise FileNotFoundError(
+            f"There is no archive at {archive}. Give the folder of a version, such as "
+            "models/glomo_text_text/1."
+        )
+    import tensorflow_text  # noqa: F401  (its operations are in the archive)
+
+    known = tf.saved_model.load(str(archive)).signatures
+    path = archive / FILE
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for name in signatures:
+                inputs = set()
+                if name in known:
+                    inputs = set(known[name].structured_input_signature[1])
+                if inputs != {"text"}:
+                    raise ValueError(
+                        f"{archive} must have a signature {name!r} that takes text. It "
+                        f"has: {sorted(known)}."
+                    )
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name = archive.parent.name
+                request.model_spec.signature_name = name
+                request.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
+                log = prediction_log_pb2.PredictLog(request=request)
+                record = prediction_log_pb2.PredictionLog(predict_log=log)
+                writer.write(record.SerializeToString())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,36 @@
+"""Warm-up records, read back as a server reads them and replayed."""
+
+import pytest
+import tensorflow as tf
+
+from glomo_keras.export import write_warm_up
+
+predict = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+
+
+def test_records_can_be_replayed(text_graphs, tmp_path):
+    from glomo_keras.export import export_graph_predictor
+
+    paths = export_graph_predictor(
+        text_graphs.predictor, tmp_path, text_graphs.vocabulary
+    )
+    texts = ["The cat sat .", "café"]
+    path = write_warm_up(paths["text"], texts)
+    assert path.name == "tf_serving_warmup_requests"
+    assert path.parent.name == "assets.extra"
+    loaded = tf.saved_model.load(paths["text"])
+    replayed = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = predict.PredictionLog.FromString(record.numpy())
+        assert log.WhichOneof("log_type") == "predict_log"
+        request = log.predict_log.request
+        assert request.model_spec.name == "glomo_text_text"
+        sent = tf.constant(tf.make_ndarray(request.inputs["text"]))
+        assert [text.decode() for text in sent.numpy()] == texts
+        replayed.append(request.model_spec.signature_name)
+        loaded.signatures[replayed[-1]](text=sent)
+    assert replayed == ["serve", "top_senders"]
+    with pytest.raises(ValueError, match="signature 'serve' that takes text"):
+        write_warm_up(paths["ids"], texts)
+    with pytest.raises(FileNotFoundError, match="no archive"):
+        write_warm_up(tmp_path / "nothing", texts)

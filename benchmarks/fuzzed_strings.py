@@ -1,0 +1,138 @@
+"""What a client may send: fuzzed strings through an archive of strings.
+
+    python benchmarks/fuzzed_strings.py --preset glomo_text_small_en
+
+Random Unicode, control characters, bytes that are not UTF-8, empty strings, only
+spaces, real words, and a hundred lines of 1 MB, in batches of random sizes. Checks
+every answer (no NaN, rows that sum to one or zero, nothing at padding), prints the time
+a text and how the memory of the process grew, and ends with an error where that is more
+than 50 MB after the first tenth.
+"""
+
+import argparse
+import ctypes
+import os
+import random
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from glomo_keras.export import TextGraphs
+from glomo_keras.export import export_graph_predictor
+
+MOST_GROWTH = 50  # MB
+# Marks, joiners, scripts without spaces, text from right to left.
+PIECES = ("e\u0301", "\u200d", "\U0001f469\u200d\U0001f4bb", "漢字", "かな", "שלום")
+
+
+def fuzzed(draw, words):
+    """One string, as bytes, of one of the kinds."""
+    kind = draw.randrange(8)
+    length = int(2 ** draw.uniform(0, 8))
+    if kind == 0:  # any code points but surrogates, which are no characters
+        points = (draw.randrange(0x110000) for _ in range(length))
+        return "".join(chr(p) for p in points if not 0xD800 <= p < 0xE000).encode()
+    if kind == 1:
+        return bytes(draw.randrange(256) for _ in range(length))
+    if kind == 2:
+        return bytes(draw.choice([*range(32), 127]) for _ in range(length))
+    if kind == 3:
+        return b""
+    if kind == 4:
+        return " \t\n\u3000\u200b".encode() * draw.randrange(1, 50)
+    if kind == 5:  # marks, joiners, scripts without spaces, text from right to left
+        pieces = [
+            "e\u0301",
+            "\u200d",
+            "\U0001f469\u200d\U0001f4bb",
+            "漢字",
+            "かな",
+            "שלום",
+        ]
+        return "".join(draw.choice(pieces) for _ in range(length)).encode()
+    if kind == 6:  # words, cut in the middle of a character
+        text = " ".join(draw.choice(words) for _ in range(length // 4 + 1)) + " café"
+        return text.encode()[: draw.randrange(1, len(text) + 1)]
+    return " ".join(draw.choice(words) for _ in range(length // 4 + 1)).encode()
+
+
+def check(found):
+    """Raise where an answer is not what is promised."""
+    mask = found["padding_mask"].numpy()
+    for direction in ("forward", "backward"):
+        graphs = found[direction].numpy()
+        if not np.isfinite(graphs).all():
+            raise ValueError(f"{direction}: not finite")
+        sums = graphs.sum(axis=-1)
+        if not np.all((np.abs(sums - 1) < 1e-4) | (sums == 0)):
+            raise ValueError(f"{direction}: rows that sum to neither one nor zero")
+        padding = np.broadcast_to(~mask[:, None, None], sums.shape)
+        if sums[padding].any():
+            raise ValueError(f"{direction}: padded receivers read something")
+
+
+def resident_megabytes():
+    """Memory of this process now, less what is free in its allocator."""
+    ctypes.CDLL(None).malloc_trim(0)
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def main(arguments=None):
+    """Export, send, print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--preset", default="glomo_text_small_en", help="name or folder")
+    add("--count", type=int, default=100_000, help="strings (default: 100000)")
+    add("--large", type=int, default=100, help="of them, of 1 MB (default: 100)")
+    add("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    draw = random.Random(options.seed)
+    text_graphs = TextGraphs.from_preset(options.preset)
+    words = text_graphs.vocabulary.units[2:]
+    with tempfile.TemporaryDirectory() as folder:
+        paths = export_graph_predictor(
+            text_graphs.predictor, folder, text_graphs.vocabulary
+        )
+        serve = tf.saved_model.load(paths["text"]).signatures["serve"]
+    every = max(1, options.count // max(1, options.large))
+    sent, slowest, spent, start = 0, 0.0, 0.0, None
+    next_line = step = max(1, options.count // 10)
+    while sent < options.count:
+        size = min(draw.randrange(1, 9), options.count - sent)
+        texts = [fuzzed(draw, words) for _ in range(size)]
+        for number in range(size):
+            if options.large and (sent + number) % every == 0:
+                piece = texts[number] or b"a"
+                texts[number] = (piece * (2**20 // len(piece) + 1))[: 2**20]
+        begin = time.perf_counter()
+        found = serve(text=tf.constant(texts))
+        seconds = time.perf_counter() - begin
+        check(found)
+        del found
+        spent += seconds
+        slowest = max(slowest, seconds / size)
+        sent += size
+        if sent >= next_line:
+            next_line += step
+            memory = resident_megabytes()
+            start = memory if start is None else start
+            print(
+                f"{sent:,} strings: {1000 * spent / sent:.1f} ms a text, slowest "
+                f"{1000 * slowest:.0f} ms; {memory:.0f} MB, {memory - start:+.0f} MB "
+                "since the first tenth",
+                flush=True,
+            )
+    if memory - start > MOST_GROWTH:
+        sys.exit(f"The memory grew by {memory - start:.0f} MB.")
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # Two processes that take tests from each other; plain `pytest` runs in one.
 IN_TWO := -n 2 --dist worksteal
 
-.PHONY: help install install-jax quickstart test test-jax test-slow test-data lint clean
+.PHONY: help install install-jax quickstart test test-jax test-slow test-data verify-saved-models lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ test-slow: install  ## Trainings of minutes that the suite leaves out.
 
 test-data: install  ## Checks on real data sets, found through GLOMO_DATA.
 	$(BIN)/python -m pytest -m data
+
+verify-saved-models: install  ## Check the saved models: files, and what they answer.
+	$(BIN)/python saved_models/verify.py
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) build dist *.egg-info .ruff_cache

@@ -17,6 +17,12 @@ ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 no longer brings it
 
+# The saved models of a checkout are `glomo_keras.saved_models` of an installation.
+SAVED_MODELS = {
+    f"glomo_keras.saved_models.{path.parent.name}": f"saved_models/{path.parent.name}"
+    for path in sorted((ROOT / "saved_models").glob("*/metadata.json"))
+}
+
 setup(
     name="glomo_keras",
     version=VERSION,
@@ -26,7 +32,9 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    packages=find_packages(include=["glomo_keras", "glomo_keras.*"]),
+    packages=[*find_packages(include=["glomo_keras", "glomo_keras.*"]), *SAVED_MODELS],
+    package_dir=SAVED_MODELS,
+    package_data={name: ["*"] for name in SAVED_MODELS},
     install_requires=[
         "keras>=3.15,<3.16",
         "numpy>=1.26",

@@ -30,6 +30,8 @@ from memory import keep_freed_memory
 from task_texts import FieldTexts
 from task_texts import TaskTexts
 
+from glomo_keras.models import GraphPredictor
+
 
 def make_texts(length, count, vocabulary_size):
     """Texts of random units, each of the full length."""
@@ -101,12 +103,12 @@ def main():
     options.length = own.length
     options = task_options.finish_options(imdb.TASK, options)
     size, steps = options.batch_size, own.repeats + 2
-    predictor = keras.saving.load_model(options.predictor / "predictor.keras")
+    predictor = GraphPredictor.from_preset(options.predictor)
     predictor.trainable = False
     texts = make_texts(own.length, size * steps, predictor.vocabulary_size)
     field = texts.fields["text"]
     labels = np.zeros(size, "int32")
-    graphs = GraphArm("learned", load_predictor(options.predictor / "predictor.keras"))
+    graphs = GraphArm("learned", load_predictor(options.predictor))
     rows = [np.arange(n * size, (n + 1) * size) for n in range(steps)]
     units = [field.padded(row) for row in rows]
 

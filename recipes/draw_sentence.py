@@ -8,16 +8,12 @@ and OUTPUT_text_0_grid.png (all layers and heads, forward).
 
 import argparse
 import os
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras
 from graph_pictures import draw_graphs
 
-from glomo_keras.data import Vocabulary
-
-MODEL = Path(__file__).parents[1] / "saved_models" / "glomo_text_small_en"
+from glomo_keras.export import TextGraphs
 
 
 def main(arguments=None):
@@ -27,18 +23,17 @@ def main(arguments=None):
     )
     parser.add_argument("text", help="a sentence")
     parser.add_argument(
-        "--model",
-        type=Path,
-        default=MODEL,
-        help="folder of predictor.keras and vocabulary.txt, such as the output of "
-        "pretrain_text.py (default: the model of this repository)",
+        "--preset",
+        default="glomo_text_small_en",
+        help="name or folder, such as OUTPUT/preset of pretrain_text.py (default: "
+        "glomo_text_small_en)",
     )
     parser.add_argument("--output", required=True, help="path without suffix")
     options = parser.parse_args(arguments)
-    predictor = keras.saving.load_model(options.model / "predictor.keras")
-    vocabulary = Vocabulary.load(options.model / "vocabulary.txt")
-    unit_ids = vocabulary.encode([options.text])["unit_ids"].numpy()
-    for path in draw_graphs(predictor, unit_ids, vocabulary.units, options.output):
+    text_graphs = TextGraphs.from_preset(options.preset)
+    unit_ids = text_graphs.encode([options.text])["unit_ids"].numpy()
+    units = text_graphs.vocabulary.units
+    for path in draw_graphs(text_graphs.predictor, unit_ids, units, options.output):
         print(path)
 
 

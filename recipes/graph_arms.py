@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.presets import load_preset
 from glomo_keras.ops.visibility import DIRECTIONS
 
 ARMS = {
@@ -113,12 +114,12 @@ def _control(arm, mask):
 
 
 @functools.cache
-def load_predictor(path):
-    """The frozen predictor of a file, with outputs in float16: half the bytes to move.
+def load_predictor(preset):
+    """The frozen predictor of a preset, outputs in float16: half the bytes to move.
 
     Loaded, and compiled, once a process.
     """
-    predictor = keras.saving.load_model(path)
+    predictor = load_preset(preset)
     predictor.trainable = False
     graphs = {
         direction: ops.cast(predictor.output[direction], "float16")

@@ -26,6 +26,8 @@ from task_options import finish_options
 from task_options import run_settings
 from task_texts import prepare_texts
 
+from glomo_keras.models.presets import find_preset
+
 
 @dataclasses.dataclass(frozen=True)
 class LanguageTask:
@@ -63,12 +65,7 @@ class LanguageTask:
 
 def prepare(task, options):
     """Text to arrays on disk; returns `TaskTexts`."""
-    vocabulary = options.predictor / "vocabulary.txt"
-    if not vocabulary.exists():
-        raise FileNotFoundError(
-            f"{vocabulary} is missing. Give --predictor a folder that holds "
-            "predictor.keras and vocabulary.txt, as recipes/pretrain_text.py writes it."
-        )
+    vocabulary = find_preset(options.predictor).vocabulary
     return prepare_texts(
         lambda: task.load(options),
         task.lengths(options),
@@ -228,7 +225,7 @@ def make_arm(arm, seed, options):
     """`GraphArm` with the predictor of the command line, where the arm needs one."""
     predictor = None
     if arm in PREDICTED_ARMS:
-        predictor = load_predictor(options.predictor / "predictor.keras")
+        predictor = load_predictor(options.predictor)
     return GraphArm(arm, predictor, seed, int(options.graph_memory * 2**30))
 
 

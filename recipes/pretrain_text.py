@@ -9,8 +9,7 @@ tensorflow-text); `train` needs Keras alone and runs on any backend. A killed ru
 goes on with `--resume`. In the output folder:
 
     prepared/        the arrays, with vocabulary.txt and metadata.json
-    predictor.keras  the graph predictor of the best epoch: what is kept
-    vocabulary.txt   its units
+    preset/          the graph predictor of the best epoch: what is kept
     log.csv          a line an epoch      logs/   the same for TensorBoard
     pictures/        graphs of validation texts, every few epochs
     checkpoints/     the last epoch, for --resume
@@ -20,7 +19,6 @@ goes on with `--resume`. In the output folder:
 import argparse
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -240,8 +238,16 @@ def train(options):
     pretrainer = build_pretrainer(options, len(corpus.units))
     predictor = pretrainer.graph_predictor
 
+    settings = listed_settings(options)
+    for place in ("output", "prepared", "resume"):  # nothing that others can use
+        del settings[place]
+
     def keep(model):
-        write_atomically(options.output / "predictor.keras", model.graph_predictor.save)
+        model.graph_predictor.save_to_preset(
+            options.output / "preset",
+            options.prepared / "vocabulary.txt",
+            training={"program": "recipes/pretrain_text.py", **settings},
+        )
 
     checkpoint = ResumableCheckpoint(
         options.output / "checkpoints", "val_nats", options.patience, on_best=keep
@@ -302,17 +308,21 @@ def train(options):
     return pretrainer
 
 
+def listed_settings(options):
+    """The options as JSON can hold them."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+
+
 def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
-    settings = {
-        k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()
-    }
     write_atomically(
         options.output / "settings.json",
-        lambda path: path.write_text(json.dumps(settings, indent=2) + "\n"),
+        lambda path: path.write_text(
+            json.dumps(listed_settings(options), indent=2) + "\n"
+        ),
     )
     if (options.prepared / "metadata.json").exists():
         print(f"Arrays of {options.prepared} are used.")
@@ -320,11 +330,8 @@ def main(arguments=None):
         prepare(options)
     if options.prepare_only:
         return
-    shutil.copyfile(
-        options.prepared / "vocabulary.txt", options.output / "vocabulary.txt"
-    )
     train(options)
-    print(f"The graph predictor is in {options.output / 'predictor.keras'}.")
+    print(f"The graph predictor is in {options.output / 'preset'}.")
 
 
 if __name__ == "__main__":

@@ -74,8 +74,9 @@ def pretrain(output, epochs):
         metrics=("nats",),
         title="Pretraining on documentation",
     )
-    predictor.save(output / "predictor.keras")
-    return predictor, Vocabulary.load(output / "prepared" / "vocabulary.txt")
+    vocabulary = Vocabulary.load(output / "prepared" / "vocabulary.txt")
+    predictor.save_to_preset(output / "preset", vocabulary)
+    return predictor, vocabulary
 
 
 def build_classifier(vocabulary_size, num_labels, graphs):

@@ -1,14 +1,13 @@
 """Options of a language task: the command line, and what the size decides."""
 
 import argparse
-import hashlib
 from pathlib import Path
 
 import keras
 from graph_arms import ARMS
 from graph_arms import PREDICTED_ARMS
 
-PREDICTOR = Path(__file__).parent.parent / "saved_models" / "glomo_text_small_en"
+from glomo_keras.models.presets import find_preset
 
 
 def make_parser(task, description):
@@ -29,10 +28,9 @@ def make_parser(task, description):
     )
     add(
         "--predictor",
-        type=Path,
-        default=PREDICTOR,
-        help="folder of the graph predictor: predictor.keras and vocabulary.txt "
-        "(default: the shipped small one)",
+        default="glomo_text_small_en",
+        help="name or folder of the preset that gives the graphs (default: "
+        "glomo_text_small_en)",
     )
     add("--prepare-only", action="store_true", help="stop after the arrays are written")
     model = parser.add_argument_group("graphs")
@@ -96,7 +94,7 @@ def run_settings(options, arm):
     settings["backend"] = keras.backend.backend()
     del settings["predictor"]
     if arm in PREDICTED_ARMS:
-        weights = options.predictor / "predictor.keras"
-        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-        settings["predictor"] = f"{options.predictor.name} {digest[:16]}"
+        preset = find_preset(options.predictor)
+        fingerprint = preset.metadata["fingerprint"]
+        settings["predictor"] = f"{preset.folder.name} {fingerprint}"
     return settings

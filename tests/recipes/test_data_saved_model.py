@@ -4,15 +4,13 @@ import itertools
 import os
 import pathlib
 
-import keras
 import numpy as np
 import pytest
 
 from glomo_keras.analysis import graph_statistics
-from glomo_keras.data import Vocabulary
 from glomo_keras.data import read_documents
+from glomo_keras.export import TextGraphs
 
-FOLDER = pathlib.Path(__file__).parents[2] / "saved_models" / "glomo_text_small_en"
 CORPUS = "wikipedia_good/valid.txt.gz"
 
 
@@ -21,9 +19,9 @@ def test_graphs_of_wikipedia_articles():
     if not (pathlib.Path(os.environ.get("GLOMO_DATA", "")) / CORPUS).exists():
         pytest.skip(f"GLOMO_DATA does not name a folder with {CORPUS}")
     texts = list(itertools.islice(read_documents(f"files:{CORPUS}"), 16))
-    vocabulary = Vocabulary.load(FOLDER / "vocabulary.txt")
-    predictor = keras.saving.load_model(FOLDER / "predictor.keras")
-    batch = vocabulary.encode([text[:1_000] for text in texts])
+    text_graphs = TextGraphs.from_preset("glomo_text_small_en")
+    predictor = text_graphs.predictor
+    batch = text_graphs.encode([text[:1_000] for text in texts])
     ids, mask = batch["unit_ids"].numpy(), batch["padding_mask"].numpy()
     assert np.mean(ids[mask] != 1) > 0.9
     graphs = predictor.predict({"unit_ids": ids, "padding_mask": mask}, verbose=0)

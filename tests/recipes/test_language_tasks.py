@@ -18,6 +18,7 @@ import task_texts
 
 from glomo_keras.data import Vocabulary
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models.presets import find_preset
 
 TINY = "--size smoke --epochs 2 --num-train 32 --num-dev 16 --num-test 16".split()
 
@@ -27,13 +28,10 @@ def predictor_folder(tmp_path_factory):
     """A small predictor with random weights and a vocabulary of its own."""
     folder = tmp_path_factory.mktemp("predictor")
     words = "the in was but end . put is garden plot found Where ?".split()
-    Vocabulary([w.lower() for w in words], lowercase=True).save(
-        folder / "vocabulary.txt"
-    )
     keras.utils.set_random_seed(0)
     GraphPredictor(
         len(words) + 2, embedding_dim=12, num_graph_layers=2, num_heads=3
-    ).save(folder / "predictor.keras")
+    ).save_to_preset(folder, Vocabulary([w.lower() for w in words], lowercase=True))
     return folder
 
 
@@ -54,7 +52,7 @@ def texts(predictor_folder, tmp_path_factory):
         lambda: splits,
         {"one": 5, "two": 3},
         folder,
-        predictor_folder / "vocabulary.txt",
+        find_preset(predictor_folder).vocabulary,
         f"vectors:{vectors}",
         {},
         keep_texts=("two",),
@@ -63,7 +61,7 @@ def texts(predictor_folder, tmp_path_factory):
 
 
 def test_both_vocabularies_see_the_same_units(texts, predictor_folder):
-    of_graphs = Vocabulary.load(predictor_folder / "vocabulary.txt").units
+    of_graphs = Vocabulary.load(find_preset(predictor_folder).vocabulary).units
     of_model = ["", "?", "the", "cat", "don't"]
     for name, field in texts.fields.items():
         units = field.padded(np.arange(len(field)))
@@ -101,7 +99,7 @@ def test_texts_are_cut_counted_shared_and_may_be_empty(texts):
 
 @pytest.mark.parametrize("arm", graph_arms.ARMS)
 def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
-    predictor = graph_arms.load_predictor(predictor_folder / "predictor.keras")
+    predictor = graph_arms.load_predictor(predictor_folder)
     graphs = graph_arms.GraphArm(arm, predictor, seed=3)
     batches = task_batches.TaskBatches(texts, "train", graphs, batch_size=2)
     (inputs,) = batches[0]
@@ -120,7 +118,7 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
             np.testing.assert_allclose(graph[0, 0, 0], expected, atol=1e-3)
         return
     ids = texts.graph_ids[texts.fields["one"].padded([0])]
-    exact = keras.saving.load_model(predictor_folder / "predictor.keras")(
+    exact = GraphPredictor.from_preset(predictor_folder)(
         {"unit_ids": ids, "padding_mask": ids != 0}
     )["forward"]
     same = np.allclose(forward[0], exact[0], atol=1e-3)
@@ -133,7 +131,7 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
 
 
 def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
-    predictor = graph_arms.load_predictor(predictor_folder / "predictor.keras")
+    predictor = graph_arms.load_predictor(predictor_folder)
     size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes
     graphs = graph_arms.GraphArm("learned", predictor, memory=2 * size)
     ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
@@ -233,7 +231,7 @@ def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_pa
         {"arm": arm, "settings": task_options.run_settings(options, arm)}
         for arm in ("none", "learned")
     )
-    options.predictor = task_options.PREDICTOR
+    options.predictor = "glomo_text_small_en"
     compare.check_settings([none], options)
     with pytest.raises(ValueError, match="predictor: .* not 'glomo_text_small_en"):
         compare.check_settings([learned], options)
@@ -339,7 +337,7 @@ def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tm
         lambda: {"train": [far, near], "test": [far, near]},
         {"context": 4, "question": 2},
         tmp_path / "arrays",
-        predictor_folder / "vocabulary.txt",
+        find_preset(predictor_folder).vocabulary,
         "trainable",
         {},
         keep_texts=("context",),

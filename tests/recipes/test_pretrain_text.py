@@ -3,10 +3,12 @@
 import csv
 import json
 
-import keras
 import numpy as np
 import pretrain_text
 import pytest
+
+from glomo_keras.models import GraphPredictor
+from glomo_keras.models.presets import find_preset
 
 TINY = (
     "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 2 --num-heads 3 "
@@ -39,12 +41,14 @@ def test_a_run_leaves_all_that_it_promises(corpus, tmp_path, capsys):
     assert float(rows[1]["val_nats"]) < np.log(101)
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("epoch ") for line in lines) == 2
-    predictor = keras.saving.load_model(tmp_path / "predictor.keras")
+    predictor = GraphPredictor.from_preset(tmp_path / "preset")
     ids = np.array([[2, 3, 5, 7, 0]], "int32")
     graphs = predictor({"unit_ids": ids, "padding_mask": ids != 0})
     assert tuple(graphs["forward"].shape) == (1, 2, 3, 5, 5)
     assert len(list((tmp_path / "pictures").glob("epoch_002_text_*.png"))) == 4
-    assert (tmp_path / "vocabulary.txt").read_text().startswith("[PAD]")
+    preset = find_preset(tmp_path / "preset")
+    assert preset.vocabulary.read_text().startswith("[PAD]")
+    assert preset.metadata["training"]["window"] == 23
     assert json.loads((tmp_path / "settings.json").read_text())["window"] == 23
     assert any((tmp_path / "logs").rglob("events*"))
     assert not list(tmp_path.rglob(".writing-*"))

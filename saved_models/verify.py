@@ -1,0 +1,119 @@
+"""Check the saved models: files, and what they answer.
+
+    python saved_models/verify.py
+    python saved_models/verify.py --update     # after a model was changed on purpose
+
+Compares every file with manifest.json, and the graphs of a few sentences, by the preset
+and by the SavedModels that are made of it, with the expected.json of the model.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from glomo_keras.export import TextGraphs
+from glomo_keras.export import export_graph_predictor
+
+FOLDER = Path(__file__).resolve().parent
+SENTENCES = [
+    "The old bridge was destroyed by the flood .",
+    "She said that the children who had come first were given the books .",
+    "In 1944 , the company's ships left Lisbon for New York .",
+]
+NUM_SENDERS = 3
+TOLERANCE = 1e-4
+
+
+def models():
+    """Folders of the presets."""
+    return sorted(path.parent for path in FOLDER.glob("*/metadata.json"))
+
+
+def checksums():
+    """Sums of all files of the models, by path."""
+    return {
+        str(path.relative_to(FOLDER)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for folder in models()
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")
+    }
+
+
+def answers(folder):
+    """Weights of the strongest senders by source: the preset, and its SavedModels."""
+    text_graphs = TextGraphs.from_preset(folder)
+    found = {"preset": _strongest(text_graphs(SENTENCES))}
+    encoded = text_graphs.encode(SENTENCES)
+    inputs = {name: encoded[name] for name in ("unit_ids", "padding_mask")}
+    with tempfile.TemporaryDirectory() as output:
+        paths = export_graph_predictor(
+            text_graphs.predictor, output, text_graphs.vocabulary
+        )
+        of_ids = tf.saved_model.load(paths["ids"]).signatures["serve"]
+        of_text = tf.saved_model.load(paths["text"]).signatures["serve"]
+        found["ids archive"] = _strongest(of_ids(**inputs))
+        found["text archive"] = _strongest(of_text(text=tf.constant(SENTENCES)))
+    return found
+
+
+def _strongest(found):
+    return {
+        direction: np.round(
+            np.sort(found[direction].numpy(), axis=-1)[..., : -NUM_SENDERS - 1 : -1], 6
+        ).tolist()
+        for direction in ("forward", "backward")
+    }
+
+
+def problems():
+    """Lines that say what is wrong; prints a line a model."""
+    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    there = checksums()
+    for path in sorted(manifest.keys() | there.keys()):
+        if manifest.get(path) != there.get(path):
+            state = "changed" if path in manifest.keys() & there.keys() else "missing"
+            yield f"{path}: {state if path in manifest else 'not in the manifest'}"
+    for folder in models():
+        expected = json.loads((folder / "expected.json").read_text())
+        for source, found in answers(folder).items():
+            for direction, weights in found.items():
+                error = np.abs(np.subtract(weights, expected[direction])).max()
+                print(f"{folder.name}, {source}, {direction}: within {error:.1e}")
+                if not error < TOLERANCE:
+                    yield f"{folder.name}: {direction} graphs of the {source} differ"
+
+
+def update():
+    """Write what the models answer, and the manifest."""
+    for folder in models():
+        found = answers(folder)["preset"]
+        (folder / "expected.json").write_text(json.dumps(found) + "\n")
+    (FOLDER / "manifest.json").write_text(json.dumps(checksums(), indent=2) + "\n")
+
+
+def main(arguments=None):
+    """Compare, or write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--update", action="store_true", help="write both anew")
+    options = parser.parse_args(arguments)
+    if options.update:
+        update()
+        return
+    found = list(problems())
+    if found:
+        sys.exit("\n".join(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -85,25 +85,14 @@ def export(options):
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
     if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        import tensorflow as tf
-        import tensorflow_text  # noqa: F401  (the operations of text archives)
+        from glomo_keras.export.saved_model import describe_archive
 
-        signatures = tf.saved_model.load(options.path).signatures
-        for name, signature in sorted(signatures.items()):
-            print(name)
-            _print_specs("takes", signature.structured_input_signature[1])
-            _print_specs("returns", signature.structured_outputs)
+        print("\n".join(describe_archive(options.path)))
         return
     from glomo_keras.models.presets import find_preset
 
     preset = find_preset(options.path)
     print(json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2))
-
-
-def _print_specs(what, specs):
-    for name, spec in sorted(specs.items()):
-        shape = ", ".join("any" if size is None else str(size) for size in spec.shape)
-        print(f"  {what:<7} {name}: {spec.dtype.name} ({shape})")
 
 
 def plot(options):

@@ -160,6 +160,24 @@ def export_downstream(
     )
 
 
+def describe_archive(path):
+    """Lines that name the signatures of a SavedModel, with dtypes and shapes."""
+    import tensorflow_text  # noqa: F401  (the operations of archives of strings)
+
+    lines = []
+    for name, signature in sorted(tf.saved_model.load(path).signatures.items()):
+        lines.append(name)
+        for what, specs in (
+            ("takes", signature.structured_input_signature[1]),
+            ("returns", signature.structured_outputs),
+        ):
+            for key, spec in sorted(specs.items()):
+                sizes = ["any" if size is None else str(size) for size in spec.shape]
+                shape = f"({', '.join(sizes)})"
+                lines.append(f"  {what:<7} {key}: {spec.dtype.name} {shape}")
+    return lines
+
+
 def _strongest(graphs_of, num_senders):
     def top_senders(*inputs):
         found = graphs_of(*inputs)

@@ -244,6 +244,16 @@ def test_signatures_are_what_the_command_line_shows(archives):
                 assert tail.split("dtype: ")[1].startswith(dtype)
 
 
+def test_the_guide_names_all_inputs_and_outputs(loaded):
+    guide = (TESTS.parent / "docs" / "serving.md").read_text()
+    table = guide.partition("| archive |")[2].partition("\n\n")[0]
+    for archive in loaded.values():
+        for signature in archive.signatures.values():
+            names = {*signature.structured_outputs}
+            names |= {*signature.structured_input_signature[1]}
+            assert all(f"`{name}`" in table for name in names)
+
+
 def test_versions_count_up_and_are_never_written_over(text_graphs, tmp_path):
     predictor = GraphPredictor(
         7, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1

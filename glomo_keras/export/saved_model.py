@@ -137,10 +137,29 @@ def export_downstream(
         limits: `Limits` of a request. `None` means the default ones.
 
     Returns:
-        Path of the archive.
+        String, the path of the archive.
 
     Raises:
         ValueError: if the version is there already.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.data import Vocabulary
+    >>> vocabulary = Vocabulary(["the", "cat", "sat"])
+    >>> ids = keras.Input((None,), dtype="int32")
+    >>> mean = keras.layers.GlobalAveragePooling1D()
+    >>> model = keras.Model(ids, mean(keras.layers.Embedding(5, 3)(ids)))
+    >>> def encode(text):
+    ...     return vocabulary.encode(text, length=7)["unit_ids"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_downstream(
+    ...         model, folder, encode, "means", track=[vocabulary.table]
+    ...     )
+    ...     serve = tf.saved_model.load(path).signatures["serve"]
+    ...     found = serve(text=tf.constant(["the cat", "sat"]))
+    >>> found["predictions"].shape.as_list()
+    [2, 3]
     """
     limits = limits or Limits()
 

@@ -11,6 +11,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 DIRECTIONS = ("forward", "backward")
 
 
+def positive(text):
+    """An int above zero, of the command line."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a positive integer, not {text}")
+    return value
+
+
 def make_parser():
     """Parser of the four commands."""
     parser = argparse.ArgumentParser(
@@ -29,11 +37,11 @@ def make_parser():
     add("directory", type=pathlib.Path, help="folder of models; archives go to "
         "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION")  # fmt: skip
     add("--name", default="glomo_text", help="of the models (default: glomo_text)")
-    add("--version", type=int, help="(default: the next one)")
-    add("--num-senders", type=int, default=4, help="of top_senders (default: 4)")
-    add("--max-batch", type=int, default=64, help="texts a request (default: 64)")
-    add("--max-units", type=int, default=256, help="units a text (default: 256)")
-    add("--max-bytes", type=int, default=4096, help="bytes a text (default: 4096)")
+    add("--version", type=positive, help="(default: the next one)")
+    add("--num-senders", type=positive, default=4, help="of top_senders (default: 4)")
+    add("--max-batch", type=positive, default=64, help="texts a request (default: 64)")
+    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
+    add("--max-bytes", type=positive, default=4096, help="bytes a text (default: 4096)")
 
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
     add("path", help=f"{preset}; or folder of a SavedModel")
@@ -51,28 +59,31 @@ def make_parser():
     )
     add("preset", help=preset)
     add("files", nargs="*", type=pathlib.Path, help="(default: standard input)")
-    add("--top", type=int, default=4, help="senders of each unit (default: 4)")
+    add("--top", type=positive, default=4, help="senders of each unit (default: 4)")
     add("--all-heads", action="store_true", help="those of every layer and head, "
         "[layer][head][unit], in place of the mean of all")  # fmt: skip
-    add("--batch-size", type=int, default=32, help="texts at once (default: 32)")
-    add("--max-units", type=int, default=256, help="units a text (default: 256)")
-    add("--max-bytes", type=int, default=65_536, help="bytes a line; the rest of a "
-        "longer one is not read (default: 65536)")  # fmt: skip
+    add("--batch-size", type=positive, default=32, help="texts at once (default: 32)")
+    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
+    add("--max-bytes", type=positive, default=65_536, help="bytes a line; the rest "
+        "of a longer one is not read (default: 65536)")  # fmt: skip
     return parser
 
 
 def export(options):
     """Write the archives, print their paths."""
+    from glomo_keras.data import Vocabulary
     from glomo_keras.export import Limits
-    from glomo_keras.export import TextGraphs
     from glomo_keras.export import export_graph_predictor
+    from glomo_keras.models.presets import find_preset
+    from glomo_keras.models.presets import load_preset
 
     limits = Limits(options.max_batch, options.max_units, options.max_bytes)
-    text_graphs = TextGraphs.from_preset(options.preset)
+    preset = find_preset(options.preset)
+    vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
     paths = export_graph_predictor(
-        text_graphs.predictor,
+        load_preset(preset),
         options.directory,
-        text_graphs.vocabulary,
+        vocabulary,
         options.name,
         options.version,
         options.num_senders,
@@ -176,8 +187,9 @@ def main(arguments=None):
         options.run(options)
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, ImportError) as error:
-        sys.exit(f"python -m glomo_keras {options.command}: {error}")
+    except (OSError, ValueError, TypeError, ImportError) as error:
+        reason = " ".join(str(error).split())
+        sys.exit(f"python -m glomo_keras {options.command}: {reason}")
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def test_plot(preset, tmp_path, capsys, kind):
     [
         (["inspect", "no_such_preset"], "inspect: There is no preset"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
-        (["export", "PRESET", "FOLDER", "--max-batch", "0"], "export: .*max_batch=0"),
+        (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
     ],
 )
@@ -115,6 +115,13 @@ def test_errors_are_one_line(preset, tmp_path, arguments, message):
     with pytest.raises(SystemExit, match=message) as error:
         command_line.main([places.get(argument, argument) for argument in arguments])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("flag", ["--batch-size", "--max-bytes", "--top"])
+def test_numbers_are_positive(preset, flag, capsys):
+    with pytest.raises(SystemExit):
+        command_line.main(["graphs", preset, flag, "0"])
+    assert "must be a positive integer, not 0" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module():

@@ -49,6 +49,10 @@ class Limits:
                 message=f"unit_ids hold more than {self.max_units} units a text: "
                 "send shorter pieces",
             ),
+            tf.debugging.assert_positive(
+                tf.shape(unit_ids)[1],
+                message="unit_ids must hold at least one unit a text: send padding",
+            ),
             tf.debugging.assert_equal(
                 tf.shape(unit_ids),
                 tf.shape(padding_mask),

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import tempfile
 
 import keras
 import tensorflow as tf
@@ -93,13 +94,17 @@ def export_graph_predictor(
     def of_text(text):
         return _float32(text_graphs(limits.texts(text)))
 
+    folders = {"ids": _folder(directory, f"{name}_ids")}
+    if text_graphs is not None:
+        folders["text"] = _folder(directory, f"{name}_text")
+    version = _free_version(folders.values(), version)
     paths = {}
     specs = [
         tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
         tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
     ]
     paths["ids"] = _write(
-        pathlib.Path(directory) / f"{name}_ids",
+        folders["ids"],
         version,
         [predictor],
         {"serve": of_ids, "top_senders": _strongest(of_ids, num_senders)},
@@ -107,7 +112,7 @@ def export_graph_predictor(
     )
     if text_graphs is not None:
         paths["text"] = _write(
-            pathlib.Path(directory) / f"{name}_text",
+            folders["text"],
             version,
             [predictor, vocabulary.table],
             {"serve": of_text, "top_senders": _strongest(of_text, num_senders)},
@@ -129,12 +134,14 @@ def export_downstream(
         model: a Keras model.
         directory: path of the folder of models.
         encode: function of a string tensor `(batch,)` that returns the model's inputs
-            and runs in a graph, such as one that calls `Vocabulary.encode`. It gets
-            strings that are cut at `limits.max_bytes`, and should limit the units.
+            and runs in a graph, such as one that calls `Vocabulary.encode` with a
+            length. It gets strings that are cut at `limits.max_bytes`, and must limit
+            the units itself: a byte may be one.
         name: string, of the model.
         version: int or None. `None` takes the one after the highest that is there.
         track: what `encode` looks up in, such as `[vocabulary.table]`.
-        limits: `Limits` of a request. `None` means the default ones.
+        limits: `Limits` of a request, of which those of texts and bytes hold here.
+            `None` means the default ones.
 
     Returns:
         String, the path of the archive.
@@ -165,14 +172,17 @@ def export_downstream(
 
     def predictions(text):
         outputs = model(encode(limits.texts(text)), training=False)
-        if not isinstance(outputs, dict):
-            outputs = {"predictions": outputs}
-        return outputs
+        if isinstance(outputs, dict):
+            return outputs
+        if isinstance(outputs, (list, tuple)):
+            return dict(zip(model.output_names, outputs, strict=True))
+        return {"predictions": outputs}
 
     specs = [tf.TensorSpec((None,), tf.string, name="text")]
+    folder = _folder(directory, name)
     return _write(
-        pathlib.Path(directory) / name,
-        version,
+        folder,
+        _free_version([folder], version),
         [model, *track],
         {"serve": predictions},
         specs,
@@ -219,24 +229,48 @@ def _float32(found):
     }
 
 
+def _folder(directory, name):
+    if pathlib.PurePath(name).name != name or name in ("", ".."):
+        raise ValueError(
+            f"`name` must be the name of a folder, without a path. Received: {name!r}."
+        )
+    return pathlib.Path(directory) / name
+
+
+def _free_version(folders, version):
+    """The version that all the folders get: the one asked for, or the next one."""
+    there = {
+        int(path.name)
+        for folder in folders
+        for path in folder.glob("*")
+        if path.name.isdecimal()
+    }
+    following = max(there, default=0) + 1
+    if version is None:
+        return following
+    if version < 1:
+        raise ValueError(
+            f"`version` must be a positive integer. Received: version={version}."
+        )
+    if version in there:
+        raise ValueError(
+            f"There is a version {version} already. Give another one, or none to write "
+            f"version {following}."
+        )
+    return version
+
+
 def _write(folder, version, track, endpoints, specs):
     """Writes an archive as `folder/version`; returns its path, a string."""
     folder.mkdir(parents=True, exist_ok=True)
-    there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-    if version is None:
-        version = max(there, default=0) + 1
-    if version in there:
-        raise ValueError(
-            f"{folder} has version {version} already. Give another one, or none to "
-            f"write version {max(there) + 1}."
-        )
     archive = keras.export.ExportArchive()
     for resource in track:
         archive.track(resource)
     for endpoint, function in endpoints.items():
         archive.add_endpoint(endpoint, function, input_signature=specs)
     # Servers look for numbers, so that they do not see it.
-    temporary = folder / f".writing-{version}-{os.getpid()}"
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    temporary.chmod(0o755)  # a server may run as somebody else
     try:
         archive.write_out(temporary, verbose=False)
         os.rename(temporary, folder / str(version))

@@ -3,6 +3,7 @@
 import pathlib
 
 import keras
+import tensorflow_text  # noqa: F401  (the operations of archives of strings)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -73,11 +74,17 @@ class SavedModelGraphs(keras.layers.TFSMLayer):
 
     def call(self, inputs, padding_mask=None):
         if self._takes_text:
+            if padding_mask is not None:
+                raise ValueError(
+                    "`padding_mask` is for archives of ids; this one takes strings and "
+                    "makes the mask itself. Leave it out."
+                )
             return self.call_endpoint_fn(text=inputs)
         if padding_mask is None:
             padding_mask = keras.ops.not_equal(inputs, 0)
         found = self.call_endpoint_fn(
-            unit_ids=keras.ops.cast(inputs, "int32"), padding_mask=padding_mask
+            unit_ids=keras.ops.cast(inputs, "int32"),
+            padding_mask=keras.ops.cast(padding_mask, "bool"),
         )
         return {direction: found[direction] for direction in ("forward", "backward")}
 

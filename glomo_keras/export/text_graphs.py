@@ -48,6 +48,11 @@ class TextGraphs(tf.Module):
                 f"for {predictor.vocabulary_size:,}. Give the vocabulary that the "
                 "predictor was trained with."
             )
+        if max_units is not None and max_units < 1:
+            raise ValueError(
+                "`max_units` must be a positive integer or None. Received: "
+                f"max_units={max_units}."
+            )
         self.predictor = predictor
         self.vocabulary = vocabulary
         self.table = vocabulary.table  # so that it is exported
@@ -70,7 +75,7 @@ class TextGraphs(tf.Module):
                 f"The preset {str(preset.folder)!r} has no vocabulary: its units are "
                 "no words. Load it by GraphPredictor.from_preset."
             )
-        predictor = load_preset(preset.folder)
+        predictor = load_preset(preset)
         return cls(predictor, Vocabulary.load(preset.vocabulary), max_units)
 
     def __call__(self, texts):

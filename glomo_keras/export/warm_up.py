@@ -45,24 +45,31 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
     import tensorflow_text  # noqa: F401  (its operations are in the archive)
 
     known = tf.saved_model.load(str(archive)).signatures
+    if isinstance(texts, str) or not texts:
+        raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}.")
+    texts = tf.constant(list(texts), tf.string)
+    for name in signatures:
+        inputs = set()
+        if name in known:
+            inputs = set(known[name].structured_input_signature[1])
+        if inputs != {"text"}:
+            raise ValueError(
+                f"{archive} must have a signature {name!r} that takes text. It has: "
+                f"{sorted(known)}."
+            )
+        known[name](text=texts)  # a request that fails would stop the server
     path = archive / FILE
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         with tf.io.TFRecordWriter(str(temporary)) as writer:
             for name in signatures:
-                inputs = set()
-                if name in known:
-                    inputs = set(known[name].structured_input_signature[1])
-                if inputs != {"text"}:
-                    raise ValueError(
-                        f"{archive} must have a signature {name!r} that takes text. It "
-                        f"has: {sorted(known)}."
-                    )
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = archive.parent.name
                 request.model_spec.signature_name = name
-                request.inputs["text"].CopyFrom(tf.make_tensor_proto(list(texts)))
+                request.inputs["text"].CopyFrom(
+                    tf.make_tensor_proto(texts.numpy(), tf.string)
+                )
                 log = prediction_log_pb2.PredictLog(request=request)
                 record = prediction_log_pb2.PredictionLog(predict_log=log)
                 writer.write(record.SerializeToString())

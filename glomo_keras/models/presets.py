@@ -62,9 +62,10 @@ def save_preset(predictor, directory, vocabulary=None, training=None, card=None)
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(predictor)))
+    config.pop("compile_config", None)  # how it was trained is no part of it
     words = None if vocabulary is None else _vocabulary_bytes(vocabulary)
     if words is not None:
-        _check_size(predictor, words.count(b"\n"), vocabulary)
+        _check_vocabulary(predictor, words, vocabulary)
     fingerprint = _fingerprint(config, predictor.weights, words)
 
     files = {"weights": directory / f"{fingerprint}.weights.h5"}
@@ -97,7 +98,8 @@ def load_preset(name_or_folder):
 
     Args:
         name_or_folder: path of a preset folder, or the name of one in the
-            `saved_models` of the checkout or of the installed package.
+            `saved_models` of the checkout or of the installed package; or a `Preset`
+            that `find_preset` found.
 
     Returns:
         The predictor, of the class that was saved.
@@ -106,7 +108,9 @@ def load_preset(name_or_folder):
         FileNotFoundError: if there is no such preset, or a file of it is missing.
         ValueError: if a file is damaged or does not fit, or the format is newer.
     """
-    preset = find_preset(name_or_folder)
+    preset = name_or_folder
+    if not isinstance(preset, Preset):
+        preset = find_preset(preset)
     config = preset.metadata["config"]
     predictor = keras.saving.deserialize_keras_object(config)
     predictor.load_weights(preset.weights)
@@ -139,6 +143,8 @@ def find_preset(name_or_folder):
             f"formats up to {FORMAT}. Upgrade glomo_keras (the preset was written by "
             f"{metadata.get('versions', {}).get('glomo_keras', 'a newer one')})."
         )
+    if not {"config", "files", "fingerprint"} <= set(metadata):
+        raise ValueError(f"{path} is not complete. Copy or save the preset again.")
     paths = {
         kind: _checked(folder, described)
         for kind, described in metadata["files"].items()
@@ -147,25 +153,25 @@ def find_preset(name_or_folder):
 
 
 def preset_folders():
-    """Folders where names of presets are looked up: a checkout's, the package's."""
+    """Folders where names of presets are looked up: the package's, a checkout's."""
     package = pathlib.Path(__file__).resolve().parents[1]
-    return [package.parent / "saved_models", package / "saved_models"]
+    return [package / "saved_models", package.parent / "saved_models"]
 
 
 def _resolve(name_or_folder):
     folder = pathlib.Path(name_or_folder)
     if (folder / "metadata.json").is_file():
         return folder
-    if folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} is no preset: it has no metadata.json. Give a folder that "
-            f"`save_to_preset` wrote. It holds: {sorted(os.listdir(folder))[:10]}."
-        )
     known = []
     for parent in preset_folders():
         if len(folder.parts) == 1 and (parent / folder / "metadata.json").is_file():
             return parent / folder
         known += [path.parent.name for path in parent.glob("*/metadata.json")]
+    if folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is no preset: it has no metadata.json. Give a folder that "
+            f"`save_to_preset` wrote. It holds: {sorted(os.listdir(folder))[:10]}."
+        )
     raise FileNotFoundError(
         f"There is no preset {str(name_or_folder)!r}: it is neither a folder nor one "
         f"of {sorted(set(known))}."
@@ -198,7 +204,14 @@ def _vocabulary_bytes(vocabulary):
     return vocabulary.file_content()
 
 
-def _check_size(predictor, size, vocabulary):
+def _check_vocabulary(predictor, words, vocabulary):
+    lines = words.removesuffix(b"\n").split(b"\n")
+    if not lines[0].startswith(b"[PAD]") or lines[1:2] != [b"[UNK]"]:
+        raise ValueError(
+            f"`vocabulary` ({vocabulary}) is no vocabulary: its first lines must be "
+            "[PAD] and [UNK]. Give a file that `Vocabulary.save` wrote."
+        )
+    size = len(lines)
     if predictor.vocabulary_size != size:
         source = f" ({vocabulary})" if isinstance(vocabulary, str | os.PathLike) else ""
         raise ValueError(
@@ -214,14 +227,15 @@ def _fingerprint(config, weights, words):
     for weight in weights:
         array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
         digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(array.data)
+        digest.update(array.tobytes())
     digest.update(words or b"")
     return digest.hexdigest()[:16]
 
 
 def _nameless(config):
-    """Configuration without the name, which Keras counts up in a process."""
-    inner = {k: v for k, v in config["config"].items() if k != "name"}
+    """Configuration without the name, which Keras counts up, and what is frozen."""
+    left_out = ("name", "trainable")
+    inner = {k: v for k, v in config["config"].items() if k not in left_out}
     return {**config, "config": inner}
 
 

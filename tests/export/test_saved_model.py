@@ -187,6 +187,7 @@ def test_text_is_cut_and_broken_text_is_read(loaded):
     [
         ([[2]] * 8, None, "more than 7 texts in a request"),
         ([[2] * 12], None, "more than 11 units a text"),
+        ([[]], None, "at least one unit a text"),
         ([[2, 11]], None, r"must lie in \[0, 11\)"),
         ([[2, -1]], None, r"must lie in \[0, 11\)"),
         ([[2, 3]], [[True]], "must have one shape"),
@@ -266,6 +267,20 @@ def test_versions_count_up_and_are_never_written_over(text_graphs, tmp_path):
     assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
 
 
+def test_both_archives_get_one_version(text_graphs, tmp_path):
+    (tmp_path / "glomo_text_ids" / "4").mkdir(parents=True)
+    paths = export_graph_predictor(
+        text_graphs.predictor, tmp_path, text_graphs.vocabulary
+    )
+    assert [path[-2:] for path in paths.values()] == ["/5", "/5"]
+
+
+@pytest.mark.parametrize("name", ["../other", "/tmp/other", "..", ""])
+def test_names_are_no_paths(text_graphs, tmp_path, name):
+    with pytest.raises(ValueError, match="without a path"):
+        export_downstream(text_graphs.predictor, tmp_path, text_graphs.encode, name)
+
+
 def test_wrong_arguments(text_graphs, tmp_path):
     with pytest.raises(ValueError, match="num_senders=0"):
         export_graph_predictor(text_graphs.predictor, tmp_path, num_senders=0)
@@ -273,6 +288,10 @@ def test_wrong_arguments(text_graphs, tmp_path):
         export_graph_predictor(
             text_graphs.predictor, tmp_path, Vocabulary(["one", "two"])
         )
+    with pytest.raises(ValueError, match="version=0"):
+        export_graph_predictor(text_graphs.predictor, tmp_path, version=0)
+    with pytest.raises(ValueError, match="max_units=0"):
+        TextGraphs(text_graphs.predictor, text_graphs.vocabulary, max_units=0)
     with pytest.raises(ValueError, match="max_units=0"):
         Limits(max_units=0)
     assert not list(tmp_path.iterdir())

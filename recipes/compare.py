@@ -22,7 +22,6 @@ import numpy as np
 import task_options
 from bootstrap import paired_difference
 from graph_arms import ARMS
-from task_batches import TaskBatches
 
 TASKS = ("imdb", "nli", "squad")
 # Percent of Table 1 of the paper, by task and test set, then by arm and site.
@@ -163,16 +162,8 @@ def plan(task, texts, options, arms):
         train, dev, test = language_task.choose_examples(task, texts, options, seed=0)
         graphs = language_task.make_arm(arm, 0, options)
         model = task.build(texts, graphs.shape, options)
-        targets, _ = task.targets(texts, "train")
-        batches = TaskBatches(
-            texts,
-            "train",
-            graphs,
-            options.batch_size,
-            targets,
-            train,
-            shuffle_seed=0,
-            with_characters=task.with_characters,
+        batches = language_task.train_batches(
+            task, texts, options, graphs, train, seed=0
         )
         model.train_on_batch(*batches[0])  # compiles
         count = min(PLAN_STEPS, batches.num_batches)

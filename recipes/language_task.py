@@ -117,6 +117,22 @@ def choose_examples(task, texts, options, seed):
     return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)
 
 
+def train_batches(task, texts, options, graphs, chosen, seed, first_epoch=0):
+    """Batches to train on, shuffled by the seed."""
+    targets, _ = task.targets(texts, "train")
+    return TaskBatches(
+        texts,
+        "train",
+        graphs,
+        options.batch_size,
+        targets,
+        chosen,
+        shuffle_seed=seed,
+        first_epoch=first_epoch,
+        with_characters=task.with_characters,
+    )
+
+
 def run(task, texts, options, arm, seed):
     """Train one model and test it; returns what the table needs.
 
@@ -128,7 +144,6 @@ def run(task, texts, options, arm, seed):
     folder = options.output / "runs" / name
     folder.mkdir(parents=True, exist_ok=True)
     graphs = make_arm(arm, seed, options)
-    targets, _ = task.targets(texts, "train")
     train, dev, test = choose_examples(task, texts, options, seed)
 
     def scores(model, split, chosen):
@@ -155,17 +170,7 @@ def run(task, texts, options, arm, seed):
     )
     first_epoch = checkpoint.restore(model)
     spent = _Seconds(folder / "seconds")
-    batches = TaskBatches(
-        texts,
-        "train",
-        graphs,
-        options.batch_size,
-        targets,
-        train,
-        shuffle_seed=seed,
-        first_epoch=first_epoch,
-        with_characters=task.with_characters,
-    )
+    batches = train_batches(task, texts, options, graphs, train, seed, first_epoch)
     dev_score = DevScore(
         task.metric, lambda model: scores(model, "train", dev), options.epochs
     )

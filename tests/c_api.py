@@ -39,7 +39,7 @@ def package_folder(name):
     return pathlib.Path(importlib.util.find_spec(name).submodule_search_locations[0])
 
 
-class Library:
+class Api:
     """The functions of the C API, by name."""
 
     def __init__(self):
@@ -72,22 +72,22 @@ class Library:
 class Model:
     """A loaded SavedModel."""
 
-    def __init__(self, library, path):
+    def __init__(self, api, path):
         pointer, string = ctypes.c_void_p, ctypes.c_char_p
-        self.library = library
-        self.graph = library("TF_NewGraph", pointer)()
-        options = library("TF_NewSessionOptions", pointer)()
+        self.api = api
+        self.graph = api("TF_NewGraph", pointer)()
+        options = api("TF_NewSessionOptions", pointer)()
         meta_graph = Buffer()
-        load = library(
+        load = api(
             "TF_LoadSessionFromSavedModel",
             *[pointer, pointer, pointer, string, ctypes.POINTER(string), ctypes.c_int],
             *[pointer, ctypes.POINTER(Buffer), pointer],
         )
         self.session = load(
             *[options, None, str(path).encode(), (string * 1)(b"serve"), 1],
-            *[self.graph, ctypes.byref(meta_graph), library.status],
+            *[self.graph, ctypes.byref(meta_graph), api.status],
         )
-        library.check("load")
+        api.check("load")
         content = ctypes.string_at(meta_graph.data, meta_graph.length)
         self.signatures = read_signatures(content)
 
@@ -97,7 +97,7 @@ class Model:
         wanted = {n: t for n, (t, code) in output_names.items() if code != STRING}
         pointer = ctypes.c_void_p
         fetched = (pointer * len(wanted))()
-        run = self.library(
+        run = self.api(
             "TF_SessionRun",
             *[None, pointer, pointer, ctypes.POINTER(Output), ctypes.POINTER(pointer)],
             *[ctypes.c_int, ctypes.POINTER(Output), ctypes.POINTER(pointer)],
@@ -110,21 +110,21 @@ class Model:
             *[self.session, None],
             *[(Output * len(feeds))(*feeds), (pointer * len(tensors))(*tensors)],
             *[len(feeds), (Output * len(fetches))(*fetches), fetched, len(fetches)],
-            *[None, 0, None, self.library.status],
+            *[None, 0, None, self.api.status],
         )
-        self.library.check("run")
+        self.api.check("run")
         return dict(zip(wanted, map(self._to_array, fetched), strict=True))
 
     def _output(self, tensor):
         name, index = tensor.split(":")
-        find = self.library(
+        find = self.api(
             "TF_GraphOperationByName",
             *[ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p],
         )
         return Output(find(self.graph, name.encode()), int(index))
 
     def _allocate(self, code, shape, size):
-        allocate = self.library(
+        allocate = self.api(
             "TF_AllocateTensor",
             *[ctypes.c_void_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int64)],
             *[ctypes.c_int, ctypes.c_size_t],
@@ -133,7 +133,7 @@ class Model:
         return tensor, self._data(tensor)
 
     def _data(self, tensor):
-        return self.library("TF_TensorData", ctypes.c_void_p, ctypes.c_void_p)(tensor)
+        return self.api("TF_TensorData", ctypes.c_void_p, ctypes.c_void_p)(tensor)
 
     def _to_tensor(self, value):
         if isinstance(value, np.ndarray):
@@ -142,8 +142,8 @@ class Model:
             ctypes.memmove(data, value.ctypes.data, value.nbytes)
             return tensor
         tensor, data = self._allocate(STRING, (len(value),), len(value) * STRING_BYTES)
-        start = self.library("TF_StringInit", None, ctypes.c_void_p)
-        copy = self.library(
+        start = self.api("TF_StringInit", None, ctypes.c_void_p)
+        copy = self.api(
             "TF_StringCopy",
             *[None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t],
         )
@@ -154,10 +154,10 @@ class Model:
 
     def _to_array(self, tensor):
         pointer = ctypes.c_void_p
-        rank = self.library("TF_NumDims", ctypes.c_int, pointer)(tensor)
-        size = self.library("TF_Dim", ctypes.c_int64, pointer, ctypes.c_int)
-        code = self.library("TF_TensorType", ctypes.c_int, pointer)(tensor)
-        length = self.library("TF_TensorByteSize", ctypes.c_size_t, pointer)(tensor)
+        rank = self.api("TF_NumDims", ctypes.c_int, pointer)(tensor)
+        size = self.api("TF_Dim", ctypes.c_int64, pointer, ctypes.c_int)
+        code = self.api("TF_TensorType", ctypes.c_int, pointer)(tensor)
+        length = self.api("TF_TensorByteSize", ctypes.c_size_t, pointer)(tensor)
         content = ctypes.string_at(self._data(tensor), length)
         shape = [size(tensor, axis) for axis in range(rank)]
         return np.frombuffer(content, DTYPES[code]).reshape(shape)
@@ -220,12 +220,12 @@ def main():
         else np.array(value["values"], value["dtype"])
         for name, value in json.load(sys.stdin).items()
     }
-    library = Library()
+    api = Api()
     if text_ops:
         folder = package_folder("tensorflow_text") / "python" / "ops"
         for operations in sorted(folder.glob("_*.so")):
-            library.load_operations(operations)
-    outputs = Model(library, path).run(signature, inputs)
+            api.load_operations(operations)
+    outputs = Model(api, path).run(signature, inputs)
     assert "tensorflow" not in sys.modules and "keras" not in sys.modules
     np.savez(sys.stdout.buffer, **outputs)
 

@@ -74,14 +74,15 @@ def export(options):
     from glomo_keras.data import Vocabulary
     from glomo_keras.export import Limits
     from glomo_keras.export import export_graph_predictor
-    from glomo_keras.models.presets import find_preset
     from glomo_keras.models.presets import load_preset
+    from glomo_keras.models.presets import open_preset
 
     limits = Limits(options.max_batch, options.max_units, options.max_bytes)
-    preset = find_preset(options.preset)
-    vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
+    with open_preset(options.preset) as preset:
+        vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
+        predictor = load_preset(preset)
     paths = export_graph_predictor(
-        load_preset(preset),
+        predictor,
         options.directory,
         vocabulary,
         options.name,
@@ -128,6 +129,8 @@ def graphs(options):
     """Write a JSON line a text."""
     from glomo_keras.export import TextGraphs
 
+    for path in options.files:  # one that is missing is told before hours of others
+        path.open("rb").close()
     text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
     batch = []
     for line in _lines(options.files, options.max_bytes):

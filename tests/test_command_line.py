@@ -65,6 +65,13 @@ def test_graphs_of_standard_input_and_every_head(preset, capsys, monkeypatch):
     assert found["backward"][1][2][2] == []  # the last unit reads nothing
 
 
+def test_a_missing_file_is_told_before_anything_is_written(preset, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("the cat\n")
+    with pytest.raises(SystemExit, match="gone.txt"):
+        run_graphs(capsys, preset, tmp_path / "a.txt", tmp_path / "gone.txt")
+    assert not capsys.readouterr().out
+
+
 def test_a_long_line_is_cut(preset, tmp_path, capsys):
     path = tmp_path / "long.txt"
     path.write_bytes(b"cat " * 1_000_000 + b"\nthe cat\n")
@@ -106,12 +113,16 @@ def test_plot(preset, tmp_path, capsys, kind):
     [
         (["inspect", "no_such_preset"], "inspect: There is no preset"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
+        (["graphs", "PIXELS"], "graphs: .*has no vocabulary"),
+        (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*no vocabulary"),
         (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
     ],
 )
 def test_errors_are_one_line(preset, tmp_path, arguments, message):
+    GraphPredictor(5, embedding_dim=4).save_to_preset(tmp_path / "pixels")
     places = {"PRESET": preset, "FOLDER": str(tmp_path)}
+    places["PIXELS"] = str(tmp_path / "pixels")
     with pytest.raises(SystemExit, match=message) as error:
         command_line.main([places.get(argument, argument) for argument in arguments])
     assert "\n" not in str(error.value)

@@ -4,7 +4,10 @@ import importlib.util
 import json
 import pathlib
 
+import numpy as np
 import pytest
+
+from glomo_keras.models import GraphPredictor
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -39,8 +42,10 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
     for name in ("metadata.json", "same.txt", "changed.txt", "new.txt"):
         (made / name).write_text("{}")
     monkeypatch.setattr(verify, "FOLDER", tmp_path)
-    monkeypatch.setattr(verify, "answers", lambda folder: {"preset": {"forward": [1]}})
-    (made / "expected.json").write_text('{"forward": [1.5]}')
+    answer = {"preset": {"forward": np.array([0.25, 0.75])}}
+    monkeypatch.setattr(verify, "answers", lambda folder: answer)
+    expected = {"forward": {"senders": [0, 1], "weights": [0.75, 0.25]}}
+    (made / "expected.json").write_text(json.dumps(expected))
     manifest = verify.checksums()
     manifest["made/gone.txt"] = manifest["made/same.txt"]
     del manifest["made/new.txt"]
@@ -52,3 +57,16 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
         "made/new.txt: not in the manifest",
         "made: forward graphs of the preset differ",
     ]
+
+
+def test_a_damaged_model_is_told_with_its_files(verify, tmp_path, monkeypatch):
+    made = tmp_path / "made"
+    GraphPredictor(5, embedding_dim=4).save_to_preset(made)
+    (made / "expected.json").write_text("{}")
+    monkeypatch.setattr(verify, "FOLDER", tmp_path)
+    (tmp_path / "manifest.json").write_text(json.dumps(verify.checksums()))
+    (weights,) = made.glob("*.h5")
+    weights.write_bytes(b"")
+    first, second = verify.problems()
+    assert first == f"made/{weights.name}: changed"
+    assert second.startswith("made: ") and "truncated" in second

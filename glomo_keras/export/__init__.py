@@ -1,29 +1,22 @@
 """What leaves the library: raw strings to graphs, SavedModels, and what loads them.
 
-Everything here needs TensorFlow. Names are imported on first use.
+Everything here needs TensorFlow and tensorflow-text.
 """
 
-import importlib
+from glomo_keras.export.limits import Limits
+from glomo_keras.export.onnx_model import export_onnx
+from glomo_keras.export.saved_model import export_downstream
+from glomo_keras.export.saved_model import export_graph_predictor
+from glomo_keras.export.saved_model_graphs import SavedModelGraphs
+from glomo_keras.export.text_graphs import TextGraphs
+from glomo_keras.export.warm_up import write_warm_up
 
-_MODULE_OF = {
-    "Limits": "limits",
-    "SavedModelGraphs": "saved_model_graphs",
-    "TextGraphs": "text_graphs",
-    "export_downstream": "saved_model",
-    "export_graph_predictor": "saved_model",
-    "export_onnx": "onnx_model",
-    "write_warm_up": "warm_up",
-}
-
-__all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name):
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
-    return getattr(module, name)
-
-
-def __dir__():
-    return sorted({*globals(), *__all__})
+__all__ = [
+    "Limits",
+    "SavedModelGraphs",
+    "TextGraphs",
+    "export_downstream",
+    "export_graph_predictor",
+    "export_onnx",
+    "write_warm_up",
+]

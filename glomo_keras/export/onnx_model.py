@@ -10,8 +10,8 @@ def export_onnx(predictor, path):
     """Writes a graph predictor as ONNX: ids in, batch and length free.
 
     Inputs are `unit_ids`, int32 `(batch, length)`, and `padding_mask`, bool; outputs
-    `forward` and `backward`, float32 `(batch, layers, heads, length, length)`. There
-    are no limits inside, as SavedModels have them.
+    `forward` and `backward`, `(batch, layers, heads, length, length)`, in the
+    predictor's compute dtype. There are no limits inside, as SavedModels have them.
 
     Args:
         predictor: a `GraphPredictor`.

@@ -1,5 +1,6 @@
 """SavedModels in TF Serving's layout: graph predictors and downstream models."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -10,7 +11,10 @@ import tensorflow as tf
 
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.text_graphs import TextGraphs
+from glomo_keras.models.locking import locked
 from glomo_keras.ops.visibility import DIRECTIONS
+
+_UNFINISHED = ".writing-"  # servers look for numbers, so that they do not see it
 
 
 def export_graph_predictor(
@@ -44,7 +48,7 @@ def export_graph_predictor(
     UTF-8 become the replacement character.
 
     An archive is written beside its place and then renamed: one that can be seen is
-    whole.
+    whole. A second writer to the directory waits.
 
     Args:
         predictor: a `GraphPredictor`.
@@ -97,27 +101,28 @@ def export_graph_predictor(
     folders = {"ids": _folder(directory, f"{name}_ids")}
     if text_graphs is not None:
         folders["text"] = _folder(directory, f"{name}_text")
-    version = _free_version(folders.values(), version)
-    paths = {}
     specs = [
         tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
         tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
     ]
-    paths["ids"] = _write(
-        folders["ids"],
-        version,
-        [predictor],
-        {"serve": of_ids, "top_senders": _strongest(of_ids, num_senders)},
-        specs,
-    )
-    if text_graphs is not None:
-        paths["text"] = _write(
-            folders["text"],
+    paths = {}
+    with _one_writer(directory, folders.values()):
+        version = _free_version(folders.values(), version)
+        paths["ids"] = _write(
+            folders["ids"],
             version,
-            [predictor, vocabulary.table],
-            {"serve": of_text, "top_senders": _strongest(of_text, num_senders)},
-            [tf.TensorSpec((None,), tf.string, name="text")],
+            [predictor],
+            {"serve": of_ids, "top_senders": _strongest(of_ids, num_senders)},
+            specs,
         )
+        if text_graphs is not None:
+            paths["text"] = _write(
+                folders["text"],
+                version,
+                [predictor, vocabulary.table],
+                {"serve": of_text, "top_senders": _strongest(of_text, num_senders)},
+                [tf.TensorSpec((None,), tf.string, name="text")],
+            )
     return paths
 
 
@@ -180,13 +185,11 @@ def export_downstream(
 
     specs = [tf.TensorSpec((None,), tf.string, name="text")]
     folder = _folder(directory, name)
-    return _write(
-        folder,
-        _free_version([folder], version),
-        [model, *track],
-        {"serve": predictions},
-        specs,
-    )
+    with _one_writer(directory, [folder]):
+        version = _free_version([folder], version)
+        return _write(
+            folder, version, [model, *track], {"serve": predictions}, specs
+        )
 
 
 def describe_archive(path):
@@ -260,16 +263,26 @@ def _free_version(folders, version):
     return version
 
 
+@contextlib.contextmanager
+def _one_writer(directory, folders):
+    """Locks the directory; removes what writers that were killed left in the folders."""
+    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        for folder in folders:
+            for unfinished in folder.glob(f"{_UNFINISHED}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+        yield
+
+
 def _write(folder, version, track, endpoints, specs):
     """Writes an archive as `folder/version`; returns its path, a string."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     archive = keras.export.ExportArchive()
     for resource in track:
         archive.track(resource)
     for endpoint, function in endpoints.items():
         archive.add_endpoint(endpoint, function, input_signature=specs)
-    # Servers look for numbers, so that they do not see it.
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     temporary.chmod(0o755)  # a server may run as somebody else
     try:
         archive.write_out(temporary, verbose=False)

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from glomo_keras.data.vocabulary import Vocabulary
-from glomo_keras.models.presets import find_preset
 from glomo_keras.models.presets import load_preset
+from glomo_keras.models.presets import open_preset
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
@@ -69,14 +69,14 @@ class TextGraphs(tf.Module):
         Returns:
             A `TextGraphs`.
         """
-        preset = find_preset(name_or_folder)
-        if preset.vocabulary is None:
-            raise ValueError(
-                f"The preset {str(preset.folder)!r} has no vocabulary: its units are "
-                "no words. Load it by GraphPredictor.from_preset."
-            )
-        predictor = load_preset(preset)
-        return cls(predictor, Vocabulary.load(preset.vocabulary), max_units)
+        with open_preset(name_or_folder) as preset:
+            if preset.vocabulary is None:
+                raise ValueError(
+                    f"The preset {str(preset.folder)!r} has no vocabulary: its units "
+                    "are no words. Load it by GraphPredictor.from_preset."
+                )
+            vocabulary = Vocabulary.load(preset.vocabulary)
+            return cls(load_preset(preset), vocabulary, max_units)
 
     def __call__(self, texts):
         batch = self.encode(texts)

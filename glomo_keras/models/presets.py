@@ -1,5 +1,6 @@
 """Presets: a trained graph predictor as a folder that others load by name."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
@@ -11,6 +12,8 @@ import re
 
 import keras
 import numpy as np
+
+from glomo_keras.models.locking import locked
 
 FORMAT = 1
 _PACKAGES = ("glomo_keras", "keras", "numpy")
@@ -44,7 +47,8 @@ def save_preset(predictor, directory, vocabulary=None, training=None, card=None)
     The folder holds the weights and the vocabulary, with the preset's fingerprint in
     their names; `config.json`; `README.md`, the model card; and `metadata.json`,
     which names the others and is replaced last. So a process that is killed leaves
-    the old preset or the new one. Files of older presets are removed at the end.
+    the old preset or the new one. Files of older presets are removed at the end. A
+    second writer waits, and so do readers.
 
     For the arguments see `GraphPredictor.save_to_preset`.
 
@@ -71,25 +75,31 @@ def save_preset(predictor, directory, vocabulary=None, training=None, card=None)
     files = {"weights": directory / f"{fingerprint}.weights.h5"}
     if words is not None:
         files["vocabulary"] = directory / f"{fingerprint}.vocabulary.txt"
-    if not _holds(directory, fingerprint):  # else they are named already: leave them
-        _replace(files["weights"], predictor.save_weights)
-        if words is not None:
-            _replace(files["vocabulary"], lambda path: path.write_bytes(words))
-    metadata = {
-        "format": FORMAT,
-        "fingerprint": fingerprint,
-        "config": config,
-        "files": {kind: _described(path) for kind, path in files.items()},
-        "versions": _versions(),
-        "training": training or {},
-    }
-    _replace_json(directory / "config.json", config)
-    readme = directory / "README.md"
-    if card is not None or not readme.exists():
-        text = card or _card(directory.name, metadata, predictor)
-        _replace(readme, lambda path: path.write_text(text, encoding="utf-8"))
-    _replace_json(directory / "metadata.json", metadata)
-    _remove_others(directory, files.values())
+    with locked(directory):
+        older = _metadata_or_none(directory)
+        if older is None or older["fingerprint"] != fingerprint:  # else leave them
+            _replace(files["weights"], predictor.save_weights)
+            if words is not None:
+                _replace(files["vocabulary"], lambda path: path.write_bytes(words))
+        metadata = {
+            "format": FORMAT,
+            "fingerprint": fingerprint,
+            "config": config,
+            "files": {kind: _described(path) for kind, path in files.items()},
+            "versions": _versions(),
+            "training": training or {},
+        }
+        _replace_json(directory / "config.json", config)
+        readme = directory / "README.md"
+        if card is None and _is_written_by_hand(readme, older):
+            metadata["card"] = None
+        else:
+            text = card or _card(directory.resolve().name, metadata, predictor)
+            _replace(readme, lambda path: path.write_text(text, encoding="utf-8"))
+            # So that the next preset here knows whether somebody has written one.
+            metadata["card"] = None if card else _sha256(readme)
+        _replace_json(directory / "metadata.json", metadata)
+        _remove_others(directory, files.values())
     return fingerprint
 
 
@@ -106,15 +116,36 @@ def load_preset(name_or_folder):
 
     Raises:
         FileNotFoundError: if there is no such preset, or a file of it is missing.
+        TypeError: if its class is one that nobody has registered.
         ValueError: if a file is damaged or does not fit, or the format is newer.
     """
+    if not isinstance(name_or_folder, Preset):
+        with open_preset(name_or_folder) as preset:
+            return load_preset(preset)
     preset = name_or_folder
-    if not isinstance(preset, Preset):
-        preset = find_preset(preset)
     config = preset.metadata["config"]
-    predictor = keras.saving.deserialize_keras_object(config)
+    try:
+        predictor = keras.saving.deserialize_keras_object(config)
+    except TypeError as error:
+        raise TypeError(
+            f"{preset.folder} is of the class {config.get('registered_name')!r} of "
+            f"the module {config.get('module')!r}, which is not known here. Import "
+            "the module that defines and registers it, then load the preset."
+        ) from error
     predictor.load_weights(preset.weights)
     return predictor
+
+
+@contextlib.contextmanager
+def open_preset(name_or_folder):
+    """Finds a preset, whose files stay as they are until the context is left.
+
+    Yields:
+        A `Preset`; see `find_preset`.
+    """
+    folder = _resolve(name_or_folder)
+    with locked(folder, shared=True):
+        yield find_preset(folder)
 
 
 def find_preset(name_or_folder):
@@ -143,13 +174,17 @@ def find_preset(name_or_folder):
             f"formats up to {FORMAT}. Upgrade glomo_keras (the preset was written by "
             f"{metadata.get('versions', {}).get('glomo_keras', 'a newer one')})."
         )
-    if not {"config", "files", "fingerprint"} <= set(metadata):
-        raise ValueError(f"{path} is not complete. Copy or save the preset again.")
-    paths = {
-        kind: _checked(folder, described)
-        for kind, described in metadata["files"].items()
-    }
-    return Preset(folder, metadata, paths["weights"], paths.get("vocabulary"))
+    try:
+        metadata["config"]["class_name"], metadata["fingerprint"]
+        paths = {
+            kind: _checked(folder, described)
+            for kind, described in metadata["files"].items()
+        }
+        return Preset(folder, metadata, paths["weights"], paths.get("vocabulary"))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is not complete. Copy or save the preset again."
+        ) from error
 
 
 def preset_folders():
@@ -299,11 +334,18 @@ def _replace(path, write):
         temporary.unlink(missing_ok=True)
 
 
-def _holds(directory, fingerprint):
+def _metadata_or_none(directory):
+    """Metadata of the preset in the directory, if a whole one is there."""
     try:
-        return find_preset(directory).metadata["fingerprint"] == fingerprint
+        return find_preset(directory).metadata
     except (OSError, ValueError):
+        return None
+
+
+def _is_written_by_hand(readme, older):
+    if not readme.exists():
         return False
+    return older is None or older.get("card") != _sha256(readme)
 
 
 def _remove_others(directory, keep):

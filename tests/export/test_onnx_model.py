@@ -1,9 +1,12 @@
 """ONNX: the same numbers in another runtime."""
 
+import keras
 import numpy as np
 import pytest
 
+from glomo_keras.export import SavedModelGraphs
 from glomo_keras.export import export_onnx
+from glomo_keras.layers import GraphTransfer
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -24,3 +27,23 @@ def test_equal_for_any_batch_and_length(text_graphs, tmp_path):
         # another runtime's sums.
         np.testing.assert_allclose(found[0], expected["forward"], atol=1e-4)
         np.testing.assert_allclose(found[1], expected["backward"], atol=1e-4)
+
+
+@pytest.mark.parametrize("source", ["predictor", "archive"])
+def test_a_downstream_model(text_graphs, archives, source, tmp_path):
+    pytest.importorskip("tf2onnx")
+    unit_ids = keras.Input((None,), dtype="int32", name="unit_ids")
+    mask = keras.ops.not_equal(unit_ids, 0)
+    if source == "predictor":
+        graphs = text_graphs.predictor({"unit_ids": unit_ids, "padding_mask": mask})
+    else:
+        graphs = SavedModelGraphs(archives["ids"])(unit_ids, mask)
+    hidden = keras.layers.Embedding(11, 6)(unit_ids)
+    hidden = GraphTransfer()(hidden, graphs, features_mask=mask)
+    model = keras.Model(unit_ids, keras.layers.Dense(2)(hidden))
+    ids = np.array([[2, 3, 4, 5, 0], [6, 7, 0, 0, 0]], "int32")
+    expected = model(ids)  # a model that was never called is not exported
+    path = tmp_path / "downstream.onnx"
+    model.export(path, format="onnx", verbose=False)
+    (found,) = runtime.InferenceSession(path).run(None, {"unit_ids": ids})
+    np.testing.assert_allclose(found, expected, atol=1e-4)

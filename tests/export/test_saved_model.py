@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_downstream
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models.locking import locked
 
 TESTS = pathlib.Path(__file__).parents[1]
 TEXTS = ["The cat sat on a mat .", "", "a dog", "café \u4e2d zebra", "   "]
@@ -129,7 +131,11 @@ def test_text_through_the_c_api(archives, expected):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
     found = run_c_api(archives["text"], "top_senders", {"text": TEXTS}, "--text-ops")
     assert found["forward_senders"].dtype == np.int32
-    assert found["forward_senders"].shape == (5, 2, 5, 7, 3)
+    order = np.argsort(-expected["forward"], axis=-1, kind="stable")[..., :3]
+    weights = np.take_along_axis(expected["forward"], order, -1)
+    np.testing.assert_allclose(found["forward_weights"], weights, atol=1e-6)
+    senders = np.where(weights > 0, order, -1)
+    np.testing.assert_array_equal(found["forward_senders"], senders)
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +209,26 @@ def test_ids_over_the_limits_are_refused(loaded, ids, mask, message):
     assert serve(unit_ids=good, padding_mask=good != 0)["forward"].shape[0] == 1
 
 
+def test_no_texts_at_all(loaded):
+    nothing = tf.zeros((0, 3), tf.int32)
+    found = loaded["ids"].signatures["top_senders"](
+        unit_ids=nothing, padding_mask=nothing != 0
+    )
+    assert found["forward_senders"].shape == (0, 2, 5, 3, 3)
+
+
+def test_a_mask_with_holes(loaded, text_graphs):
+    ids = tf.constant([[2, 3, 4, 5, 6]])
+    mask = tf.constant([[True, False, True, True, False]])
+    found = loaded["ids"].signatures["serve"](unit_ids=ids, padding_mask=mask)
+    expected = text_graphs.predictor({"unit_ids": ids, "padding_mask": mask})
+    holes = ~mask.numpy()[0]
+    for direction in DIRECTIONS:
+        graphs = found[direction].numpy()
+        np.testing.assert_allclose(graphs, expected[direction], atol=1e-6)
+        assert not graphs[..., holes].any() and not graphs[..., holes, :].any()
+
+
 def test_a_batch_of_texts_over_the_limit_is_refused(loaded):
     with pytest.raises(tf.errors.InvalidArgumentError, match="more than 7 texts"):
         loaded["text"].signatures["serve"](text=tf.constant(["cat"] * 8))
@@ -273,6 +299,26 @@ def test_both_archives_get_one_version(text_graphs, tmp_path):
         text_graphs.predictor, tmp_path, text_graphs.vocabulary
     )
     assert [path[-2:] for path in paths.values()] == ["/5", "/5"]
+
+
+def test_writers_do_not_get_in_each_others_way(tmp_path):
+    predictor = GraphPredictor(
+        7, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
+    )
+    killed = tmp_path / "glomo_text_ids" / ".writing-of-one-who-was-killed"
+    killed.mkdir(parents=True)
+    made = []
+    with locked(tmp_path):
+        writer = threading.Thread(
+            target=lambda: made.append(export_graph_predictor(predictor, tmp_path))
+        )
+        writer.start()
+        writer.join(1.0)
+        assert killed.exists() and not made  # it waits
+        (tmp_path / "glomo_text_ids" / "1").mkdir()
+    writer.join()
+    assert made[0]["ids"].endswith("/2")
+    assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
 
 
 @pytest.mark.parametrize("name", ["../other", "/tmp/other", "..", ""])

@@ -8,8 +8,11 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from glomo_keras.data import Vocabulary
 from glomo_keras.export import SavedModelGraphs
+from glomo_keras.export import export_downstream
 from glomo_keras.layers import GraphTransfer
 
 IDS = np.array([[2, 3, 4, 5, 0], [6, 7, 0, 0, 0], [8, 9, 10, 2, 3]], "int32")
@@ -30,6 +33,18 @@ def downstream(graphs_of):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.05), loss)
     return model
+
+
+def run_in_fresh_process(program, *arguments):
+    result = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.fixture
@@ -78,8 +93,6 @@ def test_safe_mode_says_why(layer, tmp_path):
 
 
 def test_it_runs_in_a_tf_function(layer):
-    import tensorflow as tf
-
     @tf.function
     def graphs_of(ids):
         return layer(ids)["forward"]
@@ -88,13 +101,46 @@ def test_it_runs_in_a_tf_function(layer):
 
 
 def test_strings(archives, text_graphs):
-    import tensorflow as tf
-
     texts = tf.constant(["The cat sat", "", "a dog"])
     found = SavedModelGraphs(archives["text"])(texts)
     expected = text_graphs(texts)
     assert set(found) == set(expected)
     np.testing.assert_allclose(found["backward"], expected["backward"], atol=1e-6)
+
+
+def test_strings_in_a_fresh_process(archives, text_graphs, tmp_path):
+    texts = keras.Input((), dtype="string", name="texts")
+    found = SavedModelGraphs(archives["text"])(texts)
+    keras.Model(texts, found["forward"]).save(tmp_path / "model.keras")
+    program = textwrap.dedent("""
+        import sys
+        import keras
+        import numpy as np
+        import tensorflow as tf
+        import glomo_keras.export
+
+        model = keras.saving.load_model(sys.argv[1] + "/model.keras", safe_mode=False)
+        graphs = model(tf.constant(["The cat sat", "", "a dog"]))
+        np.save(sys.argv[1] + "/graphs.npy", graphs)
+    """)
+    run_in_fresh_process(program, tmp_path)
+    expected = text_graphs(["The cat sat", "", "a dog"])["forward"]
+    np.testing.assert_allclose(np.load(tmp_path / "graphs.npy"), expected, atol=1e-6)
+
+
+def test_it_is_exported_with_its_model(archives, layer, tmp_path):
+    model = downstream(layer)
+    vocabulary = Vocabulary(["a", "cat", "sat"])
+
+    def encode(text):
+        return vocabulary.encode(text, length=5)["unit_ids"]
+
+    path = export_downstream(model, tmp_path, encode, "m", track=[vocabulary.table])
+    serve = tf.saved_model.load(path).signatures["serve"]
+    texts = tf.constant(["a cat", "sat", ""])
+    np.testing.assert_allclose(
+        serve(text=texts)["predictions"], model(encode(texts)), atol=1e-6
+    )
 
 
 def test_what_is_no_archive_of_graphs(tmp_path):
@@ -137,12 +183,4 @@ def test_mirrored_strategy(archives):
         fit = model.fit(ids, targets, batch_size=6, epochs=3, verbose=0)
         np.testing.assert_allclose(fit.history["loss"], alone, rtol=1e-4)
     """)
-    result = subprocess.run(
-        [sys.executable, "-c", program, archives["ids"], os.path.dirname(__file__)],
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
+    run_in_fresh_process(program, archives["ids"], os.path.dirname(__file__))

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import threading
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import presets
+from glomo_keras.models.locking import locked
 
 SETTINGS = {
     "embedding_dim": 10,
@@ -97,6 +99,44 @@ def test_a_newer_save_replaces_an_older_one(folder, words):
     assert (folder / "README.md").read_text() == "a new card"
 
 
+def test_an_automatic_card_is_kept_up_to_date(folder, words, monkeypatch):
+    first = json.loads((folder / "metadata.json").read_text())["fingerprint"]
+    monkeypatch.chdir(folder)
+    second = make(seed=2).save_to_preset(".", words)
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# preset\n")
+    assert second in card and first not in card
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_writers_wait_for_others(folder, words, shared):
+    writer = threading.Thread(
+        target=lambda: make(seed=2).save_to_preset(folder, words)
+    )
+    before = data_files(folder)
+    with locked(folder, shared):
+        writer.start()
+        writer.join(0.5)
+        assert data_files(folder) == before
+    writer.join()
+    assert not set(data_files(folder)) & set(before)
+
+
+def test_readers_wait_for_writers_only(folder):
+    read = []
+    reader = threading.Thread(
+        target=lambda: read.append(GraphPredictor.from_preset(folder))
+    )
+    with locked(folder):
+        reader.start()
+        reader.join(0.5)
+        assert not read
+    reader.join()
+    with locked(folder, shared=True):
+        read.append(GraphPredictor.from_preset(folder))
+    assert len(read) == 2
+
+
 def test_a_save_that_fails_leaves_the_older_one(folder, words, monkeypatch):
     def fail(path, value):
         if path.name == "metadata.json":
@@ -128,6 +168,14 @@ def test_a_subclass_comes_back_as_itself(tmp_path):
     make().save_to_preset(tmp_path / "plain")
     with pytest.raises(TypeError, match="GraphPredictor, not a Other"):
         Other.from_preset(tmp_path / "plain")
+
+
+def test_a_class_that_nobody_registered_is_told(folder):
+    config = json.loads((folder / "config.json").read_text())
+    config.update(module="of_somebody", registered_name="theirs>Other")
+    change_metadata(folder, config={**config, "class_name": "Other"})
+    with pytest.raises(TypeError, match="'theirs>Other' of the module 'of_somebody'"):
+        GraphPredictor.from_preset(folder)
 
 
 def test_a_vocabulary_that_does_not_fit_is_refused(tmp_path, words):
@@ -175,6 +223,8 @@ def flip_a_bit(folder):
             ValueError,
             "has no format number",
         ),
+        (lambda f: change_metadata(f, files=[1]), ValueError, "is not complete"),
+        (lambda f: change_metadata(f, config=None), ValueError, "is not complete"),
         (
             lambda f: change_metadata(f, format=99, versions={"glomo_keras": "9.9"}),
             ValueError,

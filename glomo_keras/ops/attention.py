@@ -1,0 +1,253 @@
+"""Messages along graphs that are never held: eq. 1 in blocks."""
+
+import numpy as np
+from keras import ops
+
+from glomo_keras.ops.precision import accumulation_dtype
+from glomo_keras.ops.precision import raise_precision
+from glomo_keras.ops.visibility import check_direction
+
+
+def squared_relu_attention(
+    keys,
+    queries,
+    values,
+    threshold=None,
+    direction="forward",
+    keys_mask=None,
+    queries_mask=None,
+    block_size=128,
+):
+    """Weighted sums of values, the weights being those of `squared_relu_affinity`.
+
+        messages[i] = sum_j relu(s[i, j])^2 values[j] / sum_j relu(s[i, j])^2
+        s[i, j] = <queries[i], keys[j]> - threshold[i]
+
+    over the senders j that receiver i may see. The graph exists for `block_size`
+    receivers at a time, forward and backward: the gradient recomputes it. Eq. 1 needs
+    no maximum, as a softmax does, so numerator and denominator are simply summed.
+
+    Blocks need a length that is known when the function is traced; with one that is
+    not, all receivers are one block.
+
+    Args:
+        keys: float tensor `(batch, ..., length, key_dim)`.
+        queries: float tensor of the same shape.
+        values: float tensor `(batch, ..., length, value_dim)`.
+        threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of the
+            visible senders; or `None`, zero.
+        direction: `"forward"` or `"backward"`.
+        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
+        queries_mask: bool tensor `(batch, length)`, or `None`.
+        block_size: int, receivers of a block.
+
+    Returns:
+        Float tensor like `values`, zeros where nothing is read; 16-bit types come
+        back as float32.
+
+    Example:
+
+    >>> keys = keras.ops.array([[[1.0], [3.0], [0.0]]])
+    >>> queries = keras.ops.ones((1, 3, 1))
+    >>> values = keras.ops.array([[[10.0], [20.0], [30.0]]])
+    >>> messages = squared_relu_attention(keys, queries, values)
+    >>> keras.ops.convert_to_numpy(messages)[0, :, 0].tolist()  # 0.1 * 10 + 0.9 * 20
+    [0.0, 10.0, 19.0]
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
+    """
+    check_direction(direction)
+    keys, queries, values = map(raise_precision, (keys, queries, values))
+    real = ops.ones_like(keys[..., 0])
+    if keys_mask is not None:
+        keys_mask = _over_units(keys_mask, keys)
+        keys, values = _zero(keys, keys_mask), _zero(values, keys_mask)
+        real = ops.where(keys_mask, real, ops.zeros_like(real))
+    if queries_mask is not None:
+        queries_mask = _over_units(queries_mask, queries)
+        queries = _zero(queries, queries_mask)
+    tolerance = ops.zeros_like(real)
+    if threshold is None:
+        threshold = ops.zeros_like(real)
+    elif isinstance(threshold, str):
+        threshold, tolerance = _mean_threshold(keys, queries, real, direction)
+    messages = _attend(
+        keys,
+        queries,
+        values,
+        raise_precision(threshold),
+        ops.stop_gradient(tolerance),
+        real,
+        direction=direction,
+        block_size=block_size,
+    )
+    return messages if queries_mask is None else _zero(messages, queries_mask)
+
+
+def mean_visible_key(keys, keys_mask=None, direction="forward"):
+    """Mean of the keys that each receiver sees; its score is the mean score.
+
+        mean[i] = sum_{j visible to i} keys[j] / number of visible j
+
+    Args:
+        keys: float tensor `(batch, ..., length, key_dim)`.
+        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
+        direction: `"forward"` or `"backward"`.
+
+    Returns:
+        Float tensor like `keys`, zeros where nothing is visible; 16-bit types come
+        back as float32.
+
+    Example:
+
+    >>> mean = mean_visible_key(keras.ops.array([[[2.0], [4.0], [9.0]]]))
+    >>> keras.ops.convert_to_numpy(mean)[0, :, 0].tolist()
+    [0.0, 2.0, 3.0]
+    """
+    keys = raise_precision(keys)
+    real = ops.ones_like(keys[..., 0])
+    if keys_mask is not None:
+        keys_mask = _over_units(keys_mask, keys)
+        keys = _zero(keys, keys_mask)
+        real = ops.where(keys_mask, real, ops.zeros_like(real))
+    return _mean_of_visible(keys, real, direction)
+
+
+def _mean_of_visible(keys, real, direction):
+    number = _sum_of_visible(real[..., None], direction)
+    return _sum_of_visible(keys, direction) / ops.maximum(number, 1.0)
+
+
+def _sum_of_visible(features, direction):
+    """Sums over the units before every unit, in its direction."""
+    if direction == "backward":
+        features = ops.flip(features, axis=-2)
+    before = [(0, 0)] * (len(features.shape) - 2) + [(1, 0), (0, 0)]
+    # Not the sum up to the unit less the unit itself: that difference is rounded.
+    sums = ops.cumsum(ops.pad(features, before), axis=-2)[..., :-1, :]
+    return ops.flip(sums, axis=-2) if direction == "backward" else sums
+
+
+def _mean_threshold(keys, queries, real, direction):
+    """The mean score of the visible senders, and how far rounding takes it."""
+    mean = _mean_of_visible(keys, real, direction)
+    largest = ops.max(ops.abs(keys), axis=-2, keepdims=True)
+    epsilon = float(np.finfo(accumulation_dtype(keys.dtype)).eps)
+    tolerance = 8 * epsilon * ops.sum(ops.abs(queries) * largest, axis=-1)
+    # A single visible sender is the mean: nothing exceeds it.
+    alone = _sum_of_visible(real[..., None], direction)[..., 0] <= 1
+    threshold = ops.sum(queries * mean, axis=-1)
+    infinite = ops.full_like(tolerance, float("inf"))
+    return threshold, ops.where(alone, infinite, tolerance)
+
+
+def _attend(
+    keys, queries, values, threshold, tolerance, real, *, direction, block_size
+):
+    length = keys.shape[-2]
+    size = length if length is None else max(1, min(block_size, length))
+    starts = [0] if length is None else range(0, length, size)
+    blocks = []
+    for start in starts:
+        receivers = slice(start, None if length is None else min(start + size, length))
+        senders = slice(0, receivers.stop)
+        if direction == "backward":
+            senders = slice(start, length)
+        blocks.append((receivers, senders))
+
+    def visible(receivers, senders):
+        units = ops.arange(ops.shape(keys)[-2])
+        i, j = units[receivers][:, None], units[senders][None, :]
+        return j < i if direction == "forward" else j > i
+
+    def excesses(block, keys, queries, threshold, tolerance, real):
+        """Positive parts of the scores of a block, `(..., receivers, senders)`."""
+        receivers, senders = block
+        scores = ops.matmul(
+            queries[..., receivers, :], ops.swapaxes(keys[..., senders, :], -1, -2)
+        )
+        scores = scores - threshold[..., receivers, None]
+        seen = ops.logical_and(
+            visible(receivers, senders), real[..., None, senders] > 0
+        )
+        above = ops.logical_and(seen, scores > tolerance[..., receivers, None])
+        return ops.where(above, scores, ops.zeros_like(scores))
+
+    def shares(excess):
+        """Squares of a block, and one over their sums; zero where there are none."""
+        squares = ops.square(excess)
+        total = ops.sum(squares, axis=-1, keepdims=True)
+        tiny = float(np.finfo(accumulation_dtype(total.dtype)).tiny)
+        divisor = ops.where(total < tiny, ops.ones_like(total), total)
+        inverse = ops.where(total < tiny, ops.zeros_like(total), 1.0 / divisor)
+        return squares, inverse
+
+    def placed(part, where):
+        """A part along the units, zeros elsewhere."""
+        if length is None:
+            return part
+        start, stop = where.start, length if where.stop is None else where.stop
+        leading = [(0, 0)] * (len(keys.shape) - 2)
+        trailing = [(0, 0)] * (len(part.shape) - len(leading) - 1)
+        return ops.pad(part, [*leading, (start, length - stop), *trailing])
+
+    @ops.custom_gradient
+    def function(keys, queries, values, threshold, tolerance, real):
+        parts = []
+        for block in blocks:
+            excess = excesses(block, keys, queries, threshold, tolerance, real)
+            squares, inverse = shares(excess)
+            parts.append(ops.matmul(squares, values[..., block[1], :]) * inverse)
+        messages = ops.concatenate(parts, axis=-2)
+
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            to_keys, to_values = ops.zeros_like(keys), ops.zeros_like(values)
+            to_queries, to_threshold = [], []
+            for block in blocks:
+                receivers, senders = block
+                excess = excesses(block, keys, queries, threshold, tolerance, real)
+                squares, inverse = shares(excess)
+                arriving = upstream[..., receivers, :] * inverse
+                to_values = to_values + placed(
+                    ops.matmul(ops.swapaxes(squares, -1, -2), arriving), senders
+                )
+                # d message / d square[i, j] = (values[j] - message[i]) / sum[i]
+                to_squares = ops.matmul(
+                    arriving, ops.swapaxes(values[..., senders, :], -1, -2)
+                ) - ops.sum(
+                    arriving * messages[..., receivers, :], axis=-1, keepdims=True
+                )
+                to_scores = 2.0 * excess * to_squares
+                to_queries.append(ops.matmul(to_scores, keys[..., senders, :]))
+                to_threshold.append(-ops.sum(to_scores, axis=-1))
+                to_keys = to_keys + placed(
+                    ops.matmul(
+                        ops.swapaxes(to_scores, -1, -2), queries[..., receivers, :]
+                    ),
+                    senders,
+                )
+            return (
+                to_keys,
+                ops.concatenate(to_queries, axis=-2),
+                to_values,
+                ops.concatenate(to_threshold, axis=-1),
+                ops.zeros_like(tolerance),
+                ops.zeros_like(real),
+            )
+
+        return messages, gradient
+
+    return function(keys, queries, values, threshold, tolerance, real)
+
+
+def _over_units(mask, tensor):
+    """A mask `(batch, length)` for the units of `(batch, ..., length, dim)`."""
+    mask = ops.cast(mask, "bool")
+    between = (1,) * (len(tensor.shape) - 3)
+    batch, length = ops.shape(mask)
+    return ops.reshape(mask, (batch, *between, length))
+
+
+def _zero(tensor, mask):
+    return ops.where(mask[..., None], tensor, ops.zeros_like(tensor))

@@ -138,19 +138,65 @@ def convolution_stack(features, layers, direction, mask=None):
     there is a normalization, `gamma`, `beta`, `epsilon`, and for a stored
     (batch) normalization also `mean` and `variance`.
     """
-    real = np.ones(features.shape[:2], bool) if mask is None else np.asarray(mask)
+    real = np.ones(features.shape[:-1], bool) if mask is None else np.asarray(mask)
     hidden = np.where(real[..., None], features, 0.0)
-    for layer in layers:
-        hidden = masked_convolution(hidden, layer["kernel"], layer["bias"], direction)
+    for number, layer in enumerate(layers):
+        kernel, bias = layer["kernel"], layer["bias"]
+        if hidden.ndim == 4:
+            above = kernel.shape[-2] // 2 if number else 0
+            hidden = raster_convolution(hidden, kernel, bias, direction, above)
+        else:
+            hidden = masked_convolution(hidden, kernel, bias, direction)
         if "mean" in layer:
             scale = np.sqrt(layer["variance"] + layer["epsilon"])
             hidden = (hidden - layer["mean"]) / scale * layer["gamma"] + layer["beta"]
         elif "gamma" in layer:
-            hidden = layer_normalization(
-                hidden, layer["gamma"], layer["beta"], layer["epsilon"]
+            dim = hidden.shape[-1]
+            # The channels of the rows above an image's pixel by themselves.
+            border = dim - dim // 2 if hidden.ndim == 4 else dim
+            hidden = np.concatenate(
+                [
+                    layer_normalization(
+                        hidden[..., part],
+                        layer["gamma"][part],
+                        layer["beta"][part],
+                        layer["epsilon"],
+                    )
+                    for part in (slice(0, border), slice(border, dim))
+                    if part.stop > part.start
+                ],
+                axis=-1,
             )
         hidden = np.where(real[..., None], np.maximum(hidden, 0.0), 0.0)
     return hidden
+
+
+def raster_convolution(features, kernel, bias, direction, num_above):
+    """Convolution over the pixels before each one, itself included.
+
+    Channels are of two kinds: of the current pixel, and, the last `num_above` of the
+    features and the last half of the output, of the rows above alone.
+    """
+    if direction == "backward":
+        turned = raster_convolution(
+            features[:, ::-1, ::-1], kernel, bias, "forward", num_above
+        )
+        return turned[:, ::-1, ::-1]
+    batch, height, width, dim = features.shape
+    rows, columns, _, filters = kernel.shape
+    output = np.zeros((batch, height, width, filters)) + bias
+    for i, j, row, column, source, target in np.ndindex(
+        height, width, rows, columns, dim, filters
+    ):
+        up, right = rows - 1 - row, column - columns // 2
+        if not (0 <= i - up and 0 <= j + right < width):
+            continue
+        to_above = target >= filters - filters // 2
+        if source < dim - num_above and up == 0 and (to_above or right > 0):
+            continue
+        value = features[:, i - up, j + right, source]
+        output[:, i, j, target] += value * kernel[row, column, source, target]
+    return output
 
 
 # Composition and messages

@@ -17,7 +17,12 @@ def stack_of(network, name):
             "kernel": as_float64(convolution.kernel),
             "bias": as_float64(convolution.bias),
         }
-        if normalization is not None:
+        if hasattr(normalization, "parts"):  # of images: two kinds of channels
+            for weight in ("gamma", "beta"):
+                of_parts = [getattr(p, weight) for p in normalization.parts.values()]
+                layer[weight] = np.concatenate([as_float64(w) for w in of_parts])
+            layer["epsilon"] = normalization.epsilon
+        elif normalization is not None:
             layer["gamma"] = as_float64(normalization.gamma)
             layer["beta"] = as_float64(normalization.beta)
             layer["epsilon"] = normalization.epsilon

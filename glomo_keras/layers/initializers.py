@@ -16,7 +16,8 @@ class CurrentUnitInitializer(keras.initializers.Initializer):
 
     Args:
         decay: float in [0, 1], size of the weights before the current unit relative
-            to those of the current unit, which stands last in the kernel.
+            to those of the current unit, which stands last in the kernel of a
+            sequence, and in the middle of the last row in that of an image.
         seed: int or None.
 
     Example:
@@ -33,10 +34,11 @@ class CurrentUnitInitializer(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         kernel = self._glorot(shape, dtype=dtype)
-        scales = np.full(shape[0], self.decay)
-        scales[-1] = 1.0
-        scales *= np.sqrt(shape[0] / np.sum(scales**2))
-        scales = scales.reshape((-1,) + (1,) * (len(shape) - 1))
+        scales = np.full(shape[:-2], self.decay)
+        current = (-1,) if len(shape) == 3 else (-1, shape[1] // 2)
+        scales[current] = 1.0
+        scales *= np.sqrt(scales.size / np.sum(scales**2))
+        scales = scales[..., None, None]
         return kernel * ops.convert_to_tensor(scales, dtype=kernel.dtype)
 
     def get_config(self):

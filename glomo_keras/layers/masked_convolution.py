@@ -1,30 +1,42 @@
 """One convolution that sees a unit and those before it in its direction."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from glomo_keras.layers.initializers import CurrentUnitInitializer
 
 
 class MaskedConvolution(keras.layers.Layer):
-    """Convolution over a unit and the `kernel_size - 1` units before it.
+    """Convolution over a unit and the units before it.
+
+    Over a sequence, the `kernel_size - 1` units before the current one:
 
         output[t] = bias + sum_j kernel[j] features[t - (kernel_size - 1) + j]
 
-    and its mirror image for `"backward"`, with the same kernel read from right to
-    left. A building block of `MaskedKeyQueryCNN`, which masks its inputs.
+    Over an image, the pixels before the current one in raster order that are at most
+    `kernel_size // 2` rows and columns away. A stack of such convolutions would not
+    see the pixels above and far to the right: the way there leads through pixels to
+    the right of the current one, which are hidden. So the last half of the channels
+    knows of the rows above alone, and of these channels the whole row may be read.
+
+    `"backward"` is the mirror image, with the same kernel read from its end.
+
+    A building block of `MaskedKeyQueryCNN`, which masks its inputs.
 
     Args:
         filters: int, number of output channels.
-        kernel_size: int, units seen, the current one included.
+        kernel_size: int, units seen, the current one included; odd for images.
         direction: `"forward"` or `"backward"`.
+        num_above: int, how many of the last channels of `features` know of the rows
+            above alone: `filters // 2` of the convolution before. Images only.
         **kwargs: `keras.layers.Layer` arguments.
 
     Call arguments:
-        features: float tensor `(batch, length, dim)`.
+        features: float tensor `(batch, length, dim)` or `(batch, height, width, dim)`.
 
     Returns:
-        Float tensor `(batch, length, filters)`.
+        Float tensor like `features` with `filters` channels.
 
     Example:
 
@@ -32,43 +44,57 @@ class MaskedConvolution(keras.layers.Layer):
     >>> tuple(layer(keras.ops.ones((2, 7, 3))).shape)
     (2, 7, 5)
 
-    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1, key and query CNN.
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1, key and query CNN,
+    and 3.5. The rows above as channels of their own: van den Oord et al., 2016 (arXiv
+    1606.05328), the vertical stack.
     """
 
-    def __init__(self, filters, kernel_size=3, direction="forward", **kwargs):
+    def __init__(
+        self, filters, kernel_size=3, direction="forward", num_above=0, **kwargs
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.direction = direction
+        self.num_above = num_above
 
     def build(self, features_shape):
-        spatial_rank = len(features_shape) - 2
-        if spatial_rank != 1:
+        rank = len(features_shape) - 2
+        if rank not in (1, 2):
             raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}. Sequences are the "
-                "only rank that is supported."
+                "`features` must have shape (batch, length, dim) or (batch, height, "
+                f"width, dim). Received a shape of rank {rank + 2}: {features_shape}."
             )
+        size, radius = self.kernel_size, self.kernel_size // 2
+        if rank == 2 and size % 2 == 0:
+            raise ValueError(
+                "`kernel_size` must be odd for images: it reaches as far to the left "
+                f"as to the right. Received: kernel_size={size}."
+            )
+        extent = (size,) if rank == 1 else (radius + 1, size)
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(self.kernel_size,) * spatial_rank
-            + (features_shape[-1], self.filters),
+            shape=(*extent, features_shape[-1], self.filters),
             initializer=CurrentUnitInitializer(),
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
         )
+        self._past = ((size - 1, 0),) if rank == 1 else ((radius, 0), (radius, radius))
+        self._visible = None if rank == 1 else self._raster_mask()
 
     def call(self, features):
-        past = self.kernel_size - 1
-        kernel = ops.convert_to_tensor(self.kernel)
-        if self.direction == "forward":
-            padding = (past, 0)
-        else:
-            padding = (0, past)
-            kernel = ops.flip(kernel, axis=0)
-        features = ops.pad(features, ((0, 0), padding, (0, 0)))
-        return ops.conv(features, kernel, padding="valid") + self.bias
+        kernel, past = ops.convert_to_tensor(self.kernel), self._past
+        if self._visible is not None:
+            kernel = kernel * ops.convert_to_tensor(self._visible, dtype=kernel.dtype)
+        if self.direction == "backward":
+            kernel = ops.flip(kernel, axis=tuple(range(len(past))))
+            past = tuple(ends[::-1] for ends in past)
+        features = ops.pad(features, ((0, 0), *past, (0, 0)))
+        features = ops.conv(
+            features, kernel, padding="valid", data_format="channels_last"
+        )
+        return features + self.bias
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], self.filters)
@@ -79,4 +105,14 @@ class MaskedConvolution(keras.layers.Layer):
             "filters": self.filters,
             "kernel_size": self.kernel_size,
             "direction": self.direction,
+            "num_above": self.num_above,
         }
+
+    def _raster_mask(self):
+        """Ones where the kernel of an image may read, `(rows, columns, in, out)`."""
+        visible = np.ones(self.kernel.shape)
+        current = self.kernel.shape[-2] - self.num_above
+        above = self.filters - self.filters // 2
+        visible[-1, self.kernel_size // 2 + 1 :, :current] = 0
+        visible[-1, :, :current, above:] = 0
+        return visible

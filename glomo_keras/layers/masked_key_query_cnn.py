@@ -4,6 +4,7 @@ import keras
 
 from glomo_keras.layers.masked_convolution import MaskedConvolution
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.layers.raster_normalization import RasterNormalization
 from glomo_keras.ops.visibility import check_direction
 
 NORMALIZATIONS = ("layer", "batch", None)
@@ -19,7 +20,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         h <- dropout(activation(normalize(convolution(h masked))))
 
     and sees a unit and the `kernel_size - 1` before it in `direction`, so that key
-    and query of unit i depend on units <= i (forward) or >= i (backward) alone.
+    and query of unit i depend on units <= i (forward) or >= i (backward) alone. The
+    units of an image are its pixels in raster order; see `MaskedConvolution`.
 
     Masking: padded units are zeros before every convolution and in the outputs.
 
@@ -29,9 +31,11 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
 
     Args:
         filters: int, channels of every layer.
-        kernel_size: int, units that a convolution sees.
+        kernel_size: int, units that a convolution sees; odd for images.
         num_layers: int, convolutions in each stack. The receptive field is
-            `num_layers * (kernel_size - 1) + 1` units.
+            `num_layers * (kernel_size - 1) + 1` units; in an image all pixels before
+            the current one that are at most `num_layers * (kernel_size // 2)` rows
+            and columns away.
         direction: `"forward"` or `"backward"`.
         normalization: `"layer"`, `"batch"` or `None`.
         activation: activation function or its name.
@@ -40,17 +44,19 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
-        features: float tensor `(batch, length, dim)`.
-        mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+        features: float tensor `(batch, length, dim)`, or `(batch, height, width,
+            dim)` of an image.
+        mask: bool tensor `(batch, length)` or `(batch, height, width)`, `True` at
+            real units, or `None`.
         training: bool, whether to apply dropout.
 
     Returns:
-        `(keys, queries)`, float tensors `(batch, length, filters)` in the compute
-        dtype; each carries `mask`.
+        `(keys, queries)`, float tensors `(batch, length, filters)`, or `(batch,
+        height, width, filters)`, in the compute dtype; each carries `mask`.
 
     Raises:
-        ValueError: if an argument is out of its range or `features` is not of
-            rank 3.
+        ValueError: if an argument is out of its range or `features` is neither of
+            rank 3 nor of rank 4.
 
     Example:
 
@@ -136,12 +142,15 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 self.filters,
                 self.kernel_size,
                 self.direction,
+                num_above=0 if layer == 0 else self.filters // 2,
                 dtype=self.dtype_policy,
                 name=f"{name}_convolution_{layer}",
             )
             convolution.build(shape)
             shape = convolution.compute_output_shape(shape)
-            normalization = self._make_normalization(f"{name}_normalization_{layer}")
+            normalization = self._make_normalization(
+                f"{name}_normalization_{layer}", of_images=len(shape) == 4
+            )
             if normalization is not None:
                 normalization.build(shape)
             dropout = keras.layers.Dropout(
@@ -150,8 +159,10 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             stack.append((convolution, normalization, dropout))
         return stack
 
-    def _make_normalization(self, name):
+    def _make_normalization(self, name, of_images):
         if self.normalization == "layer":
+            if of_images:
+                return RasterNormalization(dtype=self.dtype_policy, name=name)
             return keras.layers.LayerNormalization(
                 epsilon=1e-6, dtype=self.dtype_policy, name=name
             )

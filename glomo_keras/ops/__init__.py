@@ -4,6 +4,8 @@ from glomo_keras.ops.affinity import mean_visible_score
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import squared_relu_affinity
+from glomo_keras.ops.attention import mean_threshold
+from glomo_keras.ops.attention import squared_relu_attention
 from glomo_keras.ops.composition import compose_graphs
 from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.context import context_targets
@@ -23,6 +25,7 @@ __all__ = [
     "graphs_over_pieces",
     "graphs_over_words",
     "log_likelihood",
+    "mean_threshold",
     "mean_visible_score",
     "mix_graphs",
     "mixed_messages",
@@ -30,6 +33,7 @@ __all__ = [
     "propagate",
     "squared_relu",
     "squared_relu_affinity",
+    "squared_relu_attention",
     "visible_pairs",
     "word_of_piece",
 ]

@@ -13,6 +13,7 @@ def squared_relu_attention(
     queries,
     values,
     threshold=None,
+    tolerance=None,
     direction="forward",
     keys_mask=None,
     queries_mask=None,
@@ -34,8 +35,10 @@ def squared_relu_attention(
         keys: float tensor `(batch, ..., length, key_dim)`.
         queries: float tensor of the same shape.
         values: float tensor `(batch, ..., length, value_dim)`.
-        threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of the
-            visible senders; or `None`, zero.
+        threshold: float tensor `(batch, ..., length)`, or `None`, zero; see
+            `mean_threshold`.
+        tolerance: float tensor `(batch, ..., length)`, or `None`, zero. Scores that
+            exceed the threshold by no more are rounding and count as zero.
         direction: `"forward"` or `"backward"`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
         queries_mask: bool tensor `(batch, length)`, or `None`.
@@ -58,25 +61,21 @@ def squared_relu_attention(
     """
     check_direction(direction)
     keys, queries, values = map(raise_precision, (keys, queries, values))
-    real = ops.ones_like(keys[..., 0])
+    zeros = ops.zeros_like(keys[..., 0])
+    real = zeros + 1.0
     if keys_mask is not None:
         keys_mask = _over_units(keys_mask, keys)
         keys, values = _zero(keys, keys_mask), _zero(values, keys_mask)
-        real = ops.where(keys_mask, real, ops.zeros_like(real))
+        real = ops.where(keys_mask, real, zeros)
     if queries_mask is not None:
         queries_mask = _over_units(queries_mask, queries)
         queries = _zero(queries, queries_mask)
-    tolerance = ops.zeros_like(real)
-    if threshold is None:
-        threshold = ops.zeros_like(real)
-    elif isinstance(threshold, str):
-        threshold, tolerance = _mean_threshold(keys, queries, real, direction)
     messages = _attend(
         keys,
         queries,
         values,
-        raise_precision(threshold),
-        ops.stop_gradient(tolerance),
+        zeros if threshold is None else raise_precision(threshold),
+        zeros if tolerance is None else ops.stop_gradient(raise_precision(tolerance)),
         real,
         direction=direction,
         block_size=block_size,
@@ -84,38 +83,44 @@ def squared_relu_attention(
     return messages if queries_mask is None else _zero(messages, queries_mask)
 
 
-def mean_visible_key(keys, keys_mask=None, direction="forward"):
-    """Mean of the keys that each receiver sees; its score is the mean score.
+def mean_threshold(keys, queries, keys_mask=None, direction="forward"):
+    """The mean score of every receiver's visible senders, without the scores.
 
-        mean[i] = sum_{j visible to i} keys[j] / number of visible j
+        threshold[i] = <queries[i], mean of the visible keys>
 
     Args:
         keys: float tensor `(batch, ..., length, key_dim)`.
+        queries: float tensor of the same shape.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
         direction: `"forward"` or `"backward"`.
 
     Returns:
-        Float tensor like `keys`, zeros where nothing is visible; 16-bit types come
-        back as float32.
+        `(threshold, tolerance)`, float tensors `(batch, ..., length)` for
+        `squared_relu_attention`; the tolerance is infinite where fewer than two
+        senders are visible: nothing exceeds its own mean. 16-bit types come back as
+        float32.
 
     Example:
 
-    >>> mean = mean_visible_key(keras.ops.array([[[2.0], [4.0], [9.0]]]))
-    >>> keras.ops.convert_to_numpy(mean)[0, :, 0].tolist()
-    [0.0, 2.0, 3.0]
+    >>> keys = keras.ops.array([[[2.0], [4.0], [9.0]]])
+    >>> threshold, _ = mean_threshold(keys, keras.ops.ones((1, 3, 1)))
+    >>> keras.ops.convert_to_numpy(threshold).tolist()
+    [[0.0, 2.0, 3.0]]
     """
-    keys = raise_precision(keys)
-    real = ops.ones_like(keys[..., 0])
+    check_direction(direction)
+    keys, queries = raise_precision(keys), raise_precision(queries)
+    real = ops.ones_like(keys[..., :1])
     if keys_mask is not None:
         keys_mask = _over_units(keys_mask, keys)
-        keys = _zero(keys, keys_mask)
-        real = ops.where(keys_mask, real, ops.zeros_like(real))
-    return _mean_of_visible(keys, real, direction)
-
-
-def _mean_of_visible(keys, real, direction):
-    number = _sum_of_visible(real[..., None], direction)
-    return _sum_of_visible(keys, direction) / ops.maximum(number, 1.0)
+        keys, real = _zero(keys, keys_mask), _zero(real, keys_mask)
+    number = _sum_of_visible(real, direction)
+    mean = _sum_of_visible(keys, direction) / ops.maximum(number, 1.0)
+    threshold = ops.sum(queries * mean, axis=-1)
+    largest = ops.max(ops.abs(keys), axis=-2, keepdims=True)
+    epsilon = float(np.finfo(accumulation_dtype(keys.dtype)).eps)
+    tolerance = 8 * epsilon * ops.sum(ops.abs(queries) * largest, axis=-1)
+    infinite = ops.full_like(tolerance, float("inf"))
+    return threshold, ops.where(number[..., 0] < 2, infinite, tolerance)
 
 
 def _sum_of_visible(features, direction):
@@ -126,19 +131,6 @@ def _sum_of_visible(features, direction):
     # Not the sum up to the unit less the unit itself: that difference is rounded.
     sums = ops.cumsum(ops.pad(features, before), axis=-2)[..., :-1, :]
     return ops.flip(sums, axis=-2) if direction == "backward" else sums
-
-
-def _mean_threshold(keys, queries, real, direction):
-    """The mean score of the visible senders, and how far rounding takes it."""
-    mean = _mean_of_visible(keys, real, direction)
-    largest = ops.max(ops.abs(keys), axis=-2, keepdims=True)
-    epsilon = float(np.finfo(accumulation_dtype(keys.dtype)).eps)
-    tolerance = 8 * epsilon * ops.sum(ops.abs(queries) * largest, axis=-1)
-    # A single visible sender is the mean: nothing exceeds it.
-    alone = _sum_of_visible(real[..., None], direction)[..., 0] <= 1
-    threshold = ops.sum(queries * mean, axis=-1)
-    infinite = ops.full_like(tolerance, float("inf"))
-    return threshold, ops.where(alone, infinite, tolerance)
 
 
 def _attend(

@@ -29,6 +29,14 @@ def test_the_current_unit_is_the_strongest(decay):
     assert rms(kernel) == pytest.approx(glorot, rel=0.02)
 
 
+def test_the_current_unit_of_an_image_stands_in_the_last_row():
+    kernel = values_of(CurrentUnitInitializer(0.4, seed=3), (2, 3, 101, 103))
+    taps = np.sqrt(np.square(kernel).mean(axis=(2, 3)))
+    expected = np.full((2, 3), 0.4)
+    expected[1, 1] = 1.0
+    np.testing.assert_allclose(taps / taps[1, 1], expected, rtol=0.05)
+
+
 def test_the_current_unit_of_one_tap_is_glorot():
     ours = values_of(CurrentUnitInitializer(seed=3), (1, 5, 7))
     glorot = values_of(keras.initializers.GlorotUniform(seed=3), (1, 5, 7))
@@ -72,13 +80,15 @@ def test_a_unit_starts_near_what_it_reads(message):
 
 
 @pytest.mark.parametrize(
-    "initializer", [CurrentUnitInitializer(0.2, seed=5), MessageInitializer(seed=5)]
+    "initializer, shape",
+    [
+        (CurrentUnitInitializer(0.2, seed=5), (3, 7, 21)),
+        (MessageInitializer(seed=5), (7, 21)),
+    ],
 )
-def test_config_round_trip(initializer):
+def test_config_round_trip(initializer, shape):
     config = keras.saving.serialize_keras_object(initializer)
     copy = keras.saving.deserialize_keras_object(config)
     assert type(copy) is type(initializer)
     assert copy.get_config() == initializer.get_config()
-    np.testing.assert_array_equal(
-        values_of(copy, (7, 21)), values_of(initializer, (7, 21))
-    )
+    np.testing.assert_array_equal(values_of(copy, shape), values_of(initializer, shape))

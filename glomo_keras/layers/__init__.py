@@ -5,6 +5,7 @@ from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
 from glomo_keras.layers.graph_mixer import GraphMixer
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.layers.graph_transfer import GraphTransfer
+from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
 
@@ -14,6 +15,7 @@ __all__ = [
     "GraphMixer",
     "GraphPropagation",
     "GraphTransfer",
+    "ImageContextDecoder",
     "MaskedKeyQueryCNN",
     "SquaredReLUAffinity",
 ]

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.layers.recurrent_decoding import decode
+from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.visibility import check_direction
@@ -117,13 +119,7 @@ class ContextDecoder(keras.layers.Layer):
             )
         if not self.embedding.built:
             self.embedding.build(unit_ids_shape)
-        self.cells = []
-        for layer in range(self.num_layers):
-            cell = keras.layers.GRUCell(
-                dim, dtype=self.dtype_policy, name=f"cell_{layer}"
-            )
-            cell.build((None, dim))
-            self.cells.append(cell)
+        self.cells = make_cells(self.num_layers, dim, self.dtype_policy)
 
     def call(self, features, unit_ids, positions=None, features_mask=None):
         features = zero_padding(features, features_mask)
@@ -138,14 +134,14 @@ class ContextDecoder(keras.layers.Layer):
         dim = self.embedding.output_dim
         table = ops.convert_to_tensor(self.embedding.embeddings)
 
-        states = [ops.reshape(features, (-1, dim))] * self.num_layers
-        outputs = []
-        for step in range(self.context_length):
-            previous_ids = current_ids if step == 0 else target_ids[..., step - 1]
-            hidden = self._embed(table, previous_ids, first=step == 0)
-            for layer, cell in enumerate(self.cells):
-                hidden, states[layer] = self._advance(cell, hidden, states[layer])
-            outputs.append(ops.reshape(hidden, shape))
+        read = [current_ids]
+        read += [target_ids[..., step] for step in range(self.context_length - 1)]
+        inputs = [
+            self._embed(table, unit_ids, first=step == 0)
+            for step, unit_ids in enumerate(read)
+        ]
+        outputs = decode(self.cells, ops.reshape(features, (-1, dim)), inputs)
+        outputs = [ops.reshape(hidden, shape) for hidden in outputs]
         values = log_likelihood(
             ops.stack(outputs, axis=2), table, target_ids, self.chunk_size
         )
@@ -183,7 +179,3 @@ class ContextDecoder(keras.layers.Layer):
         if first and self.first_input == "zeros":
             return ops.zeros_like(rows)
         return rows
-
-    def _advance(self, cell, hidden, state):
-        hidden, state = cell(hidden, [state])
-        return hidden, state[0] if isinstance(state, (list, tuple)) else state

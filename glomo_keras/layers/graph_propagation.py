@@ -107,12 +107,28 @@ class GraphPropagation(keras.layers.Layer):
             self.projection.build(features_shape)
 
     def call(self, features, graph, features_mask=None):
+        return self.step(
+            features, lambda values: propagate(values, graph), features_mask
+        )
+
+    def step(self, features, messages_of, features_mask=None):
+        """The update along a graph that need not exist as a tensor.
+
+        Args:
+            features: float tensor `(batch, length, dim)`.
+            messages_of: function from values to messages, both `(batch, length, dim)`,
+                zeros at padding.
+            features_mask: bool tensor `(batch, length)`, or `None`.
+
+        Returns:
+            Float tensor `(batch, length, dim)`.
+        """
         features = zero_padding(features, features_mask)
         if self.update == "residual":
             values = zero_padding(self.projection(features), features_mask)
-            updated = features + propagate(values, graph)
+            updated = features + messages_of(values)
         else:
-            messages = propagate(features, graph)
+            messages = messages_of(features)
             if self.message == "product_concat":
                 messages = ops.concatenate([messages * features, messages], axis=-1)
             # The cell takes rows: all units of all sequences at once.

@@ -8,7 +8,9 @@ from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import mean_visible_score
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
+from glomo_keras.ops.attention import mean_threshold
 from glomo_keras.ops.precision import raise_precision
+from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.visibility import check_direction
 from glomo_keras.ops.visibility import visible_pairs
 
@@ -37,6 +39,10 @@ class SquaredReLUAffinity(keras.layers.Layer):
     output carries no mask. Scores and sums are computed in float32 when the compute
     dtype is a 16-bit one.
 
+    The units of images are their pixels in raster order. Where the graphs would be
+    large and nobody looks at them, `project` gives what
+    `glomo_keras.ops.squared_relu_attention` makes messages of.
+
     For another score rule, override `activate`.
 
     Args:
@@ -50,14 +56,16 @@ class SquaredReLUAffinity(keras.layers.Layer):
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
-        keys: float tensor `(batch, length, dim)`.
-        queries: float tensor `(batch, length, dim)`.
-        keys_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
-        queries_mask: bool tensor `(batch, length)`, or `None`.
+        keys: float tensor `(batch, length, dim)` or `(batch, height, width, dim)`.
+        queries: float tensor like `keys`, but for `dim`.
+        keys_mask: bool tensor like `keys` without `dim`, `True` at real units, or
+            `None`.
+        queries_mask: bool tensor likewise, or `None`.
 
     Returns:
         Float tensor `(batch, num_graph_layers, num_heads, length, length)` in the
-        compute dtype, receivers in rows, senders in columns.
+        compute dtype, receivers in rows, senders in columns; `length` is `height *
+        width` for images.
 
     Raises:
         ValueError: if an argument is out of its range, or the shapes do not fit.
@@ -110,10 +118,11 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
     def build(self, keys_shape, queries_shape):
         for name, shape in (("keys", keys_shape), ("queries", queries_shape)):
-            if len(shape) != 3:
+            if len(shape) not in (3, 4) or len(shape) != len(keys_shape):
                 raise ValueError(
-                    f"`{name}` must have shape (batch, length, dim). Received a shape "
-                    f"of rank {len(shape)}: {shape}."
+                    f"`{name}` must have shape (batch, length, dim), or (batch, "
+                    "height, width, dim) if both have. Received a shape of rank "
+                    f"{len(shape)}: {shape}."
                 )
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
         for name, dim in (("key", keys_shape[-1]), ("query", queries_shape[-1])):
@@ -145,10 +154,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
             )
 
     def call(self, keys, queries, keys_mask=None, queries_mask=None):
-        keys = zero_padding(keys, keys_mask)
-        queries = zero_padding(queries, queries_mask)
-        keys = self._project(keys, self.key_kernel, self.key_bias)
-        queries = self._project(queries, self.query_kernel, self.query_bias)
+        keys, queries, keys_mask, queries_mask = self._project_both(
+            keys, queries, keys_mask, queries_mask
+        )
         visible = visible_pairs(
             ops.shape(keys)[-2], self.direction, keys_mask, queries_mask
         )
@@ -182,17 +190,61 @@ class SquaredReLUAffinity(keras.layers.Layer):
         """
         return squared_relu(scores)
 
+    def project(self, keys, queries, keys_mask=None, queries_mask=None):
+        """What the graphs are computed from, for messages without graphs.
+
+        `glomo_keras.ops.squared_relu_attention(values=..., **factors)` gives the
+        messages that the graph would give, the factors being those of a layer.
+
+        Args:
+            keys: as in the call, and so are the others.
+            queries: float tensor.
+            keys_mask: bool tensor or `None`.
+            queries_mask: bool tensor or `None`.
+
+        Returns:
+            Dict of `keys` and `queries`, float tensors `(batch, num_graph_layers,
+            num_heads, length, key_dim)`, and of `threshold` and `tolerance`, float
+            tensors `(batch, num_graph_layers, num_heads, length)`.
+
+        Raises:
+            ValueError: if the score rule is another one, or rows are cut at `top_k`.
+        """
+        if self.top_k is not None or type(self).activate is not (
+            SquaredReLUAffinity.activate
+        ):
+            raise ValueError(
+                "`project` needs the squared ReLU of whole rows. Received: "
+                f"top_k={self.top_k}, and {type(self).__name__}.activate. Compute the "
+                "graphs instead."
+            )
+        keys, queries, keys_mask, _ = self._project_both(
+            keys, queries, keys_mask, queries_mask
+        )
+        if self.threshold == "mean":
+            threshold, tolerance = mean_threshold(
+                keys, queries, keys_mask, self.direction
+            )
+        else:
+            tolerance = ops.zeros_like(queries[..., 0])
+            threshold = tolerance + self._threshold(queries)[..., 0]
+        return {
+            "keys": keys,
+            "queries": queries,
+            "threshold": threshold,
+            "tolerance": tolerance,
+        }
+
     def compute_mask(self, keys, previous_mask=None):
         return None
 
     def compute_output_shape(self, keys_shape, queries_shape):
-        return (
-            keys_shape[0],
-            self.num_graph_layers,
-            self.num_heads,
-            queries_shape[1],
-            keys_shape[1],
-        )
+        length = keys_shape[1]
+        if len(keys_shape) == 4:
+            known = None not in keys_shape[1:3]
+            length = keys_shape[1] * keys_shape[2] if known else None
+        heads = (self.num_graph_layers, self.num_heads)
+        return (keys_shape[0], *heads, length, length)
 
     def get_config(self):
         return {
@@ -206,6 +258,16 @@ class SquaredReLUAffinity(keras.layers.Layer):
             "top_k": self.top_k,
         }
 
+    def _project_both(self, keys, queries, keys_mask, queries_mask):
+        """Projected keys and queries of sequences, and the masks of sequences."""
+        keys, keys_mask = raster_units(zero_padding(keys, keys_mask), keys_mask)
+        queries, queries_mask = raster_units(
+            zero_padding(queries, queries_mask), queries_mask
+        )
+        keys = self._project(keys, self.key_kernel, self.key_bias)
+        queries = self._project(queries, self.query_kernel, self.query_bias)
+        return keys, queries, keys_mask, queries_mask
+
     def _project(self, features, kernel, bias):
         """Project to `(batch, layers, heads, length, key_dim)`."""
         projected = ops.matmul(features, kernel)
@@ -217,8 +279,6 @@ class SquaredReLUAffinity(keras.layers.Layer):
         return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
 
     def _subtract_threshold(self, scores, queries, visible):
-        if self.threshold is None:
-            return scores
         if self.threshold == "mean":
             centered = scores - mean_visible_score(scores, visible)
             # Equal scores differ from their mean by rounding alone, and what is left
@@ -228,13 +288,18 @@ class SquaredReLUAffinity(keras.layers.Layer):
             return ops.where(
                 ops.abs(centered) <= epsilon * ops.abs(scores), -1.0, centered
             )
-        threshold = ops.cast(self.threshold_bias, scores.dtype)
+        return scores if self.threshold is None else scores - self._threshold(queries)
+
+    def _threshold(self, queries):
+        """Thresholds that are not the mean, broadcast to `(..., receivers, 1)`."""
+        if self.threshold is None:
+            return ops.zeros_like(queries[..., :1])
+        threshold = ops.cast(self.threshold_bias, queries.dtype)
         threshold = threshold[:, None, None, None]  # (layers, heads, receivers, 1)
         if self.threshold == "query":
-            kernel = ops.cast(self.threshold_kernel, scores.dtype)
-            linear = ops.matmul(queries, kernel[:, None, :, None])
-            threshold = threshold + linear
-        return scores - threshold
+            kernel = ops.cast(self.threshold_kernel, queries.dtype)
+            threshold = threshold + ops.matmul(queries, kernel[:, None, :, None])
+        return threshold
 
     def _keep_largest(self, activations, visible):
         # Zeros appended, so that there are top_k values however short the text.

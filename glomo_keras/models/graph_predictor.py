@@ -2,15 +2,11 @@
 
 import keras
 
-from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
-from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
-from glomo_keras.models.presets import load_preset
-from glomo_keras.models.presets import save_preset
-from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class GraphPredictor(keras.Model):
+class GraphPredictor(BaseGraphPredictor):
     """Relational graphs of sequences of units: what pretraining learns.
 
         unit ids --embedding--> --MaskedKeyQueryCNN--> --SquaredReLUAffinity--> graphs
@@ -116,108 +112,21 @@ class GraphPredictor(keras.Model):
         unit_ids = keras.Input((None,), dtype="int32", name="unit_ids")
         padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
         embedded = embedding(unit_ids)
-        networks, affinities, graphs = {}, {}, {}
-        for direction in DIRECTIONS:
-            networks[direction] = MaskedKeyQueryCNN(
-                embedding_dim,
-                kernel_size,
-                num_convolutions,
-                direction,
-                normalization=normalization,
-                dropout=dropout,
-                dtype=policy,
-                name=f"{direction}_network",
-            )
-            affinities[direction] = self.make_affinity(
-                direction=direction,
-                num_graph_layers=num_graph_layers,
-                num_heads=num_heads,
-                key_dim=key_dim or max(1, embedding_dim // num_heads),
-                threshold=threshold,
-                use_bias=use_bias,
-                top_k=top_k,
-                dtype=policy,
-                name=f"{direction}_affinity",
-            )
-            keys, queries = networks[direction](embedded, mask=padding_mask)
-            graphs[direction] = affinities[direction](
-                keys, queries, keys_mask=padding_mask, queries_mask=padding_mask
-            )
+        shared = {
+            name: value
+            for name, value in config.items()
+            if name not in ("vocabulary_size", "embedding_dim")
+        }
+        graphs = self.directed_graphs(
+            embedded, padding_mask, filters=embedding_dim, **shared, dtype=policy
+        )
         super().__init__(
-            inputs={"unit_ids": unit_ids, "padding_mask": padding_mask},
-            outputs=graphs,
+            {"unit_ids": unit_ids, "padding_mask": padding_mask},
+            graphs,
+            config,
+            policy,
             **kwargs,
         )
-        self._config = config
-        self._policy = policy
         self.embedding = embedding
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
-        self.num_graph_layers = num_graph_layers
-        self.num_heads = num_heads
-
-    def make_affinity(self, **arguments):
-        """Make the layer that turns keys and queries into graphs.
-
-        Args:
-            **arguments: those of `SquaredReLUAffinity`.
-
-        Returns:
-            A layer, called as `SquaredReLUAffinity` is.
-        """
-        return SquaredReLUAffinity(**arguments)
-
-    def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
-        """Writes the predictor as a preset folder, whole or not at all.
-
-        Args:
-            directory: path of the folder; made where it is missing.
-            vocabulary: the `glomo_keras.data.Vocabulary` of the unit ids, or the path
-                of its file, or `None` for units that are no words.
-            training: dict that JSON can hold: what was trained on, and how.
-            card: string, the model card in Markdown. `None` keeps the one that is
-                there, or writes one from the rest.
-
-        Returns:
-            String, the fingerprint of configuration, weights and vocabulary.
-
-        Raises:
-            ValueError: if the vocabulary and the predictor differ in size.
-        """
-        return save_preset(self, directory, vocabulary, training, card)
-
-    @classmethod
-    def from_preset(cls, name_or_folder):
-        """Loads a preset by its name or folder.
-
-        Args:
-            name_or_folder: path of a folder that `save_to_preset` wrote, or the name
-                of a preset that comes with the library.
-
-        Returns:
-            A `GraphPredictor`.
-
-        Raises:
-            FileNotFoundError: if there is no such preset, or a file of it is missing.
-            ValueError: if a file is damaged or does not fit, or the format is newer.
-            TypeError: if the preset holds another class.
-        """
-        predictor = load_preset(name_or_folder)
-        if not isinstance(predictor, cls):
-            raise TypeError(
-                f"The preset {str(name_or_folder)!r} holds a {type(predictor).__name__}"
-                f", not a {cls.__name__}. Use {type(predictor).__name__}.from_preset."
-            )
-        return predictor
-
-    def get_config(self):
-        return {
-            **self._config,
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self._policy),
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)

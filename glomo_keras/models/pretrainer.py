@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.context_decoder import ContextDecoder
-from glomo_keras.layers.graph_propagation import GraphPropagation
-from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.models.context_pretrainer import ContextPretrainer
+from glomo_keras.models.context_pretrainer import along_graphs
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.counts import graph_counts
@@ -14,7 +14,7 @@ from glomo_keras.ops.visibility import visible_pairs
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class GLoMoPretrainer(keras.Model):
+class GLoMoPretrainer(ContextPretrainer):
     """Trains a graph predictor on unit ids alone.
 
     In each direction the embeddings f^0 of the units travel along the predicted
@@ -93,45 +93,28 @@ class GLoMoPretrainer(keras.Model):
         **kwargs,
     ):
         kwargs.setdefault("dtype", graph_predictor.embedding.dtype_policy)
-        super().__init__(**kwargs)
-        if num_positions is not None and num_positions < 1:
-            raise ValueError(
-                "`num_positions` must be a positive integer or None (every position). "
-                f"Received: num_positions={num_positions}."
-            )
-        num_layers, num_heads = (
-            graph_predictor.num_graph_layers,
-            graph_predictor.num_heads,
-        )
-        if graph_predictor.embedding_dim % num_heads:
+        dim, num_heads = graph_predictor.embedding_dim, graph_predictor.num_heads
+        if dim % num_heads:
             raise ValueError(
                 "`num_heads` of the graph predictor must divide its `embedding_dim`. "
-                f"Received: num_heads={num_heads}, "
-                f"embedding_dim={graph_predictor.embedding_dim}."
+                f"Received: num_heads={num_heads}, embedding_dim={dim}."
             )
-        self.graph_predictor = graph_predictor
+        super().__init__(
+            graph_predictor,
+            dim,
+            update,
+            message,
+            shared_update,
+            num_positions,
+            seed,
+            **kwargs,
+        )
         self.context_length = context_length
-        self.update = update
-        self.message = message
-        self.shared_update = shared_update
         self.num_decoder_layers = num_decoder_layers
         self.first_input = first_input
-        self.num_positions = num_positions
         self.chunk_size = chunk_size
-        self.seed = seed
-        self._position_seed = keras.random.SeedGenerator(seed)
-        self.propagations, self.decoders = {}, {}
-        for direction in DIRECTIONS:
-            self.propagations[direction] = [
-                GraphPropagation(
-                    update,
-                    message,
-                    dtype=self.dtype_policy,
-                    name=f"{direction}_propagation_{layer}",
-                )
-                for layer in range(1 if shared_update else num_layers)
-            ]
-            self.decoders[direction] = ContextDecoder(
+        self.decoders = {
+            direction: ContextDecoder(
                 graph_predictor.embedding,
                 context_length,
                 num_decoder_layers,
@@ -141,25 +124,18 @@ class GLoMoPretrainer(keras.Model):
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
+            for direction in DIRECTIONS
+        }
         self.nats = keras.metrics.Mean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")
             for direction in DIRECTIONS
         }
-        self.shares = {
-            name: keras.metrics.Mean(name=name)
-            for name in ("density", "empty_rows", "one_sender_rows")
-        }
-        self.dead_heads = DeadHeads(len(DIRECTIONS) * num_layers * num_heads)
 
     def build(self, inputs_shape=None):
-        dim = self.graph_predictor.embedding_dim
-        features, unit_ids = (None, None, dim), (None, None)
-        graph = (None, self.graph_predictor.num_heads, None, None)
-        for direction in DIRECTIONS:
-            for propagation in self.propagations[direction]:
-                propagation.build(features, graph)
-            self.decoders[direction].build(features, unit_ids)
+        self.build_propagations()
+        for decoder in self.decoders.values():
+            decoder.build((None, None, self.dim), (None, None))
         self.built = True
 
     def call(self, inputs, training=None):
@@ -167,7 +143,9 @@ class GLoMoPretrainer(keras.Model):
         features = self.feature_predictor(unit_ids, padding_mask, training=training)
         outputs, counts = {}, []
         for direction in DIRECTIONS:
-            positions = self._draw_positions(unit_ids) if training else None
+            positions = None
+            if training:
+                positions = self.draw_positions(ops.shape(unit_ids)[1])
             outputs[direction] = self.decoders[direction](
                 features[direction][-1],
                 unit_ids,
@@ -184,7 +162,7 @@ class GLoMoPretrainer(keras.Model):
             counts.append(ops.stack(list(counted.values()), axis=-1))
         outputs["counts"] = ops.stack(counts, axis=1)
         if loss_scale is None:
-            self.add_loss(self._mean_loss(outputs))
+            self.add_loss(self.mean_loss(outputs))
         return outputs
 
     def feature_predictor(self, unit_ids, padding_mask, training=None):
@@ -208,90 +186,25 @@ class GLoMoPretrainer(keras.Model):
             padding_mask[..., None], embedded, ops.zeros_like(embedded)
         )
         for direction in DIRECTIONS:
-            layers = [embedded]
-            for layer in range(self.graph_predictor.num_graph_layers):
-                propagation = self.propagations[direction][
-                    0 if self.shared_update else layer
-                ]
-                graph = graphs[direction][:, layer]
-                layers.append(
-                    propagation(layers[-1], graph, features_mask=padding_mask)
-                )
-            features[direction] = layers
+            features[direction] = self.propagate(
+                embedded, direction, along_graphs(graphs[direction]), padding_mask
+            )
         return features
 
-    def compute_loss(
-        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
-    ):
-        _, _, loss_scale = _unpack(x)
-        if loss_scale is None:  # the mean that `call` added
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
-        return ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        for direction in DIRECTIONS:
-            nats = -y_pred[direction]
-            valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
-            self.nats.update_state(nats, sample_weight=valid)
-            self.perplexities[direction].update_state(
-                nats[..., 0], sample_weight=valid[..., 0]
-            )
-        # Sums over the batch: (directions, layers, heads, kinds of count)
-        counts = ops.sum(y_pred["counts"], axis=0)
-        active, visible, empty_rows, one_sender_rows, receivers = (
-            counts[..., kind] for kind in range(5)
+    def update_likelihoods(self, direction, nats, valid):
+        self.nats.update_state(nats, sample_weight=valid)
+        self.perplexities[direction].update_state(
+            nats[..., 0], sample_weight=valid[..., 0]
         )
-        for name, part, whole in (
-            ("density", active, visible),
-            ("empty_rows", empty_rows, receivers),
-            ("one_sender_rows", one_sender_rows, receivers),
-        ):
-            part, whole = ops.sum(part), ops.sum(whole)
-            share = part / ops.maximum(whole, 1.0)
-            self.shares[name].update_state(share, sample_weight=whole)
-        self.dead_heads.update_state(ops.reshape(active, (-1,)))
-        return self.get_metrics_result()
 
     def get_config(self):
         return {
             **super().get_config(),
-            "graph_predictor": keras.saving.serialize_keras_object(
-                self.graph_predictor
-            ),
             "context_length": self.context_length,
-            "update": self.update,
-            "message": self.message,
-            "shared_update": self.shared_update,
             "num_decoder_layers": self.num_decoder_layers,
             "first_input": self.first_input,
-            "num_positions": self.num_positions,
             "chunk_size": self.chunk_size,
-            "seed": self.seed,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        graph_predictor = keras.saving.deserialize_keras_object(
-            config["graph_predictor"], custom_objects=custom_objects
-        )
-        return cls(**{**config, "graph_predictor": graph_predictor})
-
-    def _draw_positions(self, unit_ids):
-        if self.num_positions is None:
-            return None
-        length = ops.shape(unit_ids)[1]
-        return keras.random.randint(
-            (self.num_positions,), 0, length, dtype="int32", seed=self._position_seed
-        )
-
-    def _mean_loss(self, outputs):
-        means = []
-        for direction in DIRECTIONS:
-            valid = ops.cast(outputs[f"{direction}_valid"], outputs[direction].dtype)
-            number = ops.maximum(ops.sum(valid), 1.0)
-            means.append(-ops.sum(outputs[direction]) / number)
-        return sum(means) / len(means)
 
 
 def _unpack(inputs):

@@ -13,12 +13,19 @@ from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mixed_messages
+from glomo_keras.ops.pixels import bits_per_dimension
+from glomo_keras.ops.pixels import pixel_log_likelihood
+from glomo_keras.ops.pixels import scale_pixels
+from glomo_keras.ops.raster import raster_units
+from glomo_keras.ops.raster import window_offsets
+from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.visibility import visible_pairs
 from glomo_keras.ops.word_pieces import graphs_over_pieces
 from glomo_keras.ops.word_pieces import graphs_over_words
 from glomo_keras.ops.word_pieces import word_of_piece
 
 __all__ = [
+    "bits_per_dimension",
     "compose_graphs",
     "context_targets",
     "graph_counts",
@@ -30,10 +37,15 @@ __all__ = [
     "mix_graphs",
     "mixed_messages",
     "normalize_rows",
+    "pixel_log_likelihood",
     "propagate",
+    "raster_units",
+    "scale_pixels",
     "squared_relu",
     "squared_relu_affinity",
     "squared_relu_attention",
     "visible_pairs",
+    "window_offsets",
+    "window_targets",
     "word_of_piece",
 ]

@@ -53,8 +53,43 @@ def propagate(features, graph):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 2, the weighted sum.
     """
-    heads, dim = graph.shape[1], features.shape[-1]
-    _, length, _ = ops.shape(features)
-    slices = ops.reshape(features, (-1, length, heads, dim // heads))
-    messages = ops.matmul(graph, ops.transpose(slices, (0, 2, 1, 3)))
-    return ops.reshape(ops.transpose(messages, (0, 2, 1, 3)), (-1, length, dim))
+    return join_heads(ops.matmul(graph, split_heads(features, graph.shape[1])))
+
+
+def split_heads(features, num_heads):
+    """Slices of the features, one a head.
+
+    Args:
+        features: float tensor `(batch, length, dim)`, `dim` a multiple of `num_heads`.
+        num_heads: int.
+
+    Returns:
+        Float tensor `(batch, num_heads, length, dim / num_heads)`.
+
+    Example:
+
+    >>> tuple(split_heads(keras.ops.ones((2, 7, 15)), 3).shape)
+    (2, 3, 7, 5)
+    """
+    length, dim = ops.shape(features)[1], features.shape[-1]
+    slices = ops.reshape(features, (-1, length, num_heads, dim // num_heads))
+    return ops.transpose(slices, (0, 2, 1, 3))
+
+
+def join_heads(slices):
+    """The inverse of `split_heads`.
+
+    Args:
+        slices: float tensor `(batch, num_heads, length, size)`.
+
+    Returns:
+        Float tensor `(batch, length, num_heads * size)`.
+
+    Example:
+
+    >>> tuple(join_heads(keras.ops.ones((2, 3, 7, 5))).shape)
+    (2, 7, 15)
+    """
+    dim = slices.shape[1] * slices.shape[-1]
+    length = ops.shape(slices)[2]
+    return ops.reshape(ops.transpose(slices, (0, 2, 1, 3)), (-1, length, dim))

@@ -9,6 +9,7 @@ from keras import ops
 from weights import affinity_of
 
 from glomo_keras.layers import SquaredReLUAffinity
+from glomo_keras.ops import squared_relu_attention
 
 SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
 MASK = np.arange(7)[None] < np.array([[7], [4]])
@@ -282,3 +283,49 @@ def test_layers_and_heads_differ(random):
     for one in range(6):
         for other in range(one):
             assert np.abs(flat[one] - flat[other]).max() > 0.01
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+def test_projections_give_the_messages_of_the_graphs(random, direction, threshold):
+    affinity = affinity_for(
+        random, direction=direction, threshold=threshold, use_bias=True
+    )
+    keys, queries = inputs_for(random)
+    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    values = random.normal(size=(2, 2, 3, 7, 5)).astype("float32")
+    messages = squared_relu_attention(
+        values=values,
+        direction=direction,
+        keys_mask=MASK,
+        queries_mask=MASK,
+        block_size=3,
+        **affinity.project(keys, queries, MASK, MASK),
+    )
+    expected = ops.convert_to_numpy(ops.matmul(graphs, values))
+    np.testing.assert_allclose(messages, expected, atol=1e-5)
+    assert np.abs(expected).max() > 0.1
+
+
+@pytest.mark.parametrize("arguments", [{"top_k": 2}, {"cls": Softmax}])
+def test_other_rules_have_no_projections(random, arguments):
+    affinity = affinity_for(random, **arguments)
+    with pytest.raises(ValueError, match="`project` needs the squared ReLU"):
+        affinity.project(*inputs_for(random))
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_the_units_of_images_are_their_pixels_in_raster_order(random, direction):
+    affinity = affinity_for(random, direction=direction)
+    keys = random.normal(size=(2, 3, 5, 11)).astype("float32")
+    queries = random.normal(size=(2, 3, 5, 13)).astype("float32")
+    mask = random.random(size=(2, 3, 5)) < 0.8
+    found = affinity(keys, queries, keys_mask=mask, queries_mask=mask)
+    sequences = [x.reshape(2, 15, *x.shape[3:]) for x in (keys, queries, mask)]
+    expected = affinity(
+        *sequences[:2], keys_mask=sequences[2], queries_mask=sequences[2]
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert affinity.compute_output_shape(keys.shape, queries.shape) == found.shape
+    shape = affinity.compute_output_shape((None, None, 5, 11), (None, None, 5, 13))
+    assert shape == (None, 2, 3, None, None)

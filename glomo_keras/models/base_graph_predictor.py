@@ -1,0 +1,155 @@
+"""What the graph predictors of text and of images share."""
+
+import keras
+
+from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
+from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
+from glomo_keras.models.presets import load_preset
+from glomo_keras.models.presets import save_preset
+from glomo_keras.ops.visibility import DIRECTIONS
+
+
+class BaseGraphPredictor(keras.Model):
+    """A functional model from units to the graphs of both directions.
+
+    A subclass makes its inputs and features, calls `directed_graphs`, and gives the
+    result and its own arguments to `__init__`.
+
+    Args:
+        inputs: inputs of the functional model.
+        outputs: dict of `forward` and `backward`, graphs.
+        config: dict, the arguments that make the model anew.
+        dtype: dtype policy.
+        **kwargs: `keras.Model` arguments (`name`).
+    """
+
+    def __init__(self, inputs, outputs, config, dtype, **kwargs):
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        self._config = config
+        self._policy = dtype
+        self.num_graph_layers = config["num_graph_layers"]
+        self.num_heads = config["num_heads"]
+
+    def directed_graphs(
+        self,
+        features,
+        mask=None,
+        *,
+        filters,
+        num_graph_layers,
+        num_heads,
+        key_dim,
+        num_convolutions,
+        kernel_size,
+        normalization,
+        threshold,
+        use_bias,
+        top_k,
+        dropout,
+        dtype,
+    ):
+        """Graphs of features, by a network and an affinity for each direction.
+
+        Args:
+            features: float tensor `(batch, length, dim)` or of an image.
+            mask: bool tensor, `True` at real units, or `None`.
+            filters: int, channels of the convolutions.
+            num_graph_layers: int, and so on: see `GraphPredictor`.
+
+        Returns:
+            Dict of `forward` and `backward`, graphs.
+        """
+        graphs = {}
+        for direction in DIRECTIONS:
+            network = MaskedKeyQueryCNN(
+                filters,
+                kernel_size,
+                num_convolutions,
+                direction,
+                normalization=normalization,
+                dropout=dropout,
+                dtype=dtype,
+                name=f"{direction}_network",
+            )
+            affinity = self.make_affinity(
+                direction=direction,
+                num_graph_layers=num_graph_layers,
+                num_heads=num_heads,
+                key_dim=key_dim or max(1, filters // num_heads),
+                threshold=threshold,
+                use_bias=use_bias,
+                top_k=top_k,
+                dtype=dtype,
+                name=f"{direction}_affinity",
+            )
+            keys, queries = network(features, mask=mask)
+            graphs[direction] = affinity(
+                keys, queries, keys_mask=mask, queries_mask=mask
+            )
+        return graphs
+
+    def make_affinity(self, **arguments):
+        """Make the layer that turns keys and queries into graphs.
+
+        Args:
+            **arguments: those of `SquaredReLUAffinity`.
+
+        Returns:
+            A layer, called as `SquaredReLUAffinity` is.
+        """
+        return SquaredReLUAffinity(**arguments)
+
+    def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
+        """Writes the predictor as a preset folder, whole or not at all.
+
+        Args:
+            directory: path of the folder; made where it is missing.
+            vocabulary: the `glomo_keras.data.Vocabulary` of the unit ids, or the path
+                of its file, or `None` for units that are no words.
+            training: dict that JSON can hold: what was trained on, and how.
+            card: string, the model card in Markdown. `None` keeps one that somebody
+                wrote, or writes one from the rest.
+
+        Returns:
+            String, the fingerprint of configuration, weights and vocabulary.
+
+        Raises:
+            ValueError: if the vocabulary and the predictor differ in size.
+        """
+        return save_preset(self, directory, vocabulary, training, card)
+
+    @classmethod
+    def from_preset(cls, name_or_folder):
+        """Loads a preset by its name or folder.
+
+        Args:
+            name_or_folder: path of a folder that `save_to_preset` wrote, or the name
+                of a preset that comes with the library.
+
+        Returns:
+            A predictor of this class.
+
+        Raises:
+            FileNotFoundError: if there is no such preset, or a file of it is missing.
+            ValueError: if a file is damaged or does not fit, or the format is newer.
+            TypeError: if the preset holds another class.
+        """
+        predictor = load_preset(name_or_folder)
+        if not isinstance(predictor, cls):
+            raise TypeError(
+                f"The preset {str(name_or_folder)!r} holds a {type(predictor).__name__}"
+                f", not a {cls.__name__}. Use {type(predictor).__name__}.from_preset."
+            )
+        return predictor
+
+    def get_config(self):
+        return {
+            **self._config,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self._policy),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)

@@ -1,0 +1,195 @@
+"""What the pretraining of text and of images share: features along predicted graphs."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.graph_propagation import GraphPropagation
+from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.ops.composition import propagate
+from glomo_keras.ops.visibility import DIRECTIONS
+
+_SHARES = ("density", "empty_rows", "one_sender_rows")
+
+
+def along_graphs(graphs):
+    """Messages along graphs, for `ContextPretrainer.propagate`.
+
+    Args:
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+
+    Returns:
+        Function of a layer's number.
+    """
+
+    def messages_of(layer):
+        return lambda values: propagate(values, graphs[:, layer])
+
+    return messages_of
+
+
+class ContextPretrainer(keras.Model):
+    """Features that travel along predicted graphs, and the loss of their decoders.
+
+    A subclass makes the decoders, and its `call` returns, for each direction,
+    log-likelihoods `<direction>` and `<direction>_valid`, both `(batch, num_positions,
+    steps)`, and `counts` `(batch, 2, num_graph_layers, num_heads, 5)`.
+
+    Args:
+        graph_predictor: what is trained.
+        dim: int, size of the features.
+        update: `"gru"` or `"residual"`, see `GraphPropagation`.
+        message: `"plain"` or `"product_concat"`, see `GraphPropagation`.
+        shared_update: bool, whether the graph layers of a direction share one update.
+        num_positions: int or None, positions drawn in a training step.
+        seed: int or None, seed of the positions.
+        **kwargs: `keras.Model` arguments.
+    """
+
+    def __init__(
+        self,
+        graph_predictor,
+        dim,
+        update="gru",
+        message="plain",
+        shared_update=True,
+        num_positions=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_positions is not None and num_positions < 1:
+            raise ValueError(
+                "`num_positions` must be a positive integer or None (every position). "
+                f"Received: num_positions={num_positions}."
+            )
+        self.graph_predictor = graph_predictor
+        self.dim = dim
+        self.update = update
+        self.message = message
+        self.shared_update = shared_update
+        self.num_positions = num_positions
+        self.seed = seed
+        self._position_seed = keras.random.SeedGenerator(seed)
+        num_layers = graph_predictor.num_graph_layers
+        self.propagations = {
+            direction: [
+                GraphPropagation(
+                    update,
+                    message,
+                    dtype=self.dtype_policy,
+                    name=f"{direction}_propagation_{layer}",
+                )
+                for layer in range(1 if shared_update else num_layers)
+            ]
+            for direction in DIRECTIONS
+        }
+        self.shares = {name: keras.metrics.Mean(name=name) for name in _SHARES}
+        self.dead_heads = DeadHeads(
+            len(DIRECTIONS) * num_layers * graph_predictor.num_heads
+        )
+
+    def build_propagations(self):
+        """Builds the updates of all directions and layers."""
+        features = (None, None, self.dim)
+        graph = (None, self.graph_predictor.num_heads, None, None)
+        for direction in DIRECTIONS:
+            for propagation in self.propagations[direction]:
+                propagation.build(features, graph)
+
+    def propagate(self, first, direction, messages_of, mask=None):
+        """Features of every graph layer, f^0 ... f^L.
+
+        Args:
+            first: float tensor `(batch, length, dim)`, f^0.
+            direction: `"forward"` or `"backward"`.
+            messages_of: function of a layer's number that returns the function from
+                values to messages of `GraphPropagation.step`.
+            mask: bool tensor `(batch, length)`, or `None`.
+
+        Returns:
+            List of float tensors `(batch, length, dim)`.
+        """
+        layers = [first]
+        for layer in range(self.graph_predictor.num_graph_layers):
+            propagation = self.propagations[direction][
+                0 if self.shared_update else layer
+            ]
+            layers.append(propagation.step(layers[-1], messages_of(layer), mask))
+        return layers
+
+    def draw_positions(self, length):
+        """Positions of a training step, `(num_positions,)`, or `None` for all."""
+        if self.num_positions is None:
+            return None
+        return keras.random.randint(
+            (self.num_positions,), 0, length, dtype="int32", seed=self._position_seed
+        )
+
+    def mean_loss(self, outputs):
+        """Mean of -log p over valid pairs, and over the directions."""
+        means = []
+        for direction in DIRECTIONS:
+            valid = ops.cast(outputs[f"{direction}_valid"], outputs[direction].dtype)
+            number = ops.maximum(ops.sum(valid), 1.0)
+            means.append(-ops.sum(outputs[direction]) / number)
+        return sum(means) / len(means)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        loss_scale = x.get("loss_scale") if isinstance(x, dict) else None
+        if loss_scale is None:  # the mean that `call` added
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
+        return ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        for direction in DIRECTIONS:
+            nats = -y_pred[direction]
+            valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
+            self.update_likelihoods(direction, nats, valid)
+        # Sums over the batch: (directions, layers, heads, kinds of count)
+        counts = ops.sum(y_pred["counts"], axis=0)
+        active, visible, empty_rows, one_sender_rows, receivers = (
+            counts[..., kind] for kind in range(5)
+        )
+        for name, part, whole in (
+            ("density", active, visible),
+            ("empty_rows", empty_rows, receivers),
+            ("one_sender_rows", one_sender_rows, receivers),
+        ):
+            part, whole = ops.sum(part), ops.sum(whole)
+            share = part / ops.maximum(whole, 1.0)
+            self.shares[name].update_state(share, sample_weight=whole)
+        self.dead_heads.update_state(ops.reshape(active, (-1,)))
+        return self.get_metrics_result()
+
+    def update_likelihoods(self, direction, nats, valid):
+        """Updates the metrics of likelihood; for subclasses.
+
+        Args:
+            direction: `"forward"` or `"backward"`.
+            nats: float tensor `(batch, num_positions, steps)`, -log p.
+            valid: float tensor of the same shape, 1 where a pair counts.
+        """
+        raise NotImplementedError
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "graph_predictor": keras.saving.serialize_keras_object(
+                self.graph_predictor
+            ),
+            "update": self.update,
+            "message": self.message,
+            "shared_update": self.shared_update,
+            "num_positions": self.num_positions,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        graph_predictor = keras.saving.deserialize_keras_object(
+            config["graph_predictor"], custom_objects=custom_objects
+        )
+        return cls(**{**config, "graph_predictor": graph_predictor})

@@ -1,0 +1,147 @@
+"""The network that maps the pixels of an image to relational graphs."""
+
+import keras
+
+from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
+from glomo_keras.ops.pixels import scale_pixels
+from glomo_keras.ops.visibility import DIRECTIONS
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class ScalePixels(keras.layers.Layer):
+    """Pixels of 0 to 255 as numbers from -1 to 1, whatever the dtype policy.
+
+    Args:
+        **kwargs: `keras.layers.Layer` arguments.
+
+    Call arguments:
+        pixels: tensor of any dtype.
+
+    Returns:
+        Float tensor of the same shape in the compute dtype.
+
+    Example:
+
+    >>> ScalePixels()(keras.ops.array([0, 255], "uint8")).shape == (2,)
+    True
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # bfloat16 has no 255 and 254
+
+    def call(self, pixels):
+        return keras.ops.cast(scale_pixels(pixels), self.compute_dtype)
+
+    def compute_output_spec(self, pixels):
+        return keras.KerasTensor(pixels.shape, dtype=self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class ImageGraphPredictor(BaseGraphPredictor):
+    """Relational graphs over the pixels of images: no embeddings, no labels.
+
+        pixels --MaskedKeyQueryCNN--> --SquaredReLUAffinity--> graphs
+
+    with separate networks for the two directions of the raster order. The size of
+    images is free.
+
+    A graph of `height * width` units has their square of weights: 1,024 pixels and 24
+    heads are 100 MB an image and direction. `project` gives what
+    `glomo_keras.ops.squared_relu_attention` needs in their place.
+
+    Args:
+        filters: int, channels of the convolutions.
+        num_graph_layers: int, number of graph layers.
+        num_heads: int, heads of each graph layer.
+        key_dim: int or None, size of a head's keys. `None` means
+            `filters // num_heads`.
+        num_convolutions: int, convolutions in each of the key and query networks.
+        kernel_size: int, odd, rows and columns that a convolution spans.
+        normalization: `"layer"`, `"batch"` or `None`, in the convolutions.
+        threshold: `"mean"`, `"scalar"`, `"query"` or `None`, of the scores.
+        use_bias: bool, whether the key and query projections have biases.
+        top_k: int or None, largest activations that a row keeps.
+        dropout: float in [0, 1), in the convolutions.
+        channels: int, of the images.
+        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+
+    Call arguments:
+        images: tensor `(batch, height, width, channels)` of levels, 0 to 255, of any
+            dtype.
+
+    Returns:
+        Dict of `forward` and `backward`, float tensors `(batch, num_graph_layers,
+        num_heads, height * width, height * width)`, receivers in rows, pixels in
+        raster order.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> predictor = ImageGraphPredictor(filters=16, num_graph_layers=1)
+    >>> images = np.zeros((2, 5, 7, 3), "uint8")
+    >>> tuple(predictor(images)["forward"].shape)
+    (2, 1, 8, 35, 35)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
+    """
+
+    def __init__(
+        self,
+        filters=64,
+        num_graph_layers=3,
+        num_heads=8,
+        key_dim=None,
+        num_convolutions=4,
+        kernel_size=3,
+        normalization="layer",
+        threshold="mean",
+        use_bias=False,
+        top_k=None,
+        dropout=0.0,
+        channels=3,
+        dtype=None,
+        **kwargs,
+    ):
+        config = {
+            "filters": filters,
+            "num_graph_layers": num_graph_layers,
+            "num_heads": num_heads,
+            "key_dim": key_dim,
+            "num_convolutions": num_convolutions,
+            "kernel_size": kernel_size,
+            "normalization": normalization,
+            "threshold": threshold,
+            "use_bias": use_bias,
+            "top_k": top_k,
+            "dropout": dropout,
+        }
+        policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+        images = keras.Input((None, None, channels), dtype="uint8", name="images")
+        pixels = ScalePixels(dtype=policy, name="pixels")(images)
+        graphs = self.directed_graphs(pixels, **config, dtype=policy)
+        super().__init__(
+            images, graphs, {**config, "channels": channels}, policy, **kwargs
+        )
+        self.filters = filters
+        self.channels = channels
+
+    def project(self, images, training=None):
+        """What the graphs are computed from; see `SquaredReLUAffinity.project`.
+
+        Args:
+            images: as in the call.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Dict of `forward` and `backward`, dicts of `keys`, `queries`, `threshold`
+            and `tolerance`, float tensors of all graph layers and heads.
+        """
+        pixels = self.get_layer("pixels")(images)
+        factors = {}
+        for direction in DIRECTIONS:
+            network = self.get_layer(f"{direction}_network")
+            affinity = self.get_layer(f"{direction}_affinity")
+            factors[direction] = affinity.project(*network(pixels, training=training))
+        return factors

@@ -1,0 +1,238 @@
+"""Unsupervised pretraining of an image graph predictor: context prediction in 2-D."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.image_context_decoder import ImageContextDecoder
+from glomo_keras.models.context_pretrainer import ContextPretrainer
+from glomo_keras.models.context_pretrainer import along_graphs
+from glomo_keras.models.image_graph_predictor import ScalePixels
+from glomo_keras.ops.attention import squared_relu_attention
+from glomo_keras.ops.composition import join_heads
+from glomo_keras.ops.composition import split_heads
+from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.pixels import bits_per_dimension
+from glomo_keras.ops.raster import raster_units
+from glomo_keras.ops.raster import window_targets
+from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.ops.visibility import visible_pairs
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class ImageGLoMoPretrainer(ContextPretrainer):
+    """Trains an image graph predictor on images alone.
+
+    In each direction the pixels x, as features f^0 = W x, travel along the predicted
+    graphs, f^l = update(f^(l-1), G^l) for l = 1 ... L, and a decoder predicts from f^L
+    of every pixel the pixels of its context window. The loss is
+
+        mean over the directions of
+            mean over valid (pixel, cell) pairs of -log p    (nats a pixel)
+
+    After training `pretrainer.graph_predictor` is what is kept.
+
+    Metrics: `bits` (bits per dimension, of all cells), `forward_bits` and
+    `backward_bits` (of the first cell), and those of the graphs: `density`,
+    `empty_rows`, `one_sender_rows`, `dead_heads`, see `GLoMoPretrainer`.
+
+    With `block_size` messages are computed in blocks of receivers and no graph is held:
+    for a batch of 32 images of 32 x 32 the difference is one of gigabytes. The metrics
+    of the graphs are then those of the first image of a batch.
+
+    Args:
+        graph_predictor: `ImageGraphPredictor`, what is trained.
+        dim: int or None, size of the features. `None` means the filters of the
+            predictor.
+        context_window: pair of ints, rows and columns that are predicted.
+        update: `"gru"` or `"residual"`, see `GraphPropagation`.
+        message: `"plain"` or `"product_concat"`, see `GraphPropagation`.
+        shared_update: bool, whether the graph layers of a direction share one update.
+        num_decoder_layers: int, GRU layers of a decoder.
+        num_logistics: int, components of the likelihood of a channel.
+        num_positions: int or None. In training, pixels drawn each step, with
+            replacement and the same for all images. `None` means every pixel.
+            Evaluation always takes every pixel.
+        block_size: int or None, receivers of a block. `None` holds the graphs.
+        seed: int or None, seed of the positions.
+        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+
+    Call arguments:
+        inputs: tensor `(batch, height, width, channels)` of levels, 0 to 255, of a
+            known size.
+        training: bool, whether to draw positions and apply dropout.
+
+    Returns:
+        Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
+        num_positions, cells)` in nats a pixel and `<direction>_valid`: bool tensor of
+        the same shape; and `counts`: float tensor `(batch or 1, 2, num_graph_layers,
+        num_heads, 5)` of what `glomo_keras.ops.graph_counts` counts.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> predictor = glomo_keras.models.ImageGraphPredictor(filters=16)
+    >>> pretrainer = ImageGLoMoPretrainer(predictor)
+    >>> pretrainer.compile("adam")
+    >>> history = pretrainer.fit(np.zeros((2, 5, 7, 3), "uint8"), verbose=0)
+    >>> sorted(history.history)[:3]
+    ['backward_bits', 'bits', 'dead_heads']
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), sections 2.2 and 3.5.
+    """
+
+    def __init__(
+        self,
+        graph_predictor,
+        dim=None,
+        context_window=(3, 3),
+        update="gru",
+        message="plain",
+        shared_update=True,
+        num_decoder_layers=1,
+        num_logistics=5,
+        num_positions=None,
+        block_size=None,
+        seed=None,
+        **kwargs,
+    ):
+        dim = dim or graph_predictor.filters
+        if dim % graph_predictor.num_heads:
+            raise ValueError(
+                "`num_heads` of the graph predictor must divide `dim`. Received: "
+                f"num_heads={graph_predictor.num_heads}, dim={dim}."
+            )
+        super().__init__(
+            graph_predictor,
+            dim,
+            update,
+            message,
+            shared_update,
+            num_positions,
+            seed,
+            **kwargs,
+        )
+        self.context_window = tuple(context_window)
+        self.num_decoder_layers = num_decoder_layers
+        self.num_logistics = num_logistics
+        self.block_size = block_size
+        self.scaling = ScalePixels(dtype=self.dtype_policy, name="scaling")
+        self.embedding = keras.layers.Dense(
+            dim, dtype=self.dtype_policy, name="embedding"
+        )
+        self.decoders = {
+            direction: ImageContextDecoder(
+                self.context_window,
+                num_decoder_layers,
+                direction,
+                num_logistics,
+                dtype=self.dtype_policy,
+                name=f"{direction}_decoder",
+            )
+            for direction in DIRECTIONS
+        }
+        self.bits = keras.metrics.Mean(name="bits")
+        self.first_bits = {
+            direction: keras.metrics.Mean(name=f"{direction}_bits")
+            for direction in DIRECTIONS
+        }
+
+    def build(self, images_shape):
+        self.build_propagations()
+        self.embedding.build((None, None, images_shape[-1]))
+        for decoder in self.decoders.values():
+            decoder.build((None, None, self.dim), images_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        features = self.feature_predictor(inputs, training=training)
+        length = inputs.shape[1] * inputs.shape[2]
+        outputs, counts = {}, []
+        for direction in DIRECTIONS:
+            positions = self.draw_positions(length) if training else None
+            values = self.decoders[direction](
+                features[direction][-1], inputs, positions=positions
+            )
+            _, valid = window_targets(
+                inputs, positions, self.context_window, direction
+            )
+            outputs[direction] = values
+            outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
+            counted = graph_counts(
+                features["graphs"][direction], visible_pairs(length, direction)
+            )
+            counts.append(ops.stack(list(counted.values()), axis=-1))
+        outputs["counts"] = ops.stack(counts, axis=1)
+        self.add_loss(self.mean_loss(outputs))
+        return outputs
+
+    def feature_predictor(self, images, training=None):
+        """Features of every graph layer, and graphs that they travelled along.
+
+        Args:
+            images: tensor `(batch, height, width, channels)` of levels.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
+            `(batch, height * width, dim)`, and of `graphs`, what the graph predictor
+            returns; with `block_size` for the first image alone.
+        """
+        pixels, _ = raster_units(self.scaling(images))
+        first = self.embedding(pixels)
+        if self.block_size is None:
+            graphs = self.graph_predictor(images, training=training)
+            along = {d: along_graphs(graphs[d]) for d in DIRECTIONS}
+        else:
+            graphs = self.graph_predictor(images[:1], training=False)
+            graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
+            factors = self.graph_predictor.project(images, training=training)
+            along = {
+                d: _in_blocks(factors[d], d, self.block_size) for d in DIRECTIONS
+            }
+        features = {
+            direction: self.propagate(first, direction, along[direction])
+            for direction in DIRECTIONS
+        }
+        return {**features, "graphs": graphs}
+
+    def update_likelihoods(self, direction, nats, valid):
+        bits = bits_per_dimension(nats, self.graph_predictor.channels)
+        self.bits.update_state(bits, sample_weight=valid)
+        self.first_bits[direction].update_state(
+            bits[..., 0], sample_weight=valid[..., 0]
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "dim": self.dim,
+            "context_window": self.context_window,
+            "num_decoder_layers": self.num_decoder_layers,
+            "num_logistics": self.num_logistics,
+            "block_size": self.block_size,
+        }
+
+
+def _in_blocks(factors, direction, block_size):
+    def messages_of(layer):
+        of_layer = {name: factor[:, layer] for name, factor in factors.items()}
+
+        def messages(values):
+            num_heads = of_layer["keys"].shape[1]
+            return ops.cast(
+                join_heads(
+                    squared_relu_attention(
+                        values=split_heads(values, num_heads),
+                        direction=direction,
+                        block_size=block_size,
+                        **of_layer,
+                    )
+                ),
+                values.dtype,
+            )
+
+        return messages
+
+    return messages_of

@@ -1,0 +1,114 @@
+"""Images as sequences of units: pixels in raster order, row by row."""
+
+from keras import ops
+
+from glomo_keras.ops.visibility import check_direction
+
+
+def raster_units(features, mask=None):
+    """Pixels of images as the units of a sequence.
+
+        units[b, row * width + column] = features[b, row, column]
+
+    Args:
+        features: float tensor `(batch, height, width, dim)`, or `(batch, length, dim)`,
+            which stays as it is.
+        mask: bool tensor `(batch, height, width)` or `(batch, length)`, or `None`.
+
+    Returns:
+        `(units, mask)`, of shape `(batch, length, dim)` and `(batch, length)`.
+
+    Example:
+
+    >>> units, _ = raster_units(keras.ops.ones((2, 3, 5, 7)))
+    >>> tuple(units.shape)
+    (2, 15, 7)
+    """
+    if len(features.shape) == 3:
+        return features, mask
+    _, height, width, dim = features.shape
+    # Keras knows the length only if nothing else has to be computed.
+    length = -1 if height is None or width is None else height * width
+    batch = ops.shape(features)[0]
+    if mask is not None:
+        mask = ops.reshape(mask, (batch, length))
+    return ops.reshape(features, (batch, length, dim)), mask
+
+
+def window_offsets(context_window=(3, 3), direction="forward"):
+    """Places of the pixels that are predicted from a pixel, relative to it.
+
+    The cells of a block of `context_window` rows and columns whose top left corner is
+    the pixel, itself left out, in raster order; for `"backward"` the mirror image: the
+    block ends at the pixel and is read from its end. For (3, 3):
+
+        forward       backward
+        . 1 2         8 7 6
+        3 4 5         5 4 3
+        6 7 8         2 1 .
+
+    Args:
+        context_window: pair of ints, rows and columns.
+        direction: `"forward"` or `"backward"`.
+
+    Returns:
+        List of pairs of ints, rows down and columns to the right.
+
+    Example:
+
+    >>> window_offsets((2, 2))
+    [(0, 1), (1, 0), (1, 1)]
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
+    """
+    check_direction(direction)
+    rows, columns = context_window
+    sign = 1 if direction == "forward" else -1
+    return [
+        (sign * row, sign * column)
+        for row in range(rows)
+        for column in range(columns)
+        if row or column
+    ]
+
+
+def window_targets(
+    pixels, positions=None, context_window=(3, 3), direction="forward"
+):
+    """Pixels in the context windows of given positions, and which of them exist.
+
+    Args:
+        pixels: tensor `(batch, height, width, channels)`, of a known size.
+        positions: int tensor `(num_positions,)`, pixels in raster order, each in
+            [0, height * width), or `None` for every pixel.
+        context_window: pair of ints, see `window_offsets`.
+        direction: `"forward"` or `"backward"`.
+
+    Returns:
+        `(targets, valid)`: a tensor like `pixels` of shape `(batch, num_positions,
+        cells, channels)`, and a bool tensor `(num_positions, cells)`, `True` at cells
+        inside the image; the others hold some pixel and mean nothing.
+
+    Example:
+
+    >>> pixels = keras.ops.reshape(keras.ops.arange(4), (1, 2, 2, 1))
+    >>> targets, valid = window_targets(pixels, context_window=(2, 2))
+    >>> keras.ops.convert_to_numpy(targets)[0, 0, :, 0].tolist()
+    [1, 2, 3]
+    >>> keras.ops.convert_to_numpy(valid).astype(int).tolist()
+    [[1, 1, 1], [0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
+    """
+    height, width, channels = pixels.shape[1:]
+    if positions is None:
+        positions = ops.arange(height * width)
+    positions = ops.cast(positions, "int32")[:, None]
+    offsets = window_offsets(context_window, direction)
+    down = ops.convert_to_tensor([row for row, _ in offsets], dtype="int32")
+    right = ops.convert_to_tensor([column for _, column in offsets], dtype="int32")
+    rows, columns = positions // width + down, positions % width + right
+    valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    places = ops.clip(rows, 0, height - 1) * width + ops.clip(columns, 0, width - 1)
+    units = ops.reshape(pixels, (-1, height * width, channels))
+    return ops.take(units, places, axis=1), valid

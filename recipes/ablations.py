@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.layers import SquaredReLUAffinity
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGraphPredictor
 
 register = keras.saving.register_keras_serializable(package="glomo_recipes")
 
@@ -43,38 +44,56 @@ class EmptyAffinity(SquaredReLUAffinity):
         return ops.zeros_like(scores)
 
 
-@register
-class SoftmaxGraphPredictor(GraphPredictor):
-    """Graph predictor with softmax graphs."""
-
+class _Softmax:
     def make_affinity(self, **arguments):
         # The mean shifts all scores of a row, which a softmax does not see; but so one
         # of them is positive, and none of the exponentials of a row can all vanish.
         return SoftmaxAffinity(**{**arguments, "threshold": "mean"})
 
 
-@register
-class SquareGraphPredictor(GraphPredictor):
-    """Graph predictor with squares in place of squared ReLUs."""
-
+class _Square:
     def make_affinity(self, **arguments):
         return SquareAffinity(**{**arguments, "threshold": None})
 
 
-@register
-class UniformGraphPredictor(GraphPredictor):
-    """Graph predictor whose graphs are uniform over the visible senders."""
-
+class _Uniform:
     def make_affinity(self, **arguments):
         return UniformAffinity(**{**arguments, "threshold": None})
 
 
-@register
-class EmptyGraphPredictor(GraphPredictor):
-    """Graph predictor whose graphs are empty."""
-
+class _Empty:
     def make_affinity(self, **arguments):
         return EmptyAffinity(**{**arguments, "threshold": None})
+
+
+@register
+class SoftmaxGraphPredictor(_Softmax, GraphPredictor):
+    """Graph predictor with softmax graphs."""
+
+
+@register
+class SquareGraphPredictor(_Square, GraphPredictor):
+    """Graph predictor with squares in place of squared ReLUs."""
+
+
+@register
+class UniformGraphPredictor(_Uniform, GraphPredictor):
+    """Graph predictor whose graphs are uniform over the visible senders."""
+
+
+@register
+class EmptyGraphPredictor(_Empty, GraphPredictor):
+    """Graph predictor whose graphs are empty."""
+
+
+@register
+class UniformImageGraphPredictor(_Uniform, ImageGraphPredictor):
+    """Image graph predictor whose graphs are uniform over the visible senders."""
+
+
+@register
+class EmptyImageGraphPredictor(_Empty, ImageGraphPredictor):
+    """Image graph predictor whose graphs are empty."""
 
 
 PREDICTORS = {
@@ -85,13 +104,19 @@ PREDICTORS = {
     "zeros": EmptyGraphPredictor,
 }
 
+IMAGE_PREDICTORS = {
+    "learned": ImageGraphPredictor,
+    "uniform": UniformImageGraphPredictor,
+    "zeros": EmptyImageGraphPredictor,
+}
+
 
 def freeze_unused(predictor):
     """Freeze the networks of a predictor whose graphs do not depend on them.
 
     Without it, Keras warns of weights without gradients. The embeddings still train.
     """
-    if isinstance(predictor, (UniformGraphPredictor, EmptyGraphPredictor)):
+    if isinstance(predictor, (_Uniform, _Empty)):
         for layer in predictor.layers:
-            if layer is not predictor.embedding:
+            if layer is not getattr(predictor, "embedding", None):
                 layer.trainable = False

@@ -17,21 +17,17 @@ goes on with `--resume`. In the output folder:
 """
 
 import argparse
-import json
 import os
-import sys
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import pretraining
 from ablations import PREDICTORS
 from ablations import freeze_unused
-from checkpoints import ResumableCheckpoint
-from checkpoints import write_atomically
 from graph_pictures import GraphPictures
 from memory import keep_freed_memory
-from progress import EpochLine
+from progress import text_likelihoods
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.windows import WindowSequence
@@ -87,9 +83,7 @@ def parse_arguments(arguments=None):
         "(texts of 64 units with known links: use --window 64)",
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
-    add("--output", required=True, type=Path, help="folder of the run")
-    add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
-    add("--prepare-only", action="store_true", help="stop after the arrays are written")
+    pretraining.add_run_options(parser)
     add(
         "--size",
         choices=SIZES,
@@ -108,7 +102,6 @@ def parse_arguments(arguments=None):
         action="store_true",
         help="the choices of the authors' program in place of the paper's text",
     )
-    add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--seed", type=int, default=0, help="of weights, windows and positions")
 
     sizes = parser.add_argument_group("sizes (default: decided by --size)")
@@ -138,36 +131,9 @@ def parse_arguments(arguments=None):
     add("--keep-case", action="store_true", help="look units up as they are written")
     add("--valid-windows", type=int, default=64, help="fixed windows (default: 64)")
 
-    training = parser.add_argument_group("training")
-    add = training.add_argument
-    add("--optimizer", choices=("adam", "sgd"), default="adam")
-    add(
-        "--learning-rate",
-        type=float,
-        help="highest rate (default: 0.003 for adam, 8 for sgd)",
-    )
-    add("--warmup", type=int, default=200, help="steps to it (default: 200)")
-    add("--clip-norm", type=float, help="of all gradients (default: 1, released 0.25)")
-    add(
-        "--patience", type=int, default=3, help="epochs without a new best (default: 3)"
-    )
-    add(
-        "--stop-after",
-        type=int,
-        help="stop after this epoch, the schedule unchanged: for runs of equal steps",
-    )
-    add("--pictures-every", type=int, default=4, help="epochs; 0 draws none")
-    add("--no-jit", action="store_true", help="do not compile with XLA")
+    pretraining.add_training_options(parser)
     options = parser.parse_args(arguments)
-    for name, value in SIZES[options.size].items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    sgd = options.released or options.optimizer == "sgd"
-    options.optimizer = "sgd" if sgd else "adam"
-    options.learning_rate = options.learning_rate or (8.0 if sgd else 0.003)
-    options.clip_norm = options.clip_norm or (0.25 if options.released else 1.0)
-    options.prepared = options.prepared or options.output / "prepared"
-    return options
+    return pretraining.finish_options(options, SIZES, options.released)
 
 
 def prepare(options):
@@ -210,23 +176,7 @@ def build_pretrainer(options, vocabulary_size):
         seed=options.seed,
         **pretrainer_choices,
     )
-    steps = options.epochs * options.steps_per_epoch
-    warmup = min(options.warmup, steps // 5)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.05,
-        warmup_target=options.learning_rate,
-        warmup_steps=warmup,
-    )
-    if options.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            rate, momentum=0.2, global_clipnorm=options.clip_norm
-        )
-    else:
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=options.clip_norm)
-    # Windows have one shape, so that XLA compiles once.
-    pretrainer.compile(optimizer, jit_compile=not options.no_jit)
+    pretraining.compile_pretrainer(pretrainer, options)
     pretrainer.build()
     return pretrainer
 
@@ -238,19 +188,11 @@ def train(options):
     pretrainer = build_pretrainer(options, len(corpus.units))
     predictor = pretrainer.graph_predictor
 
-    settings = listed_settings(options)
-    for place in ("output", "prepared", "resume"):  # nothing that others can use
-        del settings[place]
-
-    def keep(model):
-        model.graph_predictor.save_to_preset(
-            options.output / "preset",
-            options.prepared / "vocabulary.txt",
-            training={"program": "recipes/pretrain_text.py", **settings},
-        )
-
-    checkpoint = ResumableCheckpoint(
-        options.output / "checkpoints", "val_nats", options.patience, on_best=keep
+    checkpoint = pretraining.make_checkpoint(
+        options,
+        "val_nats",
+        "recipes/pretrain_text.py",
+        options.prepared / "vocabulary.txt",
     )
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
     windows = WindowSequence(
@@ -280,50 +222,24 @@ def train(options):
         f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
         f"{units_a_step:,} units. Starting at epoch {first_epoch + 1}."
     )
-    callbacks = [
-        keras.callbacks.CSVLogger(options.output / "log.csv", append=first_epoch > 0),
-        EpochLine(options.epochs),
+    pretraining.fit(
+        pretrainer,
+        windows,  # which shuffles
+        valid,
+        options,
         checkpoint,
-    ]
-    if keras.backend.backend() == "tensorflow":
-        logs = keras.callbacks.TensorBoard(options.output / "logs", write_graph=False)
-        callbacks.insert(1, logs)
-    if options.pictures_every:
-        pictures = GraphPictures(
-            valid[:2, :24], corpus.units, options.output / "pictures"
-        )
-        pictures.every = options.pictures_every
-        callbacks.append(pictures)
-    pretrainer.fit(
-        windows,
-        steps_per_epoch=options.steps_per_epoch,
-        epochs=min(options.epochs, options.stop_after or options.epochs),
-        initial_epoch=first_epoch,
-        validation_data=valid,
-        validation_batch_size=options.batch_size,
-        callbacks=callbacks,
-        shuffle=False,  # `WindowSequence` shuffles
-        verbose=1 if sys.stdout.isatty() else 0,
+        first_epoch,
+        text_likelihoods,
+        GraphPictures(valid[:2, :24], corpus.units, options.output / "pictures"),
     )
     return pretrainer
-
-
-def listed_settings(options):
-    """The options as JSON can hold them."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
 
 
 def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        options.output / "settings.json",
-        lambda path: path.write_text(
-            json.dumps(listed_settings(options), indent=2) + "\n"
-        ),
-    )
+    pretraining.write_settings(options)
     if (options.prepared / "metadata.json").exists():
         print(f"Arrays of {options.prepared} are used.")
     else:

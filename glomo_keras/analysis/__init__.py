@@ -11,6 +11,7 @@ from glomo_keras.analysis.converters import to_scipy
 from glomo_keras.analysis.converters import top_senders
 from glomo_keras.analysis.link_recovery import LinkRecovery
 from glomo_keras.analysis.link_recovery import link_recovery
+from glomo_keras.analysis.pixel_edges import plot_pixel_edges
 from glomo_keras.analysis.plots import plot_graph_grid
 from glomo_keras.analysis.plots import plot_graph_heatmap
 from glomo_keras.analysis.statistics import graph_statistics
@@ -27,6 +28,7 @@ __all__ = [
     "plot_graph_heatmap",
     "plot_graph_statistics",
     "plot_history",
+    "plot_pixel_edges",
     "to_networkx",
     "to_scipy",
     "top_senders",

@@ -1,4 +1,4 @@
-"""Text to windows of unit ids: units, vocabularies, corpora, windows.
+"""Text to windows of unit ids: units, vocabularies, corpora, windows; images.
 
 Names are imported on first use, so that `glomo_keras.data.windows`, `.planted`
 and `.prepared` (NumPy and Keras only) work where TensorFlow is not installed.
@@ -17,6 +17,10 @@ _MODULE_OF = {
     "read_documents": "corpora",
     "docs_documents": "embedded",
     "docs_pages": "embedded",
+    "ImageSet": "images",
+    "read_images": "images",
+    "shrink": "images",
+    "draw_shapes": "shapes",
     "labelled_paragraphs": "labelled",
     "planted_sequences": "planted",
     "prepare_corpus": "prepare",

@@ -1,0 +1,170 @@
+"""Image sets by name or path: arrays of pixels, and labels where there are some."""
+
+import pathlib
+import typing
+
+import numpy as np
+
+from glomo_keras.data.shapes import draw_shapes
+from glomo_keras.data.text_files import find_files
+from glomo_keras.data.tfds_sets import find_builder
+
+_TFDS_SPLITS = {"test": ("test", "validation")}
+
+
+class ImageSet(typing.NamedTuple):
+    """Images of one size.
+
+    Attributes:
+        images: uint8 array `(num_images, height, width, 3)`.
+        labels: int32 array `(num_images,)`, or `None`.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+
+
+def read_images(spec, split="train", size=None, limit=None):
+    """Reads a set of colour images.
+
+    Args:
+        spec: string. `shapes`: drawn squares and discs, for a first try;
+            `tfds:NAME`: a data set of tensorflow-datasets, such as `tfds:cifar10` or
+            `tfds:downsampled_imagenet/32x32`; or a path, here or under `GLOMO_DATA`:
+            an `.npz` file, or a folder with `SPLIT_jpeg.npz` or `SPLIT.npz`. Such a
+            file holds `images`, or JPEG files end to end in `jpeg`, the i-th between
+            `offsets[i]` and `offsets[i + 1]`; and `labels`.
+        split: `"train"` or `"test"`; of a set that has none of that name, its
+            validation part.
+        size: int or None, height and width. Larger images are shrunk by means of whole
+            blocks of pixels, so that it must divide their size.
+        limit: int or None, read no more than the first so many.
+
+    Returns:
+        An `ImageSet`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: for `tfds:` without tensorflow-datasets.
+        ValueError: if a file does not hold images of one size, or `size` does not
+            divide it.
+
+    Example:
+
+    >>> read_images("shapes", size=16, limit=5).images.shape
+    (5, 16, 16, 3)
+    """
+    if spec == "shapes":
+        images, labels = draw_shapes(limit or 1_000, seed=("train", "test").index(split))
+    elif spec.startswith("tfds:"):
+        images, labels = _read_tfds(spec.removeprefix("tfds:"), split, limit)
+    else:
+        images, labels = _read_file(_image_file(spec, split), limit)
+    if size is not None:
+        images = shrink(images, size)
+    return ImageSet(images, None if labels is None else labels.astype("int32"))
+
+
+def shrink(images, size):
+    """Means of blocks of pixels.
+
+    Args:
+        images: uint8 array `(num_images, height, width, channels)`.
+        size: int, height and width of the result.
+
+    Returns:
+        uint8 array `(num_images, size, size, channels)`.
+
+    Example:
+
+    >>> shrink(np.array([[[[0], [1]], [[2], [5]]]], "uint8"), 1).tolist()
+    [[[[2]]]]
+    """
+    count, height, width, channels = images.shape
+    if height % size or width % size:
+        raise ValueError(
+            f"The size of the images must be a multiple of `size`. Received: size="
+            f"{size} for images of {height} x {width}."
+        )
+    if height == width == size:
+        return images
+    blocks = (count, size, height // size, size, width // size, channels)
+    shrunk = np.empty((count, size, size, channels), "uint8")
+    for start in range(0, count, 1_000):  # floats of all images would be large
+        part = images[start : start + 1_000].reshape(-1, *blocks[1:])
+        shrunk[start : start + 1_000] = np.rint(part.mean(axis=(2, 4)))
+    return shrunk
+
+
+def _image_file(spec, split):
+    names = [spec] if spec.endswith(".npz") else []
+    names += [f"{spec}/{split}_jpeg.npz", f"{spec}/{split}.npz"]
+    for name in names:
+        try:
+            return find_files(name)[0]
+        except FileNotFoundError:
+            continue
+    raise FileNotFoundError(
+        f"No images at {spec!r}: none of {names} exists, here or under GLOMO_DATA. "
+        "Give such a path, or let tensorflow-datasets fetch images, for instance "
+        "tfds:cifar10."
+    )
+
+
+def _read_file(path, limit):
+    with np.load(path, allow_pickle=False) as arrays:
+        if not {"images"} <= set(arrays) and not {"jpeg", "offsets"} <= set(arrays):
+            raise ValueError(
+                f"{path} must hold `images`, or `jpeg` and `offsets`. It holds "
+                f"{sorted(arrays)}."
+            )
+        labels = arrays["labels"][:limit] if "labels" in arrays else None
+        if "images" in arrays:
+            images = arrays["images"][:limit]
+        else:
+            images = _decode(arrays["jpeg"], arrays["offsets"], limit, path)
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        raise ValueError(
+            f"{path} must hold uint8 images (count, height, width, 3). Received: "
+            f"{images.dtype} {images.shape}."
+        )
+    return images, labels
+
+
+def _decode(jpeg, offsets, limit, path: pathlib.Path):
+    import tensorflow as tf
+
+    count = len(offsets) - 1 if limit is None else min(limit, len(offsets) - 1)
+    images = []
+    for i in range(count):
+        content = jpeg[offsets[i] : offsets[i + 1]].tobytes()
+        # The default method of TensorFlow is off by up to 5 levels.
+        image = tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
+        images.append(image.numpy())
+    if len({image.shape for image in images}) != 1:
+        raise ValueError(
+            f"{path} must hold images of one size. Received the sizes "
+            f"{sorted({image.shape for image in images})[:5]}."
+        )
+    return np.stack(images)
+
+
+def _read_tfds(name, split, limit):
+    builder = find_builder(name)
+    builder.download_and_prepare()
+    known = builder.info.splits
+    chosen = next((s for s in _TFDS_SPLITS.get(split, (split,)) if s in known), None)
+    if chosen is None:
+        raise ValueError(
+            f"tfds:{name} has no part for {split!r}. It has {sorted(known)}."
+        )
+    import tensorflow_datasets as tfds
+
+    dataset = builder.as_dataset(split=chosen, shuffle_files=False)
+    if limit is not None:
+        dataset = dataset.take(limit)
+    examples = list(tfds.as_numpy(dataset))
+    labels = None
+    if "label" in examples[0]:
+        labels = np.array([example["label"] for example in examples])
+    return np.stack([example["image"] for example in examples]), labels

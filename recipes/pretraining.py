@@ -1,0 +1,145 @@
+"""What the pretraining recipes of text and of images share: options, optimizer, fit."""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+from checkpoints import ResumableCheckpoint
+from checkpoints import write_atomically
+from progress import EpochLine
+
+
+def add_run_options(parser):
+    """Where a run goes, and how it goes on."""
+    add = parser.add_argument
+    add("--output", required=True, type=Path, help="folder of the run")
+    add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
+    add("--prepare-only", action="store_true", help="stop after the arrays are written")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def add_training_options(parser):
+    """Optimizer, early stopping, pictures."""
+    add = parser.add_argument_group("training").add_argument
+    add("--optimizer", choices=("adam", "sgd"), default="adam")
+    add(
+        "--learning-rate",
+        type=float,
+        help="highest rate (default: 0.003 for adam, 8 for sgd)",
+    )
+    add("--warmup", type=int, default=200, help="steps to it (default: 200)")
+    add("--clip-norm", type=float, help="of all gradients (default: 1, released 0.25)")
+    add(
+        "--patience", type=int, default=3, help="epochs without a new best (default: 3)"
+    )
+    add(
+        "--stop-after",
+        type=int,
+        help="stop after this epoch, the schedule unchanged: for runs of equal steps",
+    )
+    add("--pictures-every", type=int, default=4, help="epochs; 0 draws none")
+    add("--no-jit", action="store_true", help="do not compile with XLA")
+
+
+def finish_options(options, sizes, released=False):
+    """Fill in what a size and the other options decide."""
+    for name, value in sizes[options.size].items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    sgd = released or options.optimizer == "sgd"
+    options.optimizer = "sgd" if sgd else "adam"
+    options.learning_rate = options.learning_rate or (8.0 if sgd else 0.003)
+    options.clip_norm = options.clip_norm or (0.25 if released else 1.0)
+    options.prepared = options.prepared or options.output / "prepared"
+    return options
+
+
+def listed_settings(options):
+    """The options as JSON can hold them."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+
+
+def write_settings(options):
+    """Make the folder of the run, with its settings."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(listed_settings(options), indent=2) + "\n"
+    write_atomically(
+        options.output / "settings.json", lambda path: path.write_text(text)
+    )
+
+
+def compile_pretrainer(pretrainer, options):
+    """Compile with a rate that rises to its highest and falls along a cosine."""
+    steps = options.epochs * options.steps_per_epoch
+    warmup = min(options.warmup, steps // 5)
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=max(1, steps - warmup),
+        alpha=0.05,
+        warmup_target=options.learning_rate,
+        warmup_steps=warmup,
+    )
+    if options.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            rate, momentum=0.2, global_clipnorm=options.clip_norm
+        )
+    else:
+        optimizer = keras.optimizers.Adam(rate, global_clipnorm=options.clip_norm)
+    # Batches have one shape, so that XLA compiles once.
+    pretrainer.compile(optimizer, jit_compile=not options.no_jit)
+
+
+def make_checkpoint(options, monitor, program, vocabulary=None):
+    """The callback that keeps the run's state, and the preset of its best epoch."""
+    settings = listed_settings(options)
+    for place in ("output", "prepared", "resume"):  # nothing that others can use
+        del settings[place]
+
+    def keep(model):
+        model.graph_predictor.save_to_preset(
+            options.output / "preset",
+            vocabulary,
+            training={"program": program, **settings},
+        )
+
+    return ResumableCheckpoint(
+        options.output / "checkpoints", monitor, options.patience, on_best=keep
+    )
+
+
+def fit(pretrainer, batches, valid, options, checkpoint, first_epoch, likelihoods, pictures):
+    """Train, with a line an epoch, logs, checkpoints and pictures.
+
+    Args:
+        pretrainer: a compiled model.
+        batches: `keras.utils.PyDataset`, or any input of `fit` that shuffles itself.
+        valid: array, for validation.
+        options: those of the recipe.
+        checkpoint: callback of `make_checkpoint`, restored.
+        first_epoch: int, epochs that are finished.
+        likelihoods: function of the logs, for the line of an epoch.
+        pictures: callback that draws every `every` epochs, or `None`.
+    """
+    callbacks = [
+        keras.callbacks.CSVLogger(options.output / "log.csv", append=first_epoch > 0),
+        EpochLine(options.epochs, likelihoods),
+        checkpoint,
+    ]
+    if keras.backend.backend() == "tensorflow":
+        logs = keras.callbacks.TensorBoard(options.output / "logs", write_graph=False)
+        callbacks.insert(1, logs)
+    if options.pictures_every:
+        pictures.every = options.pictures_every
+        callbacks.append(pictures)
+    pretrainer.fit(
+        batches,
+        steps_per_epoch=options.steps_per_epoch,
+        epochs=min(options.epochs, options.stop_after or options.epochs),
+        initial_epoch=first_epoch,
+        validation_data=valid,
+        validation_batch_size=options.batch_size,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 0,
+    )

@@ -323,6 +323,75 @@ def pretraining_loss(log_likelihoods, valid):
 
 
 # Transfer
+# Images
+def scaled(levels):
+    return np.asarray(levels, float) / 255 * 2 - 1
+
+
+def window_cells(rows, columns, direction):
+    """Cells of a context window: rows down and columns to the right, in order."""
+    cells = []
+    for row in range(rows):
+        for column in range(columns):
+            if (row, column) != (0, 0):
+                cells.append((row, column))
+    if direction == "backward":
+        cells = [(-row, -column) for row, column in cells]
+    return cells
+
+
+def level_probability(parameters, level):
+    """Of one channel: `parameters` are rows of weight logit, mean, log scale."""
+    logits, means, log_scales = np.asarray(parameters, float).T
+    weights = np.exp(logits - logits.max())
+    weights /= weights.sum()
+    scales = np.exp(np.maximum(log_scales, -7.0))
+    total = 0.0
+    for weight, mean, scale in zip(weights, means, scales, strict=True):
+        upper = 1.0 if level == 255 else sigmoid((scaled(level) + 1 / 255 - mean) / scale)
+        lower = 0.0 if level == 0 else sigmoid((scaled(level) - 1 / 255 - mean) / scale)
+        total += weight * (upper - lower)
+    return total
+
+
+def window_log_likelihoods(
+    features, pixels, cells_of_gru, reading, prediction, window, direction
+):
+    """Sums over channels of log p, `(batch, pixels, cells)`, 0 outside of the image.
+
+    `features` `(batch, height * width, dim)`; `reading` and `prediction` are kernels
+    and biases.
+    """
+    batch, height, width, channels = pixels.shape
+    cells = window_cells(*window, direction)
+    values = np.zeros((batch, height * width, len(cells)))
+    valid = np.zeros((height * width, len(cells)), bool)
+    for b, i, j in np.ndindex(batch, height, width):
+        states = [features[b, i * width + j]] * len(cells_of_gru)
+        previous = (i, j)
+        for number, (down, right) in enumerate(cells):
+            # A cell outside was read as some pixel: what follows it is conditioned on
+            # the nearest pixel of the image.
+            hidden = scaled(pixels[b, previous[0], previous[1]]) @ reading[0] + reading[1]
+            for layer, cell in enumerate(cells_of_gru):
+                states[layer] = gru_cell(hidden, states[layer], *cell)
+                hidden = states[layer]
+            row, column = i + down, j + right
+            previous = (
+                min(max(row, 0), height - 1),
+                min(max(column, 0), width - 1),
+            )
+            if (row, column) != previous:
+                continue
+            parameters = (hidden @ prediction[0] + prediction[1]).reshape(channels, -1, 3)
+            valid[i * width + j, number] = True
+            values[b, i * width + j, number] = sum(
+                np.log(level_probability(parameters[c], pixels[b, row, column, c]))
+                for c in range(channels)
+            )
+    return values, valid
+
+
 def mixture_terms(graphs, composed):
     """`G^1..G^L`, then `Lambda^2..Lambda^L`: `(batch, terms, heads, n, n)`."""
     if not composed:

@@ -11,6 +11,55 @@ from weights import stack_of
 DIRECTIONS = ("forward", "backward")
 
 
+def image_graphs_of(predictor, images):
+    """What an ImageGraphPredictor returns."""
+    batch, height, width, _ = images.shape
+    graphs = {}
+    for direction in DIRECTIONS:
+        network = predictor.get_layer(f"{direction}_network")
+        affinity = predictor.get_layer(f"{direction}_affinity")
+        keys, queries = (
+            reference.convolution_stack(
+                reference.scaled(images), stack_of(network, name), direction
+            ).reshape(batch, height * width, -1)
+            for name in ("keys", "queries")
+        )
+        graphs[direction] = reference.key_query_graphs(
+            keys,
+            queries,
+            reference.visible_pairs(height * width, direction),
+            **affinity_of(affinity, queries),
+        )
+    return graphs
+
+
+def image_log_likelihoods_of(pretrainer, images):
+    """Log-likelihoods and which of them count, by direction."""
+    graphs = image_graphs_of(pretrainer.graph_predictor, images)
+    kernel, bias = dense_of(pretrainer.embedding)
+    batch, height, width, channels = images.shape
+    units = reference.scaled(images).reshape(batch, height * width, channels)
+    values, valid = {}, {}
+    for direction in DIRECTIONS:
+        features = units @ kernel + bias
+        for layer in range(pretrainer.graph_predictor.num_graph_layers):
+            (propagation,) = pretrainer.propagations[direction]
+            features = reference.gru_propagation(
+                features, graphs[direction][:, layer], cell_of(propagation.cell)
+            )
+        decoder = pretrainer.decoders[direction]
+        values[direction], valid[direction] = reference.window_log_likelihoods(
+            features,
+            images,
+            [cell_of(cell) for cell in decoder.cells],
+            dense_of(decoder.reading),
+            dense_of(decoder.prediction),
+            pretrainer.context_window,
+            direction,
+        )
+    return values, valid
+
+
 def embed(predictor, unit_ids, mask):
     table = as_float64(predictor.embedding.embeddings)
     return np.where(mask[..., None], table[unit_ids], 0.0)

@@ -30,7 +30,8 @@ class Entry:
             dicts of them), in the order of the call signature.
         unit_axes: for every name in `inputs`, the axes that run over units.
         output_axes: the axes of every output that run over units.
-        mask_names: call arguments that take the padding mask.
+        mask_names: call arguments that take the padding mask; none for images, whose
+            masks have another shape and tests of their own.
         label: tells entries of one layer apart.
         factories: arguments that are made anew for each layer, from a dtype.
         options: further call arguments.
@@ -209,6 +210,30 @@ def _features_ids_and_positions(random, batch, length):
     return {**_features_and_ids(random, batch, length), "positions": positions}
 
 
+def _image_features(random, batch, length):
+    return {"features": float_array(random, batch, 3, length, 11)}
+
+
+def _image_keys_and_queries(random, batch, length):
+    return {
+        "keys": float_array(random, batch, 3, length, 11),
+        "queries": float_array(random, batch, 3, length, 13),
+    }
+
+
+def _features_and_pixels(random, batch, length):
+    pixels = random.integers(0, 256, size=(batch, 3, length, 2))
+    return {
+        "features": float_array(random, batch, 3 * length, 11),
+        "pixels": pixels.astype("uint8"),
+    }
+
+
+def _features_pixels_and_positions(random, batch, length):
+    positions = np.array([5, 0, 3, 5, 20], "int32")
+    return {**_features_and_pixels(random, batch, length), "positions": positions}
+
+
 def _features_and_graphs(random, batch, length):
     return {
         "features": float_array(random, batch, length, 11),
@@ -358,6 +383,31 @@ DECODER = Entry(
     ),
 )
 
+IMAGE_DECODER = Entry(
+    layers.ImageContextDecoder,
+    {
+        "context_window": (2, 3),
+        "num_layers": 2,
+        "direction": "backward",
+        "num_logistics": 3,
+    },
+    _features_and_pixels,
+    {"features": (1,), "pixels": (0,)},  # images of a known size
+    (),
+    (),
+    output_dtype="float32",
+    wrong_arguments=(
+        _DIRECTION,
+        *_positive("num_layers", "num_logistics"),
+        ({"context_window": (1, 1)}, ValueError, "more than one pixel.*(1, 1)"),
+        ({"context_window": (0, 3)}, ValueError, "more than one pixel.*(0, 3)"),
+    ),
+    wrong_inputs=(
+        ({"pixels": (3, 21, 2)}, ValueError, "`pixels` must have shape"),
+        ({"features": (3, 20, 11)}, ValueError, "`features` must have .*21 pixels"),
+    ),
+)
+
 MIXER = Entry(
     layers.GraphMixer,
     {"num_mixtures": 3, "composed": False, "conditional": False},
@@ -426,7 +476,24 @@ ENTRIES = [
     CNN,
     _variant(CNN, "default", {"filters": 13}),
     _variant(CNN, "batch", {"filters": 13, "normalization": "batch"}),
+    _variant(
+        CNN,
+        "images",
+        {"filters": 13, "direction": "backward"},
+        inputs=_image_features,
+        unit_axes={"features": (1, 2)},
+        output_axes=(1, 2),
+        mask_names=(),
+    ),
     AFFINITY,
+    _variant(
+        AFFINITY,
+        "images",
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3},
+        inputs=_image_keys_and_queries,
+        unit_axes={"keys": (1, 2), "queries": (1, 2)},
+        mask_names=(),
+    ),
     _variant(
         AFFINITY, "default", {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3}
     ),
@@ -446,6 +513,14 @@ ENTRIES = [
         inputs=_features_ids_and_positions,
         unit_axes={"features": (1,), "unit_ids": (1,), "positions": ()},
         output_axes=(),
+    ),
+    IMAGE_DECODER,
+    _variant(
+        IMAGE_DECODER,
+        "positions",
+        {},
+        inputs=_features_pixels_and_positions,
+        unit_axes={"features": (1,), "pixels": (0,), "positions": ()},
     ),
     MIXER,
     _variant(MIXER, "default", {}),

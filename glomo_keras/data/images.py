@@ -1,6 +1,5 @@
 """Image sets by name or path: arrays of pixels, and labels where there are some."""
 
-import pathlib
 import typing
 
 import numpy as np
@@ -131,7 +130,7 @@ def _read_file(path, limit):
     return images, labels
 
 
-def _decode(jpeg, offsets, limit, path: pathlib.Path):
+def _decode(jpeg, offsets, limit, path):
     import tensorflow as tf
 
     count = len(offsets) - 1 if limit is None else min(limit, len(offsets) - 1)
@@ -141,10 +140,14 @@ def _decode(jpeg, offsets, limit, path: pathlib.Path):
         # The default method of TensorFlow is off by up to 5 levels.
         image = tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
         images.append(image.numpy())
-    if len({image.shape for image in images}) != 1:
+    return _stack(images, path)
+
+
+def _stack(images, source):
+    sizes = sorted({image.shape for image in images})
+    if len(sizes) != 1:
         raise ValueError(
-            f"{path} must hold images of one size. Received the sizes "
-            f"{sorted({image.shape for image in images})[:5]}."
+            f"{source} must hold images of one size. Received the sizes {sizes[:5]}."
         )
     return np.stack(images)
 
@@ -152,8 +155,9 @@ def _decode(jpeg, offsets, limit, path: pathlib.Path):
 def _read_tfds(name, split, limit):
     builder = find_builder(name)
     builder.download_and_prepare()
-    known = builder.info.splits
-    chosen = next((s for s in _TFDS_SPLITS.get(split, (split,)) if s in known), None)
+    wanted = _TFDS_SPLITS.get(split, (split,))
+    known = builder.info.splits or wanted
+    chosen = next((name for name in wanted if name in known), None)
     if chosen is None:
         raise ValueError(
             f"tfds:{name} has no part for {split!r}. It has {sorted(known)}."
@@ -167,4 +171,5 @@ def _read_tfds(name, split, limit):
     labels = None
     if "label" in examples[0]:
         labels = np.array([example["label"] for example in examples])
-    return np.stack([example["image"] for example in examples]), labels
+    images = _stack([example["image"] for example in examples], f"tfds:{name}")
+    return images, labels

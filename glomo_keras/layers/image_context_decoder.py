@@ -1,5 +1,7 @@
 """The decoder that predicts the pixels around a pixel: eq. 3 in two dimensions."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
@@ -93,6 +96,13 @@ class ImageContextDecoder(keras.layers.Layer):
                 "`pixels` must have shape (batch, height, width, channels) of a known "
                 f"size. Received a shape: {pixels_shape}."
             )
+        length = pixels_shape[1] * pixels_shape[2]
+        known = features_shape[1:-1]
+        if None not in known and math.prod(known) != length:
+            raise ValueError(
+                f"`features` must have a unit for each of the {length} pixels. Received "
+                f"shapes: features {features_shape}, pixels {pixels_shape}."
+            )
         dim, channels = features_shape[-1], pixels_shape[-1]
         self.cells = make_cells(self.num_layers, dim, self.dtype_policy)
         self.reading = keras.layers.Dense(
@@ -121,7 +131,8 @@ class ImageContextDecoder(keras.layers.Layer):
         channels, dim = pixels.shape[-1], features.shape[-1]
         num_cells = targets.shape[2]
         read = ops.concatenate([current[:, :, None], targets[:, :, :-1]], axis=2)
-        read = ops.cast(scale_pixels(read), self.compute_dtype)
+        read = scale_pixels(read, accumulation_dtype(self.compute_dtype))
+        read = ops.cast(read, self.compute_dtype)
         read = ops.reshape(self.reading(read), (-1, num_cells, dim))
         outputs = decode(
             self.cells,

@@ -4,6 +4,7 @@ import keras
 
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.ops.pixels import scale_pixels
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
@@ -30,7 +31,8 @@ class ScalePixels(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)  # bfloat16 has no 255 and 254
 
     def call(self, pixels):
-        return keras.ops.cast(scale_pixels(pixels), self.compute_dtype)
+        scaled = scale_pixels(pixels, accumulation_dtype(self.compute_dtype))
+        return keras.ops.cast(scaled, self.compute_dtype)
 
     def compute_output_spec(self, pixels):
         return keras.KerasTensor(pixels.shape, dtype=self.compute_dtype)

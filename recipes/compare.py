@@ -1,4 +1,4 @@
-"""Arms x seeds of a language task, resumable, and the table of them.
+"""Arms x seeds of a task, resumable, and the table of them.
 
     python recipes/compare.py imdb --data imdb --features vectors:vectors.txt.gz \
         --num-train 250 --seeds 5 --output runs/imdb_250
@@ -17,13 +17,13 @@ import json
 import time
 from pathlib import Path
 
-import language_task
 import numpy as np
 import task_options
+import task_runs
 from bootstrap import paired_difference
 from graph_arms import ARMS
 
-TASKS = ("imdb", "nli", "squad")
+TASKS = ("imdb", "nli", "squad", "cifar10")
 # Percent of Table 1 of the paper, by task and test set, then by arm and site.
 PAPER = {
     "imdb": {
@@ -37,6 +37,10 @@ PAPER = {
     "nli dev_mismatched": {
         "none": {"accuracy": 77.40},
         "learned, embeddings": {"accuracy": 78.00},
+    },
+    "cifar10": {
+        "none": {"accuracy": 90.93},
+        "learned, pixels": {"accuracy": 91.55},
     },
     "squad": {
         "none": {"exact_match": 69.33, "f1": 78.73},
@@ -155,16 +159,14 @@ def _difference(output, runs, metric, chosen, other, site):
     return f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
-def plan(task, texts, options, arms):
+def plan(task, data, options, arms):
     """Print the hours of a comparison, from a few measured steps of each arm."""
     hours = 0.0
     for arm in arms:
-        train, dev, test = language_task.choose_examples(task, texts, options, seed=0)
-        graphs = language_task.make_arm(arm, 0, options)
-        model = task.build(texts, graphs.shape, options)
-        batches = language_task.train_batches(
-            task, texts, options, graphs, train, seed=0
-        )
+        train, dev, test = task_runs.choose_examples(task, data, options, seed=0)
+        graphs = task.make_arm(arm, 0, options)
+        model = task.build(data, graphs.shape, options)
+        batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
         model.train_on_batch(*batches[0])  # compiles
         count = min(PLAN_STEPS, batches.num_batches)
         started = time.monotonic()
@@ -196,7 +198,7 @@ def main(arguments=None):
     )
     add = parser.add_argument
     add("task", choices=TASKS)
-    add("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
+    add("--arms", nargs="+", choices=ARMS, help="(default: all that the task has)")
     add("--seeds", type=int, default=5, help="of each arm (default: 5)")
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")
@@ -206,28 +208,31 @@ def main(arguments=None):
     options = module.make_parser().parse_args(rest)
     options = task_options.finish_options(module.TASK, options)
     options.seeds = own.seeds
-    language_task.prepare_process()
+    arms = own.arms or module.TASK.arms
+    if set(arms) - set(module.TASK.arms):
+        parser.error(f"{own.task} has the arms {', '.join(module.TASK.arms)}")
+    task_runs.prepare_process()
     output: Path = options.output
     runs = read_runs(output)
     if own.table:
         print("\n".join(table(output, runs)))
         return
     check_settings(runs, options)
-    texts = language_task.prepare(module.TASK, options)
+    data = module.TASK.prepare(options)
     if own.plan:
-        plan(module.TASK, texts, options, own.arms)
+        plan(module.TASK, data, options, arms)
         return
     done = {key(run["arm"], run["graph_on"], run["seed"]) for run in runs}
     left = [
         (arm, seed)
         for seed in range(own.seeds)
-        for arm in own.arms
+        for arm in arms
         if key(arm, options.graph_on, seed) not in done
     ]
     started = time.monotonic()
     for number, (arm, seed) in enumerate(left):
         print(f"{arm}, seed {seed}: run {number + 1} of {len(left)}", flush=True)
-        record = language_task.run_and_record(module.TASK, texts, options, arm, seed)
+        record = task_runs.run_and_record(module.TASK, data, options, arm, seed)
         runs.append(record)
         each = (time.monotonic() - started) / (number + 1)
         minutes = each * (len(left) - number - 1) / 60

@@ -15,6 +15,7 @@ import keras
 import language_task
 import task_models
 import task_options
+import task_runs
 from classification import compile_classifier
 from classification import label_score
 from classification import label_targets
@@ -182,7 +183,7 @@ def make_parser():
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    language_task.main(TASK, make_parser(), arguments)
+    task_runs.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 import squad_metric
 import task_models
 import task_options
+import task_runs
 from keras import ops
 from reading_layers import BidirectionalAttention
 from reading_layers import CharacterNetwork
@@ -260,7 +261,7 @@ def make_parser():
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    language_task.main(TASK, make_parser(), arguments)
+    task_runs.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

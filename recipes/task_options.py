@@ -1,4 +1,4 @@
-"""Options of a language task: the command line, and what the size decides."""
+"""Options of a task: the command line, and what the size decides."""
 
 import argparse
 from pathlib import Path
@@ -11,35 +11,63 @@ from glomo_keras.models.presets import find_preset
 
 
 def make_parser(task, description):
-    """Parser of the options that the tasks share; a task may add its own."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """Parser of the options that the language tasks share; a task may add its own."""
+    parser = _new_parser(task, description)
     parser.set_defaults(num_examples=None)  # of the embedded toy; a size may say
     add = parser.add_argument
     add("--data", default="embedded", help="tfds:NAME, a folder, or embedded (default)")
-    add("--output", required=True, type=Path, help="folder of arrays and runs")
-    add("--size", choices=task.sizes, default="small", help="(default: small)")
     add(
         "--features",
         default="trainable",
         help="vectors:PATH (a file in GloVe's text format, frozen) or trainable "
         "(embeddings of the 20,000 most frequent words of train; the default)",
     )
+    _add_graph_options(parser, "glomo_text_base_en", ("embeddings", "rnn_states"))
+    add = _add_size_options(parser)
+    add("--length", type=int, help="units of a text that are read")
+    add("--units", type=int, help="size of the recurrent states, each direction")
+    return parser
+
+
+def make_image_parser(task, description):
+    """Parser of the options of a task on images."""
+    parser = _new_parser(task, description)
+    parser.add_argument(
+        "--data",
+        default="shapes",
+        help="tfds:NAME, a path, or shapes (drawn, the default)",
+    )
+    _add_graph_options(parser, "glomo_image_small", ("pixels", "stem"))
+    add = _add_size_options(parser)
+    add("--image-size", type=int, help="height and width that images are shrunk to")
+    add("--depth", type=int, choices=(18, 34), help="of the ResNet")
+    add("--width", type=int, help="channels of the first stage")
+    return parser
+
+
+def _new_parser(task, description):
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--output", required=True, type=Path, help="folder of arrays and runs")
+    add("--size", choices=task.sizes, default="small", help="(default: small)")
+    add("--prepare-only", action="store_true", help="stop after the arrays are written")
+    return parser
+
+
+def _add_graph_options(parser, preset, sites):
+    add = parser.add_argument_group("graphs").add_argument
     add(
         "--predictor",
-        default="glomo_text_small_en",
-        help="name or folder of the preset that gives the graphs (default: "
-        "glomo_text_small_en)",
+        default=preset,
+        help=f"name or folder of the preset that gives the graphs (default: {preset})",
     )
-    add("--prepare-only", action="store_true", help="stop after the arrays are written")
-    model = parser.add_argument_group("graphs")
-    add = model.add_argument
     add(
         "--graph-on",
-        choices=("embeddings", "rnn_states"),
-        default="embeddings",
-        help="the features that messages are computed of (default: embeddings)",
+        choices=sites,
+        default=sites[0],
+        help=f"the features that messages are computed of (default: {sites[0]})",
     )
     add("--num-mixtures", type=int, default=1, help="mixed graphs a direction")
     add("--no-composed", action="store_true", help="mix no products of graphs")
@@ -53,28 +81,29 @@ def make_parser(task, description):
         "--graph-memory",
         type=float,
         default=4.0,
-        help="GiB of graphs kept from one epoch to the next (default: 4)",
+        help="GiB of graphs, or of messages along them, kept from one epoch to the "
+        "next (default: 4)",
     )
-    sizes = parser.add_argument_group("sizes (default: decided by --size)")
-    add = sizes.add_argument
-    add("--length", type=int, help="units of a text that are read")
+
+
+def _add_size_options(parser):
+    add = parser.add_argument_group("sizes (default: decided by --size)").add_argument
     add("--num-train", type=int, help="examples to train on, drawn by the seed")
     add("--num-dev", type=int, help="others of train, to select the epoch by")
     add("--num-test", type=int, help="examples to test on, the same for all seeds")
     add("--epochs", type=int, help="at most")
     add("--patience", type=int, help="epochs without a better one, then it stops")
     add("--batch-size", type=int, help="examples a step")
-    add("--learning-rate", type=float, help="of Adam")
-    add("--units", type=int, help="size of the recurrent states, each direction")
+    add("--learning-rate", type=float, help="the highest")
     add("--dropout", type=float, help="in the downstream model")
-    return parser
+    return add
 
 
-def add_run_options(parser):
+def add_run_options(parser, arms):
     """The options of a single arm: what `compare.py` runs through by itself."""
-    listed = "; ".join(f"{arm}: {meaning}" for arm, meaning in ARMS.items())
+    listed = "; ".join(f"{arm}: {ARMS[arm]}" for arm in arms)
     parser.add_argument(
-        "--graph", choices=ARMS, default="learned", help=f"{listed} (default: learned)"
+        "--graph", choices=arms, default="learned", help=f"{listed} (default: learned)"
     )
     parser.add_argument("--seeds", type=int, default=1, help="runs (default: 1)")
 

@@ -112,9 +112,7 @@ class GraphTransfer(keras.layers.Layer):
                     features, of_direction, features_mask=features_mask
                 )
             weights = mixer.mixture_weights(features)
-            messages.append(
-                mixed_messages(features, of_direction, weights, self.composed)
-            )
+            messages.append(self.messages(features, of_direction, weights))
         fused = self.fusion(
             features,
             ops.concatenate(messages, axis=-1),
@@ -122,6 +120,19 @@ class GraphTransfer(keras.layers.Layer):
             training=training,
         )
         return (fused, mixed) if return_graphs else fused
+
+    def messages(self, features, graphs, weights):
+        """Messages of one direction along its mixed graphs.
+
+        Args:
+            features: float tensor `(batch, length, dim)`.
+            graphs: float tensor `(batch, layers, heads, length, length)`.
+            weights: float tensor, see `GraphMixer.mixture_weights`.
+
+        Returns:
+            Float tensor `(batch, length, num_mixtures * dim)`.
+        """
+        return mixed_messages(features, graphs, weights, self.composed)
 
     def compute_mask(self, features, previous_mask=None):
         return previous_mask

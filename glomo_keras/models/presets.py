@@ -268,10 +268,10 @@ def _fingerprint(config, weights, words):
 
 
 def _nameless(config):
-    """Configuration without the name, which Keras counts up, and what is frozen."""
+    """Class and arguments, but for the name, which Keras counts up, and `trainable`."""
     left_out = ("name", "trainable")
     inner = {k: v for k, v in config["config"].items() if k not in left_out}
-    return {**config, "config": inner}
+    return {"class": config["registered_name"], "config": inner}
 
 
 def _described(path):

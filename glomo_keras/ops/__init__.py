@@ -13,6 +13,7 @@ from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mixed_messages
+from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
@@ -44,6 +45,7 @@ __all__ = [
     "squared_relu",
     "squared_relu_affinity",
     "squared_relu_attention",
+    "term_messages",
     "visible_pairs",
     "window_offsets",
     "window_targets",

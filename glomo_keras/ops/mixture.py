@@ -79,6 +79,37 @@ def mixed_messages(features, graphs, weights, composed=True):
     return ops.reshape(messages, (-1, length, num_mixtures * dim))
 
 
+def term_messages(features, graphs, composed=True):
+    """Messages along every graph, and along the products of graphs, unmixed.
+
+    Of features that never change, such as the pixels of an image, these are constants
+    that can be kept; the weighted sum over terms and heads is what `mixed_messages`
+    gives.
+
+    Args:
+        features: float tensor `(batch, length, dim)`.
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+        composed: bool, whether products are among the terms.
+
+    Returns:
+        Float tensor `(batch, terms, heads, length, dim)`.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> tuple(term_messages(keras.ops.ones((2, 7, 11)), graphs).shape)
+    (2, 5, 5, 7, 11)
+    """
+    messages = ops.matmul(graphs, features[:, None, None])
+    if not composed or graphs.shape[1] == 1:
+        return messages
+    reached, terms = messages[:, 0], [messages]
+    for layer in range(1, graphs.shape[1]):
+        reached = ops.matmul(graphs[:, layer], reached)
+        terms.append(reached[:, None])
+    return ops.concatenate(terms, axis=1)
+
+
 def _mix(terms, weights):
     """Sum terms `(batch, terms, heads, i, j)` by weights `(b, i, mixtures, t, k)`."""
     num_terms = terms.shape[1] * terms.shape[2]

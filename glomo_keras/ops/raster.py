@@ -27,12 +27,13 @@ def raster_units(features, mask=None):
     if len(features.shape) == 3:
         return features, mask
     _, height, width, dim = features.shape
-    # Keras knows the length only if nothing else has to be computed.
-    length = -1 if height is None or width is None else height * width
-    batch = ops.shape(features)[0]
+    if height is None or width is None:
+        sizes = (ops.shape(features)[0], -1)
+    else:
+        sizes = (-1, height * width)
     if mask is not None:
-        mask = ops.reshape(mask, (batch, length))
-    return ops.reshape(features, (batch, length, dim)), mask
+        mask = ops.reshape(mask, sizes)
+    return ops.reshape(features, (*sizes, dim)), mask
 
 
 def window_offsets(context_window=(3, 3), direction="forward"):

@@ -78,6 +78,9 @@ def test_fingerprint_is_of_content_alone(tmp_path, words):
     named = GraphPredictor(13, **SETTINGS, name="another_name")
     named.set_weights(make().get_weights())
     assert named.save_to_preset(tmp_path / "b", words) == first
+    reloaded = GraphPredictor.from_preset(tmp_path / "b")
+    reloaded.compile("adam")
+    assert reloaded.save_to_preset(tmp_path / "b2", words) == first
     others = [
         make(seed=2).save_to_preset(tmp_path / "c", words),
         make().save_to_preset(tmp_path / "d"),

@@ -7,13 +7,13 @@ import compare
 import graph_arms
 import imdb
 import keras
-import language_task
 import nli
 import numpy as np
 import pytest
 import squad
 import task_batches
 import task_options
+import task_runs
 import task_texts
 
 from glomo_keras.data import Vocabulary
@@ -190,9 +190,9 @@ def test_padding_and_batch_do_not_change_predictions(predictor_folder, tmp_path)
             *["--output", str(tmp_path / length), "--length", length, *TINY],
             *["--predictor", str(predictor_folder)],
         )
-        arrays = language_task.prepare(imdb.TASK, options)
+        arrays = imdb.TASK.prepare(options)
         keras.utils.set_random_seed(0)
-        graphs = language_task.make_arm("learned", 0, options)
+        graphs = imdb.TASK.make_arm("learned", 0, options)
         model = imdb.build(arrays, graphs.shape, options)
         batches = task_batches.TaskBatches(arrays, "test", graphs, 7)
         predictions.append(model.predict(batches, verbose=0)[:16])
@@ -246,7 +246,7 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
             *["--output", str(folder), *TINY, "--epochs", "3", "--dropout", "0.3"],
             *["--predictor", str(predictor_folder)],
         )
-        arrays = language_task.prepare(imdb.TASK, options)
+        arrays = imdb.TASK.prepare(options)
         if stop_after:
 
             class Killed(Exception):
@@ -258,10 +258,10 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
 
             with monkeypatch.context() as patched:
                 # The last of the callbacks: the checkpoint is written.
-                patched.setattr(language_task._Seconds, "on_epoch_end", kill)
+                patched.setattr(task_runs._Seconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
-                    language_task.run(imdb.TASK, arrays, options, "learned", 1)
-        return language_task.run(imdb.TASK, arrays, options, "learned", 1)
+                    task_runs.run(imdb.TASK, arrays, options, "learned", 1)
+        return task_runs.run(imdb.TASK, arrays, options, "learned", 1)
 
     whole = record(tmp_path / "whole")
     parts = record(tmp_path / "parts", stop_after=2)
@@ -273,15 +273,13 @@ def test_examples_are_drawn_by_the_seed_and_kept_apart(texts):
     options = argparse.Namespace(num_train=50, num_dev=20, num_test=30)
 
     class Task:
-        targets = staticmethod(lambda texts, split: (None, np.arange(100)))
+        usable = staticmethod(lambda data: np.arange(100))
+        num_test = staticmethod(lambda data: 70)
 
-    class Texts:
-        examples = {"test": range(70)}
-
-    train, dev, test = language_task.choose_examples(Task, Texts, options, seed=0)
+    train, dev, test = task_runs.choose_examples(Task, None, options, seed=0)
     assert (len(train), len(dev), len(test)) == (50, 20, 30)
     assert not set(train) & set(dev)
-    other_train, _, other_test = language_task.choose_examples(Task, Texts, options, 1)
+    other_train, _, other_test = task_runs.choose_examples(Task, None, options, 1)
     assert other_train.tolist() != train.tolist()
     assert other_test.tolist() == test.tolist()
 

@@ -1,0 +1,190 @@
+"""Runs of downstream models with graphs, of whatever task: train, select, test.
+
+A task is an object with the attributes `name`, `metric`, `sizes` and `arms`, and the
+methods of `language_task.LanguageTask`.
+"""
+
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from checkpoints import ResumableCheckpoint
+from checkpoints import write_atomically
+from memory import keep_freed_memory
+from task_options import add_run_options
+from task_options import finish_options
+from task_options import run_settings
+
+
+class DevScore(keras.callbacks.Callback):
+    """Scores the examples that the epoch is selected by, and prints a line."""
+
+    def __init__(self, metric, score, epochs):
+        super().__init__()
+        self.metric, self.score, self.epochs = metric, score, epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        dev = self.score(self.model)[self.metric].mean()
+        logs["dev_error"] = 1.0 - dev
+        seconds = time.monotonic() - self.started
+        print(
+            f"  epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f}, dev "
+            f"{self.metric} {dev:.1%}; {seconds:.0f} s",
+            flush=True,
+        )
+
+
+def choose_examples(task, data, options, seed):
+    """Numbers of the examples to train on, to select the epoch by, and to test on.
+
+    The first two are drawn from `train` by the seed; the last are the same for all.
+    """
+    usable = task.usable(data)
+    num_dev = min(options.num_dev, len(usable) // 3)
+    usable = np.random.default_rng([seed, 1]).permutation(usable)
+    train = usable[num_dev : num_dev + (options.num_train or len(usable))]
+    num_test = task.num_test(data)
+    test = np.random.default_rng(0).permutation(num_test)[: options.num_test]
+    return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)
+
+
+def run(task, data, options, arm, seed):
+    """Train one model and test it; returns what the table needs.
+
+    A killed run goes on after its last epoch.
+    """
+    started = time.monotonic()
+    keras.utils.set_random_seed(seed)
+    name = run_name(arm, options, seed)
+    folder = options.output / "runs" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs = task.make_arm(arm, seed, options)
+    train, dev, test = choose_examples(task, data, options, seed)
+
+    def scores(model, split, chosen):
+        batches = task.batches(data, split, graphs, options, chosen)
+        predictions = keras.tree.map_structure(
+            lambda array: array[: len(chosen)], model.predict(batches, verbose=0)
+        )
+        return task.score(predictions, data, split, chosen)
+
+    model = task.build(data, graphs.shape, options)
+    best = folder / "best.weights.h5"
+    checkpoint = ResumableCheckpoint(
+        folder / "checkpoints",
+        "dev_error",
+        options.patience,
+        on_best=lambda model: write_atomically(best, model.save_weights),
+    )
+    first_epoch = checkpoint.restore(model)
+    spent = _Seconds(folder / "seconds")
+    batches = task.batches(
+        data, "train", graphs, options, train, shuffle_seed=seed, first_epoch=first_epoch
+    )
+    dev_score = DevScore(
+        task.metric, lambda model: scores(model, "train", dev), options.epochs
+    )
+    model.fit(
+        batches,
+        epochs=options.epochs,
+        initial_epoch=first_epoch,
+        callbacks=[dev_score, checkpoint, spent],
+        shuffle=False,  # the batches do
+        verbose=0,
+    )
+    model.load_weights(best)
+    result = scores(model, "test", test)
+    correct = options.output / "scores" / f"{name}.npz"
+    correct.parent.mkdir(exist_ok=True)
+    write_atomically(correct, lambda path: np.savez(path, examples=test, **result))
+    seconds = spent.before + time.monotonic() - started
+    shutil.rmtree(folder)
+    return {
+        "task": task.name,
+        "arm": arm,
+        "graph_on": options.graph_on,
+        "seed": seed,
+        "num_train": len(train),
+        "epochs": checkpoint.state["epochs"],
+        "best_epoch": checkpoint.state["best_epoch"],
+        "best_dev": 1.0 - checkpoint.state["best"],
+        "test": {metric: float(values.mean()) for metric, values in result.items()},
+        "seconds": round(seconds),
+        "scores": str(correct.relative_to(options.output)),
+        "settings": run_settings(options, arm),
+        "versions": versions(),
+    }
+
+
+class _Seconds(keras.callbacks.Callback):
+    """Time of training that earlier, killed processes spent on this run."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.before = float(path.read_text()) if path.exists() else 0.0
+        self.started = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = self.before + time.monotonic() - self.started
+        self.path.write_text(f"{seconds}")
+
+
+def run_name(arm, options, seed):
+    """Name of a run: what tells it from the others of a comparison."""
+    size = options.num_train or "all"
+    return f"{arm}-{options.graph_on}-{size}-{seed}"
+
+
+def versions():
+    """Versions of what a result depends on."""
+    packages = ("keras", "numpy", keras.backend.backend())
+    found = {"python": platform.python_version()}
+    for package in packages:
+        found[package] = importlib.metadata.version(package)
+    return found
+
+
+def prepare_process():
+    """What every program that trains many models in one process does first."""
+    keep_freed_memory()
+    # One model after another is no retracing of one function, as TensorFlow warns.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def run_and_record(task, data, options, arm, seed):
+    """`run`, whose result becomes a line of OUTPUT/runs.jsonl and is printed."""
+    record = run(task, data, options, arm, seed)
+    with (options.output / "runs.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+    values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
+    print(
+        f"  test {values}; best of {record['epochs']} epochs by dev: "
+        f"{record['best_epoch']}; {record['seconds']} s",
+        flush=True,
+    )
+    return record
+
+
+def main(task, parser, arguments=None):
+    """Prepare, then train the arm of the command line with each seed."""
+    add_run_options(parser, task.arms)
+    options = finish_options(task, parser.parse_args(arguments))
+    prepare_process()
+    data = task.prepare(options)
+    if options.prepare_only:
+        return
+    for seed in range(options.seeds):
+        print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
+        run_and_record(task, data, options, options.graph, seed)

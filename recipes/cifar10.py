@@ -5,9 +5,9 @@
 
 A ResNet-18 or ResNet-34; the features H, pixels or what the first convolution makes of
 them, are augmented by messages H M through the gate, the predictor being frozen. Images
-are mirrored from left to right in training, nothing else. --data is tfds:cifar10, a path
-of packed images (see `glomo_keras.data.read_images`), or `shapes`, drawn ones. Results
-are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
+are mirrored from left to right in training, nothing else. --data is tfds:cifar10, a
+path of packed images (see `glomo_keras.data.read_images`), or `shapes`, drawn ones.
+Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
 """
 
 import keras
@@ -124,7 +124,10 @@ def _graphs(images, source):
     if isinstance(source, keras.Model):
         return source(images, training=False)
     length = images.shape[1] * images.shape[2]
-    graph = {"matched": np.eye(length), "uniform": np.full((length, length), 1 / length)}
+    graph = {
+        "matched": np.eye(length),
+        "uniform": np.full((length, length), 1 / length),
+    }
     graph = ops.convert_to_tensor(graph[source], dtype="float32")[None, None, None]
     batch = ops.ones_like(images[:, :1, :1, :1], dtype="float32")[..., None]
     return dict.fromkeys(DIRECTIONS, batch * graph)

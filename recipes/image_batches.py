@@ -10,7 +10,7 @@ class ImageSequence(keras.utils.PyDataset):
     Batch `n` depends on `seed` and `n` alone, so that a resumed run sees the same.
 
     Args:
-        images: uint8 array `(num_images, height, width, channels)`; may be a memory map.
+        images: uint8 array `(num_images, height, width, channels)`, or a memory map.
         batch_size: int.
         seed: int.
         first_step: int, batches that were seen before.

@@ -85,7 +85,9 @@ class ImageTask:
 
     def make_arm(self, arm, seed, options):
         """`PixelMessages`, or `ImageGraphs` where features train."""
-        predictor = load_image_predictor(options.predictor) if arm == "learned" else None
+        predictor = (
+            load_image_predictor(options.predictor) if arm == "learned" else None
+        )
         if options.graph_on == "pixels":
             memory = int(options.graph_memory * 2**30)
             return PixelMessages(arm, predictor, memory, not options.no_composed)
@@ -267,7 +269,9 @@ class MessageTransfer(GraphTransfer):
         count, (_, _, _, num_units, dim) = terms * heads, graphs.shape
         rows = ops.reshape(graphs, (-1, count, num_units, dim))
         rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, length, terms, dim)
-        mixed = ops.matmul(ops.reshape(weights, (-1, length, num_mixtures, count)), rows)
+        mixed = ops.matmul(
+            ops.reshape(weights, (-1, length, num_mixtures, count)), rows
+        )
         return ops.reshape(mixed, (-1, num_units, num_mixtures * dim))
 
 

@@ -4,8 +4,9 @@
     python recipes/pretrain_images.py --data tfds:downsampled_imagenet/32x32 \
         --size full --output runs/imagenet32
 
-Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs Keras alone
-and runs on any backend. A killed run goes on with `--resume`. In the output folder:
+Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs Keras
+alone and runs on any backend. A killed run goes on with `--resume`. In the output
+folder:
 
     prepared/        the images as arrays
     preset/          the graph predictor of the best epoch: what is kept
@@ -88,7 +89,12 @@ def parse_arguments(arguments=None):
         "path, here or under GLOMO_DATA",
     )
     pretraining.add_run_options(parser)
-    add("--size", choices=SIZES, default="small", help="bundle of sizes (default: small)")
+    add(
+        "--size",
+        choices=SIZES,
+        default="small",
+        help="bundle of sizes (default: small)",
+    )
     add(
         "--graphs",
         choices=IMAGE_PREDICTORS,
@@ -122,14 +128,18 @@ def prepare(options):
     from glomo_keras.data import read_images
 
     path = options.prepared / "images.npy"
-    described = {"data": options.data, "size": options.image_size, "limit": options.limit}
+    described = {
+        "data": options.data,
+        "size": options.image_size,
+        "limit": options.limit,
+    }
     metadata = options.prepared / "metadata.json"
     if metadata.exists():
         found = json.loads(metadata.read_text())
         if found != described:
             raise ValueError(
-                f"{options.prepared} holds other images: {found}, not {described}. Give "
-                "another --prepared, or the options of those."
+                f"{options.prepared} holds other images: {found}, not {described}. "
+                "Give another --prepared, or the options of those."
             )
         print(f"Arrays of {options.prepared} are used.")
         return
@@ -186,7 +196,7 @@ def train(options):
     print(
         f"{len(images) - len(valid):,} images to train on, {len(valid):,} to validate; "
         f"{pretrainer.count_params():,} parameters, "
-        f"{pretrainer.graph_predictor.count_params():,} of them in the graph predictor; "
+        f"{pretrainer.graph_predictor.count_params():,} of them in the predictor; "
         f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
         f"{options.batch_size} images. Starting at epoch {first_epoch + 1}."
     )

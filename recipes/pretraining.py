@@ -108,7 +108,9 @@ def make_checkpoint(options, monitor, program, vocabulary=None):
     )
 
 
-def fit(pretrainer, batches, valid, options, checkpoint, first_epoch, likelihoods, pictures):
+def fit(
+    pretrainer, batches, valid, options, checkpoint, first_epoch, likelihoods, pictures
+):
     """Train, with a line an epoch, logs, checkpoints and pictures.
 
     Args:

@@ -90,7 +90,13 @@ def run(task, data, options, arm, seed):
     first_epoch = checkpoint.restore(model)
     spent = _Seconds(folder / "seconds")
     batches = task.batches(
-        data, "train", graphs, options, train, shuffle_seed=seed, first_epoch=first_epoch
+        data,
+        "train",
+        graphs,
+        options,
+        train,
+        shuffle_seed=seed,
+        first_epoch=first_epoch,
     )
     dev_score = DevScore(
         task.metric, lambda model: scores(model, "train", dev), options.epochs

@@ -348,7 +348,9 @@ def level_probability(parameters, level):
     scales = np.exp(np.maximum(log_scales, -7.0))
     total = 0.0
     for weight, mean, scale in zip(weights, means, scales, strict=True):
-        upper = 1.0 if level == 255 else sigmoid((scaled(level) + 1 / 255 - mean) / scale)
+        upper = (
+            1.0 if level == 255 else sigmoid((scaled(level) + 1 / 255 - mean) / scale)
+        )
         lower = 0.0 if level == 0 else sigmoid((scaled(level) - 1 / 255 - mean) / scale)
         total += weight * (upper - lower)
     return total
@@ -372,7 +374,9 @@ def window_log_likelihoods(
         for number, (down, right) in enumerate(cells):
             # A cell outside was read as some pixel: what follows it is conditioned on
             # the nearest pixel of the image.
-            hidden = scaled(pixels[b, previous[0], previous[1]]) @ reading[0] + reading[1]
+            hidden = (
+                scaled(pixels[b, previous[0], previous[1]]) @ reading[0] + reading[1]
+            )
             for layer, cell in enumerate(cells_of_gru):
                 states[layer] = gru_cell(hidden, states[layer], *cell)
                 hidden = states[layer]
@@ -383,7 +387,9 @@ def window_log_likelihoods(
             )
             if (row, column) != previous:
                 continue
-            parameters = (hidden @ prediction[0] + prediction[1]).reshape(channels, -1, 3)
+            parameters = (hidden @ prediction[0] + prediction[1]).reshape(
+                channels, -1, 3
+            )
             valid[i * width + j, number] = True
             values[b, i * width + j, number] = sum(
                 np.log(level_probability(parameters[c], pixels[b, row, column, c]))

@@ -79,9 +79,9 @@ def plot_pixel_edges(
     gap, left = 0.08, 0.6
     total = max(left + (num_heads + 1) * (_SIDE + gap), 6.0)
     note = (
-        "First panel: the image. The others: layers from top to bottom, heads from left "
-        "to right. Colour: pixels that the framed pixel reads, darker for more; dark: "
-        "out of its sight."
+        "First panel: the image. The others: layers from top to bottom, heads from "
+        "left to right. Colour: pixels that the framed pixel reads, darker for more; "
+        "dark: out of its sight."
     )
     header = write_header(new_figure("plot_pixel_edges", total, 1), title, note)
     tall = header + 0.25 + num_layers * (_SIDE + gap) + 0.1
@@ -103,9 +103,7 @@ def plot_pixel_edges(
         for head in range(num_heads):
             axes = panel(layer, head + 1)
             weights = graphs[layer, head, receiver].reshape(height, width)
-            axes.imshow(
-                _overlaid(grey, weights, covered), interpolation="nearest"
-            )
+            axes.imshow(_overlaid(grey, weights, covered), interpolation="nearest")
             _frame(axes, row, column)
             if layer == 0:
                 axes.set_title(f"head {head}", size=8, pad=3, **PLAIN)

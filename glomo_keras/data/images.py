@@ -54,7 +54,9 @@ def read_images(spec, split="train", size=None, limit=None):
     (5, 16, 16, 3)
     """
     if spec == "shapes":
-        images, labels = draw_shapes(limit or 1_000, seed=("train", "test").index(split))
+        images, labels = draw_shapes(
+            limit or 1_000, seed=("train", "test").index(split)
+        )
     elif spec.startswith("tfds:"):
         images, labels = _read_tfds(spec.removeprefix("tfds:"), split, limit)
     else:

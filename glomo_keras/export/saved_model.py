@@ -187,9 +187,7 @@ def export_downstream(
     folder = _folder(directory, name)
     with _one_writer(directory, [folder]):
         version = _free_version([folder], version)
-        return _write(
-            folder, version, [model, *track], {"serve": predictions}, specs
-        )
+        return _write(folder, version, [model, *track], {"serve": predictions}, specs)
 
 
 def describe_archive(path):
@@ -265,7 +263,7 @@ def _free_version(folders, version):
 
 @contextlib.contextmanager
 def _one_writer(directory, folders):
-    """Locks the directory; removes what writers that were killed left in the folders."""
+    """Locks the directory; removes what killed writers left in the folders."""
     pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
     with locked(directory):
         for folder in folders:

@@ -73,14 +73,19 @@ class ImageContextDecoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if len(context_window) != 2 or min(context_window) < 1 or (
-            max(context_window) < 2
+        if (
+            len(context_window) != 2
+            or min(context_window) < 1
+            or (max(context_window) < 2)
         ):
             raise ValueError(
                 "`context_window` must be rows and columns of more than one pixel. "
                 f"Received: context_window={context_window}."
             )
-        for name, value in (("num_layers", num_layers), ("num_logistics", num_logistics)):
+        for name, value in (
+            ("num_layers", num_layers),
+            ("num_logistics", num_logistics),
+        ):
             if value < 1:
                 raise ValueError(
                     f"`{name}` must be a positive integer. Received: {name}={value}."
@@ -100,14 +105,12 @@ class ImageContextDecoder(keras.layers.Layer):
         known = features_shape[1:-1]
         if None not in known and math.prod(known) != length:
             raise ValueError(
-                f"`features` must have a unit for each of the {length} pixels. Received "
-                f"shapes: features {features_shape}, pixels {pixels_shape}."
+                f"`features` must have a unit for each of the {length} pixels. "
+                f"Received shapes: features {features_shape}, pixels {pixels_shape}."
             )
         dim, channels = features_shape[-1], pixels_shape[-1]
         self.cells = make_cells(self.num_layers, dim, self.dtype_policy)
-        self.reading = keras.layers.Dense(
-            dim, dtype=self.dtype_policy, name="reading"
-        )
+        self.reading = keras.layers.Dense(dim, dtype=self.dtype_policy, name="reading")
         self.reading.build((None, channels))
         size = channels * self.num_logistics * 3
         self.prediction = keras.layers.Dense(

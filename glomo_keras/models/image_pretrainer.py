@@ -154,9 +154,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             values = self.decoders[direction](
                 features[direction][-1], inputs, positions=positions
             )
-            _, valid = window_targets(
-                inputs, positions, self.context_window, direction
-            )
+            _, valid = window_targets(inputs, positions, self.context_window, direction)
             outputs[direction] = values
             outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
             counted = graph_counts(
@@ -188,9 +186,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             graphs = self.graph_predictor(images[:1], training=False)
             graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
             factors = self.graph_predictor.project(images, training=training)
-            along = {
-                d: _in_blocks(factors[d], d, self.block_size) for d in DIRECTIONS
-            }
+            along = {d: _in_blocks(factors[d], d, self.block_size) for d in DIRECTIONS}
         features = {
             direction: self.propagate(first, direction, along[direction])
             for direction in DIRECTIONS

@@ -67,9 +67,7 @@ def pixel_log_likelihood(parameters, pixels):
     upper, lower = (distance + half) * inverse, (distance - half) * inverse
     # log(sigmoid(upper) - sigmoid(lower)) without cancellation, for upper > lower
     width = 2.0 * half * inverse
-    inside = (
-        ops.log(-ops.expm1(-width)) - ops.softplus(-upper) - ops.softplus(lower)
-    )
+    inside = ops.log(-ops.expm1(-width)) - ops.softplus(-upper) - ops.softplus(lower)
     log_probability = ops.where(levels < 0.5, -ops.softplus(-upper), inside)
     log_probability = ops.where(
         levels > LEVELS - 1.5, -ops.softplus(lower), log_probability

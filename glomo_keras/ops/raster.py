@@ -73,9 +73,7 @@ def window_offsets(context_window=(3, 3), direction="forward"):
     ]
 
 
-def window_targets(
-    pixels, positions=None, context_window=(3, 3), direction="forward"
-):
+def window_targets(pixels, positions=None, context_window=(3, 3), direction="forward"):
     """Pixels in the context windows of given positions, and which of them exist.
 
     Args:

@@ -47,7 +47,14 @@ def test_pencil_on_two_by_two():
     # No convolution beyond the pixel, identity weights: key and query of a pixel are
     # relu of its three channels from -1 to 1, here 0 or 1.
     predictor = ImageGraphPredictor(
-        3, 1, 1, 3, num_convolutions=1, kernel_size=1, normalization=None, threshold=None
+        3,
+        1,
+        1,
+        3,
+        num_convolutions=1,
+        kernel_size=1,
+        normalization=None,
+        threshold=None,
     )
     # The second channel of the convolution is of the current pixel; the third knows
     # of rows above alone, of which a kernel of one pixel sees none.
@@ -94,7 +101,9 @@ def test_no_leak(random, training, size):
         """Graphs and features, by direction: arrays `(pixels, ...)`."""
         found = pretrainer.feature_predictor(images, training=training)
         for direction in DIRECTIONS:
-            graphs = np.moveaxis(ops.convert_to_numpy(found["graphs"][direction])[0], 2, 0)
+            graphs = np.moveaxis(
+                ops.convert_to_numpy(found["graphs"][direction])[0], 2, 0
+            )
             features = [ops.convert_to_numpy(f)[0] for f in found[direction]]
             yield direction, [graphs, *features]
 
@@ -135,7 +144,9 @@ def test_likelihoods_equal_reference(precision, random, block_size):
     values, valid = reference_models.image_log_likelihoods_of(pretrainer, images)
     outputs = arrays(pretrainer(images))
     for direction in DIRECTIONS:
-        np.testing.assert_array_equal(outputs[f"{direction}_valid"][0], valid[direction])
+        np.testing.assert_array_equal(
+            outputs[f"{direction}_valid"][0], valid[direction]
+        )
         found = outputs[direction]
         assert found.dtype == precision.dtype
         np.testing.assert_allclose(

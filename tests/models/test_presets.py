@@ -113,9 +113,7 @@ def test_an_automatic_card_is_kept_up_to_date(folder, words, monkeypatch):
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_writers_wait_for_others(folder, words, shared):
-    writer = threading.Thread(
-        target=lambda: make(seed=2).save_to_preset(folder, words)
-    )
+    writer = threading.Thread(target=lambda: make(seed=2).save_to_preset(folder, words))
     before = data_files(folder)
     with locked(folder, shared):
         writer.start()

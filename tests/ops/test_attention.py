@@ -71,7 +71,10 @@ def test_messages_and_gradients(precision, random, block_size, direction, thresh
 
     def messages(function, **options):
         def of(*tensors):
-            tensors = {"threshold": threshold, **dict(zip(arrays, tensors, strict=True))}
+            tensors = {
+                "threshold": threshold,
+                **dict(zip(arrays, tensors, strict=True)),
+            }
             return function(**tensors, direction=direction, **options)
 
         return of
@@ -82,10 +85,14 @@ def test_messages_and_gradients(precision, random, block_size, direction, thresh
         of_blocks(*map(ops.convert_to_tensor, arrays.values())),
         ops.convert_to_numpy(of_graph(*map(ops.convert_to_tensor, arrays.values()))),
     )
-    found, expected = (
-        gradients.by_arrays(lambda *t: ops.sum(f(*t) * upstream), *arrays.values())
-        for f in (of_blocks, of_graph)
-    )
+
+    def gradient(function):
+        def total(*tensors):
+            return ops.sum(function(*tensors) * upstream)
+
+        return gradients.by_arrays(total, *arrays.values())
+
+    found, expected = gradient(of_blocks), gradient(of_graph)
     for name, one, other in zip(arrays, found, expected, strict=True):
         scale = np.abs(other).max()  # of the largest: rounding of sums
         assert scale > 0.1, name

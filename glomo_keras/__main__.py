@@ -35,12 +35,15 @@ def make_parser():
     add = command("export", export, "Write a preset as SavedModels for TF Serving.")
     add("preset", help=preset)
     add("directory", type=pathlib.Path, help="folder of models; archives go to "
-        "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION")  # fmt: skip
-    add("--name", default="glomo_text", help="of the models (default: glomo_text)")
+        "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION, of images to "
+        "DIRECTORY/NAME/VERSION")  # fmt: skip
+    add("--name", help="of the models (default: glomo_text, glomo_image)")
     add("--version", type=positive, help="(default: the next one)")
     add("--num-senders", type=positive, default=4, help="of top_senders (default: 4)")
-    add("--max-batch", type=positive, default=64, help="texts a request (default: 64)")
-    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
+    add("--max-batch", type=positive, default=64, help="texts or images a request "
+        "(default: 64)")  # fmt: skip
+    add("--max-units", type=positive, default=256, help="units a text, or pixels an "
+        "image (default: 256)")  # fmt: skip
     add("--max-bytes", type=positive, default=4096, help="bytes a text (default: 4096)")
 
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
@@ -74,6 +77,8 @@ def export(options):
     from glomo_keras.data import Vocabulary
     from glomo_keras.export import Limits
     from glomo_keras.export import export_graph_predictor
+    from glomo_keras.export import export_image_graph_predictor
+    from glomo_keras.models import ImageGraphPredictor
     from glomo_keras.models.presets import load_preset
     from glomo_keras.models.presets import open_preset
 
@@ -81,15 +86,26 @@ def export(options):
     with open_preset(options.preset) as preset:
         vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
         predictor = load_preset(preset)
-    paths = export_graph_predictor(
-        predictor,
-        options.directory,
-        vocabulary,
-        options.name,
-        options.version,
-        options.num_senders,
-        limits,
-    )
+    if isinstance(predictor, ImageGraphPredictor):
+        path = export_image_graph_predictor(
+            predictor,
+            options.directory,
+            options.name or "glomo_image",
+            options.version,
+            options.num_senders,
+            limits,
+        )
+        paths = {"images": path}
+    else:
+        paths = export_graph_predictor(
+            predictor,
+            options.directory,
+            vocabulary,
+            options.name or "glomo_text",
+            options.version,
+            options.num_senders,
+            limits,
+        )
     for path in paths.values():
         print(path)
 
@@ -97,7 +113,7 @@ def export(options):
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
     if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        from glomo_keras.export.saved_model import describe_archive
+        from glomo_keras.export.archives import describe_archive
 
         print("\n".join(describe_archive(options.path)))
         return

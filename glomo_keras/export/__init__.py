@@ -3,6 +3,7 @@
 Everything here needs TensorFlow and tensorflow-text.
 """
 
+from glomo_keras.export.image_archive import export_image_graph_predictor
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.onnx_model import export_onnx
 from glomo_keras.export.saved_model import export_downstream
@@ -17,6 +18,7 @@ __all__ = [
     "TextGraphs",
     "export_downstream",
     "export_graph_predictor",
+    "export_image_graph_predictor",
     "export_onnx",
     "write_warm_up",
 ]

@@ -13,9 +13,9 @@ class Limits:
     bytes at most.
 
     Args:
-        max_batch: int, texts of a request. More are refused.
-        max_units: int, units of a text. Further units of a string are not read; longer
-            ids are refused.
+        max_batch: int, texts or images of a request. More are refused.
+        max_units: int, units of a text, or pixels of an image. Further units of a
+            string are not read; longer ids and larger images are refused.
         max_bytes: int, bytes of a string that are read, before anything else is done
             with it.
 
@@ -67,10 +67,27 @@ class Limits:
         with tf.control_dependencies(checks):
             return tf.identity(unit_ids)
 
-    def _batch_check(self, tensor):
+    def images(self, images):
+        """The images, refused where they are too many, too large or empty."""
+        pixels = tf.shape(images)[1] * tf.shape(images)[2]
+        checks = [
+            self._batch_check(images, "images"),
+            tf.debugging.assert_less_equal(
+                pixels,
+                self.max_units,
+                message=f"images of more than {self.max_units} pixels: shrink them",
+            ),
+            tf.debugging.assert_positive(
+                pixels, message="images must have at least one pixel"
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            return tf.identity(images)
+
+    def _batch_check(self, tensor, what="texts"):
         return tf.debugging.assert_less_equal(
             tf.shape(tensor)[0],
             self.max_batch,
-            message=f"more than {self.max_batch} texts in a request: send them in "
+            message=f"more than {self.max_batch} {what} in a request: send them in "
             "several",
         )

@@ -1,20 +1,15 @@
 """SavedModels in TF Serving's layout: graph predictors and downstream models."""
 
-import contextlib
-import os
-import pathlib
-import shutil
-import tempfile
-
-import keras
 import tensorflow as tf
 
+from glomo_keras.export.archives import float32
+from glomo_keras.export.archives import free_version
+from glomo_keras.export.archives import model_folder
+from glomo_keras.export.archives import one_writer
+from glomo_keras.export.archives import strongest
+from glomo_keras.export.archives import write_archive
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.text_graphs import TextGraphs
-from glomo_keras.models.locking import locked
-from glomo_keras.ops.visibility import DIRECTIONS
-
-_UNFINISHED = ".writing-"  # servers look for numbers, so that they do not see it
 
 
 def export_graph_predictor(
@@ -93,34 +88,34 @@ def export_graph_predictor(
     def of_ids(unit_ids, padding_mask):
         unit_ids = limits.ids(unit_ids, padding_mask, predictor.vocabulary_size)
         found = predictor({"unit_ids": unit_ids, "padding_mask": padding_mask})
-        return {**_float32(found), "padding_mask": tf.identity(padding_mask)}
+        return {**float32(found), "padding_mask": tf.identity(padding_mask)}
 
     def of_text(text):
-        return _float32(text_graphs(limits.texts(text)))
+        return float32(text_graphs(limits.texts(text)))
 
-    folders = {"ids": _folder(directory, f"{name}_ids")}
+    folders = {"ids": model_folder(directory, f"{name}_ids")}
     if text_graphs is not None:
-        folders["text"] = _folder(directory, f"{name}_text")
+        folders["text"] = model_folder(directory, f"{name}_text")
     specs = [
         tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
         tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
     ]
     paths = {}
-    with _one_writer(directory, folders.values()):
-        version = _free_version(folders.values(), version)
-        paths["ids"] = _write(
+    with one_writer(directory, folders.values()):
+        version = free_version(folders.values(), version)
+        paths["ids"] = write_archive(
             folders["ids"],
             version,
             [predictor],
-            {"serve": of_ids, "top_senders": _strongest(of_ids, num_senders)},
+            {"serve": of_ids, "top_senders": strongest(of_ids, num_senders)},
             specs,
         )
         if text_graphs is not None:
-            paths["text"] = _write(
+            paths["text"] = write_archive(
                 folders["text"],
                 version,
                 [predictor, vocabulary.table],
-                {"serve": of_text, "top_senders": _strongest(of_text, num_senders)},
+                {"serve": of_text, "top_senders": strongest(of_text, num_senders)},
                 [tf.TensorSpec((None,), tf.string, name="text")],
             )
     return paths
@@ -184,107 +179,9 @@ def export_downstream(
         return {"predictions": outputs}
 
     specs = [tf.TensorSpec((None,), tf.string, name="text")]
-    folder = _folder(directory, name)
-    with _one_writer(directory, [folder]):
-        version = _free_version([folder], version)
-        return _write(folder, version, [model, *track], {"serve": predictions}, specs)
-
-
-def describe_archive(path):
-    """Lines that name the signatures of a SavedModel, with dtypes and shapes."""
-    import tensorflow_text  # noqa: F401  (the operations of archives of strings)
-
-    lines = []
-    for name, signature in sorted(tf.saved_model.load(path).signatures.items()):
-        lines.append(name)
-        for what, specs in (
-            ("takes", signature.structured_input_signature[1]),
-            ("returns", signature.structured_outputs),
-        ):
-            for key, spec in sorted(specs.items()):
-                sizes = ["any" if size is None else str(size) for size in spec.shape]
-                shape = f"({', '.join(sizes)})"
-                lines.append(f"  {what:<7} {key}: {spec.dtype.name} {shape}")
-    return lines
-
-
-def _strongest(graphs_of, num_senders):
-    def top_senders(*inputs):
-        found = graphs_of(*inputs)
-        for direction in DIRECTIONS:
-            graphs = found.pop(direction)
-            missing = tf.maximum(num_senders - tf.shape(graphs)[-1], 0)
-            graphs = tf.pad(graphs, [[0, 0]] * 4 + [[0, missing]])
-            weights, senders = tf.math.top_k(graphs, num_senders)
-            found[f"{direction}_senders"] = tf.where(weights > 0, senders, -1)
-            found[f"{direction}_weights"] = weights
-        return found
-
-    return top_senders
-
-
-def _float32(found):
-    return {
-        name: tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor
-        for name, tensor in found.items()
-    }
-
-
-def _folder(directory, name):
-    if pathlib.PurePath(name).name != name or name in ("", ".."):
-        raise ValueError(
-            f"`name` must be the name of a folder, without a path. Received: {name!r}."
+    folder = model_folder(directory, name)
+    with one_writer(directory, [folder]):
+        version = free_version([folder], version)
+        return write_archive(
+            folder, version, [model, *track], {"serve": predictions}, specs
         )
-    return pathlib.Path(directory) / name
-
-
-def _free_version(folders, version):
-    """The version that all the folders get: the one asked for, or the next one."""
-    there = {
-        int(path.name)
-        for folder in folders
-        for path in folder.glob("*")
-        if path.name.isdecimal()
-    }
-    following = max(there, default=0) + 1
-    if version is None:
-        return following
-    if version < 1:
-        raise ValueError(
-            f"`version` must be a positive integer. Received: version={version}."
-        )
-    if version in there:
-        raise ValueError(
-            f"There is a version {version} already. Give another one, or none to write "
-            f"version {following}."
-        )
-    return version
-
-
-@contextlib.contextmanager
-def _one_writer(directory, folders):
-    """Locks the directory; removes what killed writers left in the folders."""
-    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
-    with locked(directory):
-        for folder in folders:
-            for unfinished in folder.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(unfinished, ignore_errors=True)
-        yield
-
-
-def _write(folder, version, track, endpoints, specs):
-    """Writes an archive as `folder/version`; returns its path, a string."""
-    folder.mkdir(exist_ok=True)
-    archive = keras.export.ExportArchive()
-    for resource in track:
-        archive.track(resource)
-    for endpoint, function in endpoints.items():
-        archive.add_endpoint(endpoint, function, input_signature=specs)
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
-    temporary.chmod(0o755)  # a server may run as somebody else
-    try:
-        archive.write_out(temporary, verbose=False)
-        os.rename(temporary, folder / str(version))
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return str(folder / str(version))

@@ -1,0 +1,119 @@
+"""Archives in TF Serving's layout: where they go, and that they are written whole."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+
+import keras
+import tensorflow as tf
+
+from glomo_keras.models.locking import locked
+from glomo_keras.ops.visibility import DIRECTIONS
+
+_UNFINISHED = ".writing-"  # servers look for numbers, so that they do not see it
+
+
+def describe_archive(path):
+    """Lines that name the signatures of a SavedModel, with dtypes and shapes."""
+    import tensorflow_text  # noqa: F401  (the operations of archives of strings)
+
+    lines = []
+    for name, signature in sorted(tf.saved_model.load(path).signatures.items()):
+        lines.append(name)
+        for what, specs in (
+            ("takes", signature.structured_input_signature[1]),
+            ("returns", signature.structured_outputs),
+        ):
+            for key, spec in sorted(specs.items()):
+                sizes = ["any" if size is None else str(size) for size in spec.shape]
+                shape = f"({', '.join(sizes)})"
+                lines.append(f"  {what:<7} {key}: {spec.dtype.name} {shape}")
+    return lines
+
+
+def strongest(graphs_of, num_senders):
+    """The function that gives the strongest senders in place of the graphs."""
+
+    def top_senders(*inputs):
+        found = graphs_of(*inputs)
+        for direction in DIRECTIONS:
+            graphs = found.pop(direction)
+            missing = tf.maximum(num_senders - tf.shape(graphs)[-1], 0)
+            graphs = tf.pad(graphs, [[0, 0]] * 4 + [[0, missing]])
+            weights, senders = tf.math.top_k(graphs, num_senders)
+            found[f"{direction}_senders"] = tf.where(weights > 0, senders, -1)
+            found[f"{direction}_weights"] = weights
+        return found
+
+    return top_senders
+
+
+def float32(found):
+    """Outputs whose floats are float32, whatever the policy of the predictor."""
+    return {
+        name: tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor
+        for name, tensor in found.items()
+    }
+
+
+def model_folder(directory, name):
+    """Path of a model's folder."""
+    if pathlib.PurePath(name).name != name or name in ("", ".."):
+        raise ValueError(
+            f"`name` must be the name of a folder, without a path. Received: {name!r}."
+        )
+    return pathlib.Path(directory) / name
+
+
+def free_version(folders, version):
+    """The version that all the folders get: the one asked for, or the next one."""
+    there = {
+        int(path.name)
+        for folder in folders
+        for path in folder.glob("*")
+        if path.name.isdecimal()
+    }
+    following = max(there, default=0) + 1
+    if version is None:
+        return following
+    if version < 1:
+        raise ValueError(
+            f"`version` must be a positive integer. Received: version={version}."
+        )
+    if version in there:
+        raise ValueError(
+            f"There is a version {version} already. Give another one, or none to write "
+            f"version {following}."
+        )
+    return version
+
+
+@contextlib.contextmanager
+def one_writer(directory, folders):
+    """Locks the directory; removes what killed writers left in the folders."""
+    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        for folder in folders:
+            for unfinished in folder.glob(f"{_UNFINISHED}*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+        yield
+
+
+def write_archive(folder, version, track, endpoints, specs):
+    """Writes an archive as `folder/version`; returns its path, a string."""
+    folder.mkdir(exist_ok=True)
+    archive = keras.export.ExportArchive()
+    for resource in track:
+        archive.track(resource)
+    for endpoint, function in endpoints.items():
+        archive.add_endpoint(endpoint, function, input_signature=specs)
+    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
+    temporary.chmod(0o755)  # a server may run as somebody else
+    try:
+        archive.write_out(temporary, verbose=False)
+        os.rename(temporary, folder / str(version))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return str(folder / str(version))

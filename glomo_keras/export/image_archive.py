@@ -1,0 +1,81 @@
+"""A graph predictor of images as a SavedModel in TF Serving's layout."""
+
+import tensorflow as tf
+
+from glomo_keras.export.archives import float32
+from glomo_keras.export.archives import free_version
+from glomo_keras.export.archives import model_folder
+from glomo_keras.export.archives import one_writer
+from glomo_keras.export.archives import strongest
+from glomo_keras.export.archives import write_archive
+from glomo_keras.export.limits import Limits
+
+
+def export_image_graph_predictor(
+    predictor,
+    directory,
+    name="glomo_image",
+    version=None,
+    num_senders=4,
+    limits=None,
+):
+    """Writes an image graph predictor as a SavedModel that needs TensorFlow alone.
+
+    The archive is `DIRECTORY/NAME/VERSION`. Its signatures take `images`, uint8
+    `(batch, height, width, channels)`, batch and size free:
+
+    - `serve` (and `serving_default`): `forward` and `backward`, float32
+      `(batch, layers, heads, height * width, height * width)`.
+    - `top_senders`: the strongest senders of every pixel: `forward_senders`,
+      `backward_senders`, int32 `(batch, layers, heads, height * width, num_senders)`,
+      pixels in raster order, -1 where there are fewer, and `forward_weights`,
+      `backward_weights`, float32.
+
+    Args:
+        predictor: an `ImageGraphPredictor`.
+        directory: path of the folder of models.
+        name: string, of the model.
+        version: int or None. `None` takes the one after the highest that is there.
+        num_senders: int, senders that `top_senders` returns.
+        limits: `Limits` of a request, of which those of the batch and of the units,
+            the pixels, hold here. `None` means the default ones: 64 images of 256.
+
+    Returns:
+        String, the path of the archive.
+
+    Raises:
+        ValueError: if an argument is out of its range, or the version is there
+            already.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.models import ImageGraphPredictor
+    >>> predictor = ImageGraphPredictor(16, num_graph_layers=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export_image_graph_predictor(predictor, folder)
+    ...     serve = tf.saved_model.load(path).signatures["serve"]
+    ...     graphs = serve(images=tf.zeros((2, 3, 5, 3), tf.uint8))
+    >>> graphs["forward"].shape.as_list()
+    [2, 1, 8, 15, 15]
+    """
+    if num_senders < 1:
+        raise ValueError(
+            "`num_senders` must be a positive integer. Received: "
+            f"num_senders={num_senders}."
+        )
+    limits = limits or Limits()
+
+    def of_images(images):
+        return float32(predictor(limits.images(images), training=False))
+
+    folder = model_folder(directory, name)
+    shape = (None, None, None, predictor.channels)
+    with one_writer(directory, [folder]):
+        return write_archive(
+            folder,
+            free_version([folder], version),
+            [predictor],
+            {"serve": of_images, "top_senders": strongest(of_images, num_senders)},
+            [tf.TensorSpec(shape, tf.uint8, name="images")],
+        )

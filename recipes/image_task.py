@@ -8,6 +8,7 @@ import typing
 import keras
 import numpy as np
 from checkpoints import write_atomically
+from example_batches import ExampleBatches
 from graph_arms import ARMS
 from keras import ops
 
@@ -185,12 +186,10 @@ class ImageGraphs:
         return {}
 
 
-class ImageBatches(keras.utils.PyDataset):
+class ImageBatches(ExampleBatches):
     """Batches of one split: images and what the arm adds, and labels in training.
 
-    All batches have one shape: in training an incomplete one is left out, otherwise it
-    is filled up by repeating its last image. In training half of the images are
-    mirrored from left to right.
+    In training half of the images are mirrored from left to right.
 
     Args:
         data: dict of `images` and `labels`.
@@ -198,53 +197,19 @@ class ImageBatches(keras.utils.PyDataset):
         arm: `PixelMessages` or `ImageGraphs`.
         batch_size: int.
         chosen: int array, the images that take part.
-        shuffle_seed: int or None. With a seed, the order changes every epoch.
-        first_epoch: int, epochs that a resumed training has behind it.
+        **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
     """
 
-    def __init__(
-        self,
-        data,
-        split,
-        arm,
-        batch_size,
-        chosen,
-        shuffle_seed=None,
-        first_epoch=0,
-    ):
-        super().__init__()
+    def __init__(self, data, split, arm, batch_size, chosen, **training):
         self.data, self.split, self.arm = data, split, arm
-        self.chosen = np.asarray(chosen)
-        self.shuffle_seed, self.epoch = shuffle_seed, first_epoch
-        self.training = shuffle_seed is not None
-        self.batch_size = min(batch_size, len(chosen)) if self.training else batch_size
-        self._order()
-
-    @property
-    def num_batches(self):
-        if self.training:
-            return len(self.chosen) // self.batch_size
-        return -(-len(self.chosen) // self.batch_size)
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._order()
-
-    def _order(self):
-        self.order = self.chosen
-        self.mirrored = np.zeros(len(self.chosen), bool)
-        if self.training:
-            draw = np.random.default_rng([self.shuffle_seed, self.epoch])
-            self.order = draw.permutation(self.chosen)
-            self.mirrored = draw.random(len(self.chosen)) < 0.5
+        super().__init__(chosen, batch_size, **training)
 
     def __getitem__(self, index):
-        part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        numbers, mirrored = self.order[part], self.mirrored[part]
-        missing = self.batch_size - len(numbers)
-        numbers = np.concatenate([numbers, np.repeat(numbers[-1:], missing)])
-        mirrored = np.concatenate([mirrored, np.repeat(mirrored[-1:], missing)])
+        numbers = self.examples_of(index)
         images = self.data["images"][numbers]
+        mirrored = np.zeros(len(numbers), bool)
+        if self.training:
+            mirrored = self.draw(index).random(len(numbers)) < 0.5
         images[mirrored] = images[mirrored][:, :, ::-1]
         keys = [
             (self.split, int(number), bool(flip))

@@ -2,16 +2,15 @@
 
 import keras
 import numpy as np
+from example_batches import ExampleBatches
 
 
-class TaskBatches(keras.utils.PyDataset):
+class TaskBatches(ExampleBatches):
     """Batches of one split: a dict of inputs, and targets where there are any.
 
     Inputs of a field `text`: `text`, unit ids `(batch, length)` of the downstream
     vocabulary; `text_characters` `(batch, length, CHARACTERS)` where asked for; and
-    `text_forward`, `text_backward`, the graphs of the arm. All batches have one
-    shape: in training an incomplete one is left out, otherwise it is filled up by
-    repeating its last example (`predict` of the driver cuts the result).
+    `text_forward`, `text_backward`, the graphs of the arm.
 
     Args:
         texts: `TaskTexts`.
@@ -20,9 +19,8 @@ class TaskBatches(keras.utils.PyDataset):
         batch_size: int.
         targets: array or dict of arrays with an entry an example, or `None`.
         chosen: int array, the examples that take part. `None` means all.
-        shuffle_seed: int or None. With a seed, the order changes every epoch.
-        first_epoch: int, epochs that a resumed training has behind it.
         with_characters: bool.
+        **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
     """
 
     def __init__(
@@ -33,45 +31,20 @@ class TaskBatches(keras.utils.PyDataset):
         batch_size,
         targets=None,
         chosen=None,
-        shuffle_seed=None,
-        first_epoch=0,
         with_characters=False,
+        **training,
     ):
-        super().__init__()
         self.texts = texts
         self.rows = texts.rows[split]
         self.arm = arm
         self.targets = targets
-        num_examples = len(next(iter(self.rows.values())))
-        self.chosen = np.arange(num_examples) if chosen is None else np.asarray(chosen)
-        self.batch_size = batch_size
-        self.shuffle_seed = shuffle_seed
         self.with_characters = with_characters
-        self.epoch = first_epoch
-        if shuffle_seed is not None:
-            self.batch_size = min(batch_size, len(self.chosen))
-        self._order()
-
-    @property
-    def num_batches(self):
-        if self.shuffle_seed is not None:
-            return len(self.chosen) // self.batch_size
-        return -(-len(self.chosen) // self.batch_size)
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._order()
-
-    def _order(self):
-        self.order = self.chosen
-        if self.shuffle_seed is not None:
-            draw = np.random.default_rng([self.shuffle_seed, self.epoch])
-            self.order = draw.permutation(self.chosen)
+        if chosen is None:
+            chosen = np.arange(len(next(iter(self.rows.values()))))
+        super().__init__(chosen, batch_size, **training)
 
     def __getitem__(self, index):
-        examples = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        missing = self.batch_size - len(examples)
-        examples = np.concatenate([examples, np.repeat(examples[-1:], missing)])
+        examples = self.examples_of(index)
         inputs = {}
         for name, field in self.texts.fields.items():
             rows = self.rows[name][examples]

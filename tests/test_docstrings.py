@@ -52,6 +52,8 @@ def test_public_docstrings_are_complete(value):
         parts += ["Returns:"]
     helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
     helpers += ("graphs_over_pieces", "graphs_over_words", "word_of_piece")
+    helpers += ("bits_per_dimension", "pixel_log_likelihood", "scale_pixels")
+    helpers += ("mean_threshold", "raster_units", "term_messages")
     for part in parts:
         if part.startswith("arXiv") and value.__name__ in helpers:
             continue  # not a formula of the paper

@@ -62,7 +62,9 @@ np.savez(sys.argv[2] + "/graphs.npz", **{k: v.numpy() for k, v in found.items()}
 
 def test_top_senders_of_any_size(predictor, archive, images):
     loaded = tf.saved_model.load(archive)
-    for part in (images, images[:1, :3, :2], images[:0]):
+    nothing = loaded.signatures["top_senders"](images=tf.constant(images[:0]))
+    assert nothing["forward_senders"].shape == (0, 2, 3, 35, 2)
+    for part in (images, images[:1, :3, :2]):
         found = loaded.signatures["top_senders"](images=tf.constant(part))
         graphs = predictor(part)["backward"].numpy()
         order = np.argsort(-graphs, axis=-1, kind="stable")[..., :2]

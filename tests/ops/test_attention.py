@@ -65,6 +65,8 @@ def dense(keys, queries, values, threshold, direction, mask=None):
 @pytest.mark.parametrize("threshold", ["given", "mean", None])
 def test_messages_and_gradients(precision, random, block_size, direction, threshold):
     arrays = make(random, precision.dtype)
+    for name in ("keys", "queries"):  # rows of almost nothing amplify rounding
+        arrays[name] += 1
     upstream = random.normal(size=arrays["values"].shape).astype(precision.dtype)
     if threshold != "given":
         del arrays["threshold"]

@@ -74,10 +74,10 @@ class ImageGLoMoPretrainer(ContextPretrainer):
 
     >>> predictor = glomo_keras.models.ImageGraphPredictor(filters=16)
     >>> pretrainer = ImageGLoMoPretrainer(predictor)
-    >>> pretrainer.compile("adam")
-    >>> history = pretrainer.fit(np.zeros((2, 5, 7, 3), "uint8"), verbose=0)
-    >>> sorted(history.history)[:3]
-    ['backward_bits', 'bits', 'dead_heads']
+    >>> pretrainer.compile("adam")  # and then `pretrainer.fit(images)`
+    >>> outputs = pretrainer(np.zeros((2, 5, 7, 3), "uint8"))
+    >>> tuple(outputs["forward"].shape)  # (batch, pixels, cells of the window)
+    (2, 35, 8)
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), sections 2.2 and 3.5.
     """

@@ -86,9 +86,14 @@ class ImageTask:
 
     def make_arm(self, arm, seed, options):
         """`PixelMessages`, or `ImageGraphs` where features train."""
-        predictor = (
-            load_image_predictor(options.predictor) if arm == "learned" else None
-        )
+        predictor = None
+        if arm == "learned":
+            if options.predictor is None:
+                raise ValueError(
+                    "The arm learned needs a predictor. Give --predictor the preset "
+                    "of a run of pretrain_images.py, OUTPUT/preset."
+                )
+            predictor = load_image_predictor(options.predictor)
         if options.graph_on == "pixels":
             memory = int(options.graph_memory * 2**30)
             return PixelMessages(arm, predictor, memory, not options.no_composed)

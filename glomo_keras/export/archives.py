@@ -35,6 +35,11 @@ def describe_archive(path):
 
 def strongest(graphs_of, num_senders):
     """The function that gives the strongest senders in place of the graphs."""
+    if num_senders < 1:
+        raise ValueError(
+            "`num_senders` must be a positive integer. Received: "
+            f"num_senders={num_senders}."
+        )
 
     def top_senders(*inputs):
         found = graphs_of(*inputs)

@@ -59,11 +59,6 @@ def export_image_graph_predictor(
     >>> graphs["forward"].shape.as_list()
     [2, 1, 8, 15, 15]
     """
-    if num_senders < 1:
-        raise ValueError(
-            "`num_senders` must be a positive integer. Received: "
-            f"num_senders={num_senders}."
-        )
     limits = limits or Limits()
 
     def of_images(images):

@@ -75,11 +75,6 @@ def export_graph_predictor(
     >>> graphs["forward"].shape.as_list()
     [1, 1, 8, 4, 4]
     """
-    if num_senders < 1:
-        raise ValueError(
-            "`num_senders` must be a positive integer. Received: "
-            f"num_senders={num_senders}."
-        )
     limits = limits or Limits()
     text_graphs = None
     if vocabulary is not None:

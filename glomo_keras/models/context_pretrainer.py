@@ -165,7 +165,7 @@ class ContextPretrainer(keras.Model):
         return self.get_metrics_result()
 
     def update_likelihoods(self, direction, nats, valid):
-        """Updates the metrics of likelihood; for subclasses.
+        """Updates the metrics of likelihood. A subclass must define it: its own units.
 
         Args:
             direction: `"forward"` or `"backward"`.

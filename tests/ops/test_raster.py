@@ -19,9 +19,8 @@ def test_raster_order(random):
         np.testing.assert_array_equal(units[:, row * 5 + column], image[:, row, column])
         np.testing.assert_array_equal(flat[:, row * 5 + column], mask[:, row, column])
     sequence = np.ones((2, 7, 3), "float32")
-    assert (
-        raster_units(sequence) == (sequence, None) or raster_units(sequence)[1] is None
-    )
+    units, flat = raster_units(sequence)
+    assert units is sequence and flat is None
 
 
 def test_windows_by_pencil():

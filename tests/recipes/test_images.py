@@ -166,6 +166,11 @@ def test_graphs_on_the_stem(arm, preset, tmp_path):
     assert record["graph_on"] == "stem" and 0 <= record["test"]["accuracy"] <= 1
 
 
+def test_learned_graphs_need_a_predictor(tmp_path):
+    with pytest.raises(ValueError, match="Give --predictor the preset"):
+        cifar10.main(["--size", "smoke", "--output", str(tmp_path)])
+
+
 def test_images_without_labels_are_refused(tmp_path, monkeypatch):
     np.savez(tmp_path / "train.npz", images=np.zeros((2, 8, 8, 3), "uint8"))
     options = argparse.Namespace(

@@ -113,7 +113,6 @@ def run_arm(arm, seed, options):
         keras.optimizers.Adam(options.learning_rate, global_clipnorm=1.0),
         jit_compile=True,
     )
-    pretrainer.build()
     test = planted_sequences(NUM_TEST_SEQUENCES, seed=10_000 + seed)
     if arm == "untrained":
         result, density, steps, seconds = recovery(predictor, test), None, 0, 0

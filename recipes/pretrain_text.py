@@ -177,7 +177,6 @@ def build_pretrainer(options, vocabulary_size):
         **pretrainer_choices,
     )
     pretraining.compile_pretrainer(pretrainer, options)
-    pretrainer.build()
     return pretrainer
 
 

@@ -65,7 +65,6 @@ def run(task, data, options, arm, seed):
     A killed run goes on after its last epoch.
     """
     started = time.monotonic()
-    keras.utils.set_random_seed(seed)
     name = run_name(arm, options, seed)
     folder = options.output / "runs" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +78,12 @@ def run(task, data, options, arm, seed):
         )
         return task.score(predictions, data, split, chosen)
 
+    keras.utils.set_random_seed(
+        seed
+    )  # after the predictor, which may be loaded already
     model = task.build(data, graphs.shape, options)
+    # Or else TensorFlow traces the first step twice, with and without making these.
+    model.optimizer.build(model.trainable_variables)
     best = folder / "best.weights.h5"
     checkpoint = ResumableCheckpoint(
         folder / "checkpoints",

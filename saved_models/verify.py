@@ -76,15 +76,19 @@ def strongest(graphs):
     return {"senders": senders.tolist(), "weights": np.round(weights, 6).tolist()}
 
 
-def problems():
-    """Lines that say what is wrong; prints a line a model."""
+def problems(asked=None):
+    """Lines that say what is wrong; prints a line a model.
+
+    Files of all models are compared, and answers of those that are asked: folders, or
+    `None` for all.
+    """
     manifest = json.loads((FOLDER / "manifest.json").read_text())
     there = checksums()
     for path in sorted(manifest.keys() | there.keys()):
         if manifest.get(path) != there.get(path):
             state = "changed" if path in manifest.keys() & there.keys() else "missing"
             yield f"{path}: {state if path in manifest else 'not in the manifest'}"
-    for folder in models():
+    for folder in models() if asked is None else asked:
         expected = json.loads((folder / "expected.json").read_text())
         try:
             found = answers(folder)

@@ -23,7 +23,8 @@ def verify():
 
 
 def test_files_and_answers(verify, capsys):
-    assert list(verify.problems()) == []
+    # The others answer in `make verify-saved-models`.
+    assert list(verify.problems([verify.FOLDER / "glomo_text_small_en"])) == []
     shown = capsys.readouterr().out
     assert "glomo_text_small_en, text archive, backward: within" in shown
 

@@ -64,7 +64,7 @@ class Documents:
 
 
 def read_documents(spec):
-    """Finds the corpus that `spec` names and returns its documents.
+    r"""Finds the corpus that `spec` names and returns its documents.
 
     - `docs`: English that comes with the installed packages, see
       `glomo_keras.data.embedded`.
@@ -94,11 +94,12 @@ def read_documents(spec):
 
     Example:
 
-    >>> documents = read_documents("docs")
-    >>> sum(len(document.split()) for document in documents) > 100_000
-    True
-    >>> documents.counts.skipped_lines
-    0
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "text.txt"
+    >>> _ = path.write_text("A first text,\nof two lines.\n\nA second one.")
+    >>> documents = read_documents(f"files:{path}")
+    >>> list(documents), documents.counts.skipped_lines
+    (['A first text, of two lines.', 'A second one.'], 0)
     """
     kind, _, rest = spec.partition(":")
     if kind == "docs" and not rest:

@@ -61,7 +61,8 @@ def docs_documents():
 
     Example:
 
-    >>> any("of the array" in document for document in docs_documents())
+    >>> documents = docs_documents()  # read when the first one is asked for
+    >>> documents is iter(documents)
     True
     """
     for page in docs_pages():

@@ -134,6 +134,13 @@ class ContextPretrainer(keras.Model):
             means.append(-ops.sum(outputs[direction]) / number)
         return sum(means) / len(means)
 
+    def make_train_function(self, force=False):
+        # Or else TensorFlow traces the first step twice, with and without making the
+        # optimizer's variables.
+        if self.built and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):

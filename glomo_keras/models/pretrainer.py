@@ -131,6 +131,7 @@ class GLoMoPretrainer(ContextPretrainer):
             direction: Perplexity(name=f"{direction}_perplexity")
             for direction in DIRECTIONS
         }
+        self.build()
 
     def build(self, inputs_shape=None):
         self.build_propagations()

@@ -85,7 +85,6 @@ def pretrainer_from_released(
     pretrainer = GLoMoPretrainer(
         predictor, context_length=context_length, dtype=dtype, **choices
     )
-    pretrainer.build()
     predictor.embedding.set_weights([arrays["enc_emb.weight"]])
     for direction, suffix in SUFFIXES.items():
         name = f"st_predictor_{suffix}"

@@ -32,6 +32,7 @@ def downstream(graphs_of):
     model = keras.Model(unit_ids, keras.layers.Dense(2, name="logits")(hidden))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.05), loss)
+    model.optimizer.build(model.trainable_variables)  # so that `fit` traces once
     return model
 
 

@@ -39,7 +39,6 @@ def pretrainer_for(random, predictor=None, dtype="float32", **arguments):
         VOCABULARY, **{**PREDICTOR, **(predictor or {})}, dtype=dtype
     )
     pretrainer = GLoMoPretrainer(graphs, **{"chunk_size": 10, **arguments})
-    pretrainer.build()
     registry.randomize(pretrainer, random)
     return pretrainer
 

@@ -20,7 +20,7 @@ from glomo_keras.models import ImageGraphPredictor
 
 TINY = (
     "--size smoke --image-size 4 --filters 6 --steps-per-epoch 3 --num-valid 6 "
-    "--limit 40 --warmup 1 --context-window 2 2 --no-jit"
+    "--limit 40 --warmup 1 --context-window 1 2 --no-jit"
 ).split()
 
 

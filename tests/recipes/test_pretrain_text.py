@@ -15,6 +15,7 @@ TINY = (
     "--num-positions 5 --batch-size 3 --steps-per-epoch 4 --window 23 --shift 11 "
     "--min-units 3 --valid-windows 5 --warmup 2 --no-jit"
 ).split()
+QUICK = ["--num-graph-layers", "1", "--context-length", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_run_leaves_all_that_it_promises(corpus, tmp_path, capsys):
 
 
 def test_resuming_gives_what_an_uninterrupted_run_gives(corpus, tmp_path):
-    common = ["--epochs", "3", "--pictures-every", "0"]
+    common = ["--epochs", "3", "--pictures-every", "0", *QUICK]
     whole = run(corpus, tmp_path / "whole", *common)
     run(corpus, tmp_path / "parts", *common, "--stop-after", "1")
     parts = run(corpus, tmp_path / "parts", *common, "--resume")
@@ -69,7 +70,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(corpus, tmp_path):
 
 @pytest.mark.parametrize("graphs", ["uniform", "zeros", "softmax", "square"])
 def test_controls_train(corpus, tmp_path, graphs):
-    common = ["--epochs", "1", "--pictures-every", "0", "--graphs", graphs]
+    common = ["--epochs", "1", "--pictures-every", "0", "--graphs", graphs, *QUICK]
     (row,) = run(corpus, tmp_path, *common)
     density = {"uniform": 1.0, "zeros": 0.0, "softmax": 1.0, "square": 1.0}[graphs]
     assert float(row["val_density"]) == pytest.approx(density, abs=1e-3)

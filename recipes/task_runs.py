@@ -78,9 +78,8 @@ def run(task, data, options, arm, seed):
         )
         return task.score(predictions, data, split, chosen)
 
-    keras.utils.set_random_seed(
-        seed
-    )  # after the predictor, which may be loaded already
+    # After the predictor, which another run of the process may have loaded.
+    keras.utils.set_random_seed(seed)
     model = task.build(data, graphs.shape, options)
     # Or else TensorFlow traces the first step twice, with and without making these.
     model.optimizer.build(model.trainable_variables)

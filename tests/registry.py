@@ -119,7 +119,10 @@ class Entry:
             if array.dtype.kind != "f":
                 return array
             if len(axes) == 1:
-                return np.where(mask[..., None], array, np.float32(value))
+                (axis,) = axes
+                between = (1,) * (axis - 1), (1,) * (array.ndim - axis - 1)
+                real = mask.reshape(len(mask), *between[0], -1, *between[1])
+                return np.where(real, array, np.float32(value))
             pairs = mask[:, :, None] & mask[:, None, :]
             between = (1,) * (array.ndim - 3)
             return np.where(
@@ -232,6 +235,15 @@ def _features_and_pixels(random, batch, length):
 def _features_pixels_and_positions(random, batch, length):
     positions = np.array([5, 0, 3, 5, 20], "int32")
     return {**_features_and_pixels(random, batch, length), "positions": positions}
+
+
+def _character_ids(random, batch, length):
+    ids = random.integers(1, 19, size=(batch, length, 5))
+    return {"character_ids": ids.astype("int32")}
+
+
+def _layers_of_units(random, batch, length):
+    return {"layers": float_array(random, batch, 2, length, 11)}
 
 
 def _features_and_graphs(random, batch, length):
@@ -472,7 +484,73 @@ def _variant(entry, label, arguments, **changes):
     )
 
 
+CHARACTERS = Entry(
+    layers.CharacterEncoder,
+    {
+        "projection_dim": 7,
+        "num_characters": 19,
+        "embedding_dim": 3,
+        "kernel_sizes": [1, 3],
+        "filters": [5, 11],
+        "activation": "gelu",
+        "num_highways": 1,
+    },
+    _character_ids,
+    {"character_ids": (1,)},
+    (1,),
+    ("mask",),
+    wrong_arguments=(
+        ({"filters": [5]}, ValueError, "one number for each"),
+        ({"kernel_sizes": [], "filters": []}, ValueError, "one number for each"),
+        ({"filters": [5, 0]}, ValueError, "`filters` must be positive.*filters=0"),
+        ({"projection_dim": 0}, ValueError, "`projection_dim` must be positive"),
+        ({"num_highways": -1}, ValueError, "`num_highways` must not be negative"),
+    ),
+    wrong_inputs=(
+        ({"character_ids": (3, 7)}, ValueError, "rank 2"),
+        ({"character_ids": (3, 7, 2)}, ValueError, "max_characters=2"),
+    ),
+)
+
+PROJECTED_LSTM = Entry(
+    layers.ProjectedLSTM,
+    {
+        "units": 5,
+        "projection_dim": 3,
+        "direction": "backward",
+        "cell_clip": 0.7,
+        "projection_clip": None,
+    },
+    _features,
+    {"features": (1,)},
+    (1,),
+    ("mask",),
+    wrong_arguments=(
+        _DIRECTION,
+        *_positive("units", "projection_dim"),
+        ({"cell_clip": 0.0}, ValueError, "`cell_clip` must be positive.*cell_clip=0"),
+        ({"projection_clip": -1.0}, ValueError, "`projection_clip` must be positive"),
+    ),
+    wrong_inputs=(({"features": (3, 7)}, ValueError, "rank 2"),),
+)
+
+SCALAR_MIX = Entry(
+    layers.ScalarMix,
+    {"normalize": True, "l2": 0.1, "dropout": 0.3, "seed": 5},
+    _layers_of_units,
+    {"layers": (2,)},
+    (1,),
+    ("mask",),
+    wrong_arguments=(({"l2": -1.0}, ValueError, "`l2` must not be negative.*-1"),),
+    wrong_inputs=(({"layers": (3, 7, 11)}, ValueError, "rank 3"),),
+)
+
 ENTRIES = [
+    CHARACTERS,
+    PROJECTED_LSTM,
+    _variant(PROJECTED_LSTM, "default", {"units": 5, "projection_dim": 3}),
+    SCALAR_MIX,
+    _variant(SCALAR_MIX, "default", {}),
     CNN,
     _variant(CNN, "default", {"filters": 13}),
     _variant(CNN, "batch", {"filters": 13, "normalization": "batch"}),

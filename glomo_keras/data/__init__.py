@@ -14,6 +14,7 @@ _MODULE_OF = {
     "Vocabulary": "vocabulary",
     "DocumentCounts": "corpora",
     "Documents": "corpora",
+    "character_ids": "characters",
     "read_documents": "corpora",
     "docs_documents": "embedded",
     "docs_pages": "embedded",

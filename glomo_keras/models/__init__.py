@@ -1,15 +1,21 @@
-"""The graph predictor, and the model that pretrains it."""
+"""The models: graph predictors, the language model of ELMo, and what trains them."""
 
 from glomo_keras.models import released
+from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_pretrainer import ImageGLoMoPretrainer
+from glomo_keras.models.language_model_pretrainer import LanguageModelPretrainer
 from glomo_keras.models.pretrainer import GLoMoPretrainer
+from glomo_keras.models.published_elmo import load_published_elmo
 
 __all__ = [
+    "BidirectionalLanguageModel",
     "GLoMoPretrainer",
     "GraphPredictor",
     "ImageGLoMoPretrainer",
     "ImageGraphPredictor",
+    "LanguageModelPretrainer",
+    "load_published_elmo",
     "released",
 ]

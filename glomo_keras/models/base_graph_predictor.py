@@ -4,7 +4,7 @@ import keras
 
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
-from glomo_keras.models.presets import load_preset
+from glomo_keras.models.presets import load_preset_of
 from glomo_keras.models.presets import save_preset
 from glomo_keras.ops.visibility import DIRECTIONS
 
@@ -134,13 +134,7 @@ class BaseGraphPredictor(keras.Model):
             ValueError: if a file is damaged or does not fit, or the format is newer.
             TypeError: if the preset holds another class.
         """
-        predictor = load_preset(name_or_folder)
-        if not isinstance(predictor, cls):
-            raise TypeError(
-                f"The preset {str(name_or_folder)!r} holds a {type(predictor).__name__}"
-                f", not a {cls.__name__}. Use {type(predictor).__name__}.from_preset."
-            )
-        return predictor
+        return load_preset_of(cls, name_or_folder)
 
     def get_config(self):
         return {

@@ -1,4 +1,4 @@
-"""Presets: a trained graph predictor as a folder that others load by name."""
+"""Presets: a trained model as a folder that others load by name."""
 
 import contextlib
 import dataclasses
@@ -134,6 +134,22 @@ def load_preset(name_or_folder):
         ) from error
     predictor.load_weights(preset.weights)
     return predictor
+
+
+def load_preset_of(cls, name_or_folder):
+    """Loads a preset that must hold a model of the class; see `load_preset`.
+
+    Raises:
+        TypeError: if it holds another one.
+    """
+    model = load_preset(name_or_folder)
+    if not isinstance(model, cls):
+        held = type(model).__name__
+        raise TypeError(
+            f"The preset {str(name_or_folder)!r} holds a {held}, not a {cls.__name__}. "
+            f"Use {held}.from_preset."
+        )
+    return model
 
 
 @contextlib.contextmanager
@@ -302,14 +318,15 @@ def _card(name, metadata, predictor):
         "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
         **metadata["training"],
     }
-    lines = [f"# {name}", "", "A graph predictor.", "", "| | |", "|---|---|"]
+    made = type(predictor).__name__
+    lines = [f"# {name}", "", f"A `{made}`.", "", "| | |", "|---|---|"]
     lines += [f"| {key} | {value} |" for key, value in rows.items()]
     lines += [
         "",
         "```python",
-        "from glomo_keras.models import GraphPredictor",
+        f"from glomo_keras.models import {made}",
         "",
-        f'predictor = GraphPredictor.from_preset("{name}")',
+        f'model = {made}.from_preset("{name}")',
         "```",
         "",
     ]

@@ -6,6 +6,7 @@ from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import squared_relu_affinity
 from glomo_keras.ops.attention import mean_threshold
 from glomo_keras.ops.attention import squared_relu_attention
+from glomo_keras.ops.characters import add_sentence_marks
 from glomo_keras.ops.composition import compose_graphs
 from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.context import context_targets
@@ -17,15 +18,18 @@ from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
+from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
+from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import visible_pairs
 from glomo_keras.ops.word_pieces import graphs_over_pieces
 from glomo_keras.ops.word_pieces import graphs_over_words
 from glomo_keras.ops.word_pieces import word_of_piece
 
 __all__ = [
+    "add_sentence_marks",
     "bits_per_dimension",
     "compose_graphs",
     "context_targets",
@@ -39,8 +43,10 @@ __all__ = [
     "mixed_messages",
     "normalize_rows",
     "pixel_log_likelihood",
+    "projected_lstm_step",
     "propagate",
     "raster_units",
+    "sampled_log_likelihood",
     "scale_pixels",
     "squared_relu",
     "squared_relu_affinity",

@@ -1,0 +1,177 @@
+"""Vectors of words, made of their characters alone."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.masking import zero_padding
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class CharacterEncoder(keras.layers.Layer):
+    """Convolutions over the characters of a word, highway layers, a projection.
+
+        c = [activation(max over time (conv_k(characters) + b_k)) for every width k]
+        c = g * relu(c W + b) + (1 - g) * c,  g = sigmoid(c V + d)  (each highway)
+        word = c P + p
+
+    Every word has a vector, one that was never seen too. What a word's vector is does
+    not depend on the words around it.
+
+    Masking: a word whose ids are all 0 is padding. It comes out as zeros, and is
+    `False` in the mask that the layer returns.
+
+    Args:
+        projection_dim: int, size of the vectors.
+        num_characters: int, number of character ids, padding (0) included; 262 for
+            those of `glomo_keras.data.character_ids`.
+        embedding_dim: int, size of the character embeddings.
+        kernel_sizes: list of ints, the widths of the convolutions.
+        filters: list of ints, the channels of each.
+        activation: name or function, after the maximum.
+        num_highways: int, number of highway layers.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
+
+    Call arguments:
+        character_ids: int tensor `(batch, length, max_characters)`.
+        mask: bool tensor `(batch, length)`, `True` at real words, or `None`.
+
+    Returns:
+        Float tensor `(batch, length, projection_dim)` in the compute dtype.
+
+    Raises:
+        ValueError: if an argument is out of its range, or a kernel is wider than the
+            words are long.
+
+    Example:
+
+    >>> encoder = CharacterEncoder(
+    ...     projection_dim=5, kernel_sizes=[1, 2], filters=[3, 7])
+    >>> tuple(encoder(keras.ops.ones((2, 7, 11), "int32")).shape)
+    (2, 7, 5)
+
+    Reference: Peters et al., 2018 (arXiv 1802.05365), section 3.4; Kim et al., 2016
+    (arXiv 1508.06615).
+    """
+
+    def __init__(
+        self,
+        projection_dim,
+        num_characters=262,
+        embedding_dim=16,
+        kernel_sizes=(1, 2, 3, 4, 5, 6, 7),
+        filters=(32, 32, 64, 128, 256, 512, 1024),
+        activation="relu",
+        num_highways=2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        kernel_sizes, filters = list(kernel_sizes), list(filters)
+        if not filters or len(filters) != len(kernel_sizes):
+            raise ValueError(
+                "`filters` must have one number for each of `kernel_sizes`. Received: "
+                f"filters={filters}, kernel_sizes={kernel_sizes}."
+            )
+        for name, size in (
+            ("projection_dim", projection_dim),
+            ("num_characters", num_characters),
+            ("embedding_dim", embedding_dim),
+            ("kernel_sizes", min(kernel_sizes)),
+            ("filters", min(filters)),
+        ):
+            if size < 1:
+                raise ValueError(f"`{name}` must be positive. Received: {name}={size}.")
+        if num_highways < 0:
+            raise ValueError(
+                f"`num_highways` must not be negative. Received: {num_highways}."
+            )
+        self.projection_dim = projection_dim
+        self.num_characters = num_characters
+        self.embedding_dim = embedding_dim
+        self.kernel_sizes = kernel_sizes
+        self.filters = filters
+        self.activation = keras.activations.get(activation)
+        self.num_highways = num_highways
+        self.supports_masking = True
+
+    def build(self, character_ids_shape):
+        if len(character_ids_shape) != 3:
+            raise ValueError(
+                "`character_ids` must have shape (batch, length, max_characters). "
+                f"Received a shape of rank {len(character_ids_shape)}: "
+                f"{character_ids_shape}."
+            )
+        max_characters = character_ids_shape[-1]
+        if max_characters is not None and max_characters < max(self.kernel_sizes):
+            raise ValueError(
+                "`kernel_sizes` must not be larger than the number of characters of a "
+                f"word. Received: kernel_sizes={self.kernel_sizes}, "
+                f"max_characters={max_characters}."
+            )
+        made = {"dtype": self.dtype_policy}
+        self.embedding = keras.layers.Embedding(
+            self.num_characters, self.embedding_dim, name="embedding", **made
+        )
+        self.embedding.build()
+        self.convolutions = [
+            keras.layers.Conv1D(filters, size, name=f"convolution_{size}", **made)
+            for size, filters in zip(self.kernel_sizes, self.filters, strict=True)
+        ]
+        for convolution in self.convolutions:
+            convolution.build((None, max_characters, self.embedding_dim))
+        total = sum(self.filters)
+        self.transforms, self.gates = [], []
+        for number in range(self.num_highways):
+            self.transforms.append(
+                keras.layers.Dense(
+                    total, activation="relu", name=f"transform_{number}", **made
+                )
+            )
+            self.gates.append(
+                keras.layers.Dense(
+                    total,
+                    activation="sigmoid",
+                    # Starts near the identity.
+                    bias_initializer=keras.initializers.Constant(-2.0),
+                    name=f"gate_{number}",
+                    **made,
+                )
+            )
+        self.projection = keras.layers.Dense(
+            self.projection_dim, name="projection", **made
+        )
+        for layer in [*self.transforms, *self.gates, self.projection]:
+            layer.build((None, total))
+
+    def call(self, character_ids, mask=None):
+        length, max_characters = ops.shape(character_ids)[1:]
+        words = ops.reshape(character_ids, (-1, max_characters))
+        characters = self.embedding(words)  # (words, characters, embedding_dim)
+        found = [ops.max(layer(characters), axis=1) for layer in self.convolutions]
+        features = self.activation(ops.concatenate(found, axis=-1))
+        for transform, gate in zip(self.transforms, self.gates, strict=True):
+            admitted = gate(features)
+            features = admitted * transform(features) + (1 - admitted) * features
+        vectors = self.projection(features)
+        vectors = ops.reshape(vectors, (-1, length, self.projection_dim))
+        return zero_padding(vectors, self.compute_mask(character_ids, mask))
+
+    def compute_mask(self, character_ids, previous_mask=None):
+        real = ops.any(ops.not_equal(character_ids, 0), axis=-1)
+        if previous_mask is not None:
+            real = ops.logical_and(real, ops.cast(previous_mask, "bool"))
+        return real
+
+    def compute_output_shape(self, character_ids_shape):
+        return (*character_ids_shape[:-1], self.projection_dim)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "projection_dim": self.projection_dim,
+            "num_characters": self.num_characters,
+            "embedding_dim": self.embedding_dim,
+            "kernel_sizes": self.kernel_sizes,
+            "filters": self.filters,
+            "activation": keras.activations.serialize(self.activation),
+            "num_highways": self.num_highways,
+        }

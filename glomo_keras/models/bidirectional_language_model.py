@@ -1,0 +1,245 @@
+"""The bidirectional language model of ELMo: contextual vectors of words."""
+
+import keras
+from keras import ops
+
+from glomo_keras.layers.character_encoder import CharacterEncoder
+from glomo_keras.layers.masking import zero_padding
+from glomo_keras.layers.projected_lstm import ProjectedLSTM
+from glomo_keras.models.presets import load_preset_of
+from glomo_keras.models.presets import save_preset
+from glomo_keras.ops.characters import NUM_CHARACTERS
+from glomo_keras.ops.characters import add_sentence_marks
+from glomo_keras.ops.visibility import DIRECTIONS
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class BidirectionalLanguageModel(keras.Model):
+    """ELMo: all layers of a forward and a backward language model over characters.
+
+        x      = CharacterEncoder(characters)
+        h_1    = ProjectedLSTM(x),  h_l = ProjectedLSTM(h_(l-1)) + h_(l-1)
+        layers = [x; x], [forward h_1; backward h_1], [forward h_2; backward h_2], ...
+
+    Five representations of a word with two LSTM layers, three after the directions are
+    joined. The two directions share the character encoder.
+
+    Marks of a sentence's begin and end are put around it, and taken away from the
+    output. Every sentence starts from states of zeros, so that the same sentence has
+    the same vectors whenever it comes; states are carried from one text to the next
+    where they are asked for and given.
+
+    To train it, see `LanguageModelPretrainer`; for trained ones `from_preset` and
+    `load_published_elmo`. In a downstream model, set `trainable = False` and mix its
+    layers by `glomo_keras.layers.ScalarMix`.
+
+    Args:
+        units: int, size of the LSTMs' cells.
+        projection_dim: int, size of the vectors of one direction.
+        num_layers: int, LSTM layers of a direction.
+        cell_clip: float or None, see `ProjectedLSTM`.
+        projection_clip: float or None, see `ProjectedLSTM`.
+        skip_connections: bool, whether the LSTM layers after the first add their inputs
+            to their outputs.
+        dropout: float in [0, 1), on the inputs of the LSTMs in training.
+        max_characters: int, ids of a word, its marks included.
+        embedding_dim, kernel_sizes, filters, activation, num_highways: see
+            `CharacterEncoder`.
+        seed: int or None, seed of the dropout.
+        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+
+    Call arguments:
+        character_ids: int tensor `(batch, length, max_characters)`, as
+            `glomo_keras.data.character_ids` makes them; words of zeros, on the right,
+            are padding.
+        initial_states: dict of `forward` and `backward`, lists of `[output, cell]` for
+            every layer, or `None` for zeros.
+        return_states: bool, whether to return the states after the text, too.
+        training: bool, whether to apply dropout.
+
+    Returns:
+        Float tensor `(batch, 1 + num_layers, length, 2 * projection_dim)`, zeros at
+        padding; with `return_states`, a tuple of it and the states, a dict.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+
+    >>> model = BidirectionalLanguageModel(
+    ...     units=11, projection_dim=5, kernel_sizes=[1, 2], filters=[3, 7],
+    ...     max_characters=13)
+    >>> tuple(model(keras.ops.ones((2, 7, 13), "int32")).shape)
+    (2, 3, 7, 10)
+
+    Reference: Peters et al., 2018 (arXiv 1802.05365), sections 3.1 to 3.4. GLoMo
+    transfers graphs onto these features: Yang et al., 2018 (arXiv 1806.05662), Table 1.
+    """
+
+    def __init__(
+        self,
+        units=4096,
+        projection_dim=512,
+        num_layers=2,
+        cell_clip=3.0,
+        projection_clip=3.0,
+        skip_connections=True,
+        dropout=0.0,
+        max_characters=50,
+        embedding_dim=16,
+        kernel_sizes=(1, 2, 3, 4, 5, 6, 7),
+        filters=(32, 32, 64, 128, 256, 512, 1024),
+        activation="relu",
+        num_highways=2,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_layers < 1:
+            raise ValueError(
+                "`num_layers` must be a positive integer. Received: "
+                f"num_layers={num_layers}."
+            )
+        if max_characters < 3:
+            raise ValueError(
+                "`max_characters` must be at least 3: two marks and one character. "
+                f"Received: max_characters={max_characters}."
+            )
+        self.units = units
+        self.projection_dim = projection_dim
+        self.num_layers = num_layers
+        self.cell_clip = cell_clip
+        self.projection_clip = projection_clip
+        self.skip_connections = skip_connections
+        self.dropout = dropout
+        self.max_characters = max_characters
+        self.seed = seed
+        self.character_encoder = CharacterEncoder(
+            projection_dim,
+            NUM_CHARACTERS,
+            embedding_dim,
+            kernel_sizes,
+            filters,
+            activation,
+            num_highways,
+            dtype=self.dtype_policy,
+            name="character_encoder",
+        )
+        self.lstms = {
+            direction: [
+                ProjectedLSTM(
+                    units,
+                    projection_dim,
+                    direction,
+                    cell_clip,
+                    projection_clip,
+                    dtype=self.dtype_policy,
+                    name=f"{direction}_lstm_{number}",
+                )
+                for number in range(num_layers)
+            ]
+            for direction in DIRECTIONS
+        }
+        self._dropout = keras.layers.Dropout(
+            dropout, seed=seed, dtype=self.dtype_policy
+        )
+        self.build()
+
+    def build(self, character_ids_shape=None):
+        self.character_encoder.build((None, None, self.max_characters))
+        for lstm in sum(self.lstms.values(), []):
+            lstm.build((None, None, self.projection_dim))
+        self.built = True
+
+    def call(
+        self, character_ids, initial_states=None, return_states=False, training=None
+    ):
+        outputs, states = self.read(character_ids, initial_states, training)
+        joined = [
+            ops.concatenate([forward, backward], axis=-1)
+            for forward, backward in zip(*outputs.values(), strict=True)
+        ]
+        layers = ops.stack(joined, axis=1)[:, :, 1:-1]  # without the marks
+        real = ops.any(ops.not_equal(character_ids, 0), axis=-1)
+        layers = zero_padding(layers, real[:, None])
+        return (layers, states) if return_states else layers
+
+    def read(self, character_ids, initial_states=None, training=None):
+        """The layers of each direction, marks included.
+
+        Args:
+            character_ids: int tensor `(batch, length, max_characters)`.
+            initial_states: as for the call.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Two dicts of `forward` and `backward`: lists of `1 + num_layers` float
+            tensors `(batch, length + 2, projection_dim)`, and the states.
+        """
+        marked = add_sentence_marks(character_ids)
+        real = ops.any(ops.not_equal(marked, 0), axis=-1)
+        words = self.character_encoder(marked)
+        outputs, states = {}, {}
+        for direction in DIRECTIONS:
+            outputs[direction], states[direction] = [words], []
+            for number, lstm in enumerate(self.lstms[direction]):
+                inputs = self._dropout(outputs[direction][-1], training=training)
+                given = initial_states and initial_states[direction][number]
+                features, *state = lstm(
+                    inputs, mask=real, initial_state=given, return_state=True
+                )
+                if number and self.skip_connections:
+                    features = features + inputs
+                outputs[direction].append(features)
+                states[direction].append(state)
+        return outputs, states
+
+    def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
+        """Writes the model as a preset folder: see `GraphPredictor.save_to_preset`.
+
+        Args:
+            directory: path of the folder; made where it is missing.
+            vocabulary: none is needed: words are read by their characters.
+            training: dict that JSON can hold: what was trained on, and how.
+            card: string, the model card in Markdown, or `None` to have one written.
+
+        Returns:
+            String, the fingerprint of configuration and weights.
+        """
+        return save_preset(self, directory, vocabulary, training, card)
+
+    @classmethod
+    def from_preset(cls, name_or_folder):
+        """Loads a preset by its name or folder: see `GraphPredictor.from_preset`.
+
+        Args:
+            name_or_folder: path of a folder, or the name of a preset that comes with
+                the library.
+
+        Returns:
+            A language model.
+        """
+        return load_preset_of(cls, name_or_folder)
+
+    def get_config(self):
+        encoder = self.character_encoder.get_config()
+        names = (
+            "embedding_dim",
+            "kernel_sizes",
+            "filters",
+            "activation",
+            "num_highways",
+        )
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "projection_dim": self.projection_dim,
+            "num_layers": self.num_layers,
+            "cell_clip": self.cell_clip,
+            "projection_clip": self.projection_clip,
+            "skip_connections": self.skip_connections,
+            "dropout": self.dropout,
+            "max_characters": self.max_characters,
+            **{name: encoder[name] for name in names},
+            "seed": self.seed,
+        }

@@ -1,0 +1,62 @@
+"""Likelihood under a softmax whose normalizer is estimated from a sample."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from glomo_keras.ops.precision import raise_precision
+
+
+def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
+    """Log-probability of the targets among themselves and a sample of others.
+
+        logit(v) = table[v] . output - log(num_sampled * q(v))
+        log p    = logit(target) - log sum_{v in {target} + sample} exp logit(v)
+
+    One sample, with replacement, serves all outputs. q falls with the rank of a unit,
+    q(v) = log((v + 2) / (v + 1)) / log(vocabulary_size + 1): ids must be sorted by
+    frequency, as those of `glomo_keras.data.Vocabulary` are. The correction by q makes
+    the gradient that of the full softmax in the limit of large samples. A sampled unit
+    that is an output's target does not count for it twice.
+
+    For training; `log_likelihood` is exact, and what evaluation needs.
+
+    Args:
+        outputs: float tensor `(..., dim)`.
+        table: float tensor `(vocabulary_size, dim)`.
+        targets: int tensor `(...)`, ids in the vocabulary.
+        num_sampled: int, size of the sample.
+        seed: int, `keras.random.SeedGenerator` or `None`.
+
+    Returns:
+        Float tensor `(...)`, in float32 for 16-bit inputs.
+
+    Example:
+
+    >>> outputs, table = keras.ops.ones((2, 3, 5)), keras.ops.ones((7, 5))
+    >>> targets = keras.ops.zeros((2, 3), "int32")
+    >>> tuple(sampled_log_likelihood(outputs, table, targets, 4, seed=1).shape)
+    (2, 3)
+
+    Reference: Jean et al., 2015 (arXiv 1412.2007); Peters et al., 2018 (arXiv
+    1802.05365) train so.
+    """
+    outputs, table = raise_precision(outputs), raise_precision(table)
+    size = table.shape[0]
+    uniform = keras.random.uniform((num_sampled,), seed=seed, dtype="float32")
+    sampled = ops.exp(uniform * float(np.log(size + 1.0))) - 1.0
+    sampled = ops.clip(ops.cast(ops.floor(sampled), "int32"), 0, size - 1)
+
+    def log_expected(ids):
+        ranks = ops.cast(ids, outputs.dtype)
+        share = ops.log((ranks + 2.0) / (ranks + 1.0)) / float(np.log(size + 1.0))
+        return ops.log(num_sampled * share)
+
+    targets = ops.cast(targets, "int32")
+    true = ops.sum(outputs * ops.take(table, targets, axis=0), axis=-1)
+    true = true - log_expected(targets)
+    others = ops.matmul(outputs, ops.transpose(ops.take(table, sampled, axis=0)))
+    others = others - log_expected(sampled)
+    others = ops.where(targets[..., None] == sampled, float("-inf"), others)
+    logits = ops.concatenate([true[..., None], others], axis=-1)
+    return true - ops.logsumexp(logits, axis=-1)

@@ -1,0 +1,47 @@
+"""The sampled softmax: by hand, and what it tends to."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from glomo_keras.ops import log_likelihood
+from glomo_keras.ops import sampled_log_likelihood
+
+
+def test_it_tends_to_the_full_softmax(random):
+    outputs = random.normal(size=(3, 5)).astype("float32")
+    table = random.normal(size=(11, 5)).astype("float32")
+    targets = np.array([0, 7, 10], "int32")
+    exact = ops.convert_to_numpy(log_likelihood(outputs, table, targets))
+    found = sampled_log_likelihood(outputs, table, targets, 200_000, seed=3)
+    # The target stands apart, with a weight of 1 / (num_sampled q), and so has no
+    # part in the sum over the sample: log(1 + rest) - log(1 + rest + target / many).
+    found = ops.convert_to_numpy(found)
+    weight = np.log((targets + 2) / (targets + 1)) / np.log(12) * 200_000
+    logits = outputs @ table.T
+    true = logits[np.arange(3), targets]
+    others = np.exp(logits).sum(1) - np.exp(true)
+    expected = true - np.log(weight) - np.log(np.exp(true) / weight + others)
+    np.testing.assert_allclose(found, expected, atol=0.05)
+    assert np.isfinite(exact).all()
+
+
+def test_by_pencil():
+    # One kind of word besides the target: q(0) = log 2 / log 3, q(1) = 1 - q(0).
+    outputs, table = np.ones((1, 1)), np.zeros((2, 1))
+    found = sampled_log_likelihood(outputs, table, np.array([0]), 1, seed=0)
+    share = np.log(2) / np.log(3)
+    # The word drawn is the target, which does not count twice, or it is the other.
+    possible = [0.0, np.log((1 / share) / (1 / share + 1 / (1 - share)))]
+    assert any(float(found[0]) == pytest.approx(value, abs=1e-5) for value in possible)
+
+
+def test_the_draw_follows_the_seed(random):
+    arrays = random.normal(size=(2, 3, 5)), random.normal(size=(31, 5))
+    targets = np.zeros((2, 3), "int32")
+    values = [
+        ops.convert_to_numpy(sampled_log_likelihood(*arrays, targets, 7, seed=seed))
+        for seed in (1, 1, 2)
+    ]
+    np.testing.assert_array_equal(values[0], values[1])
+    assert (values[0] != values[2]).any()

@@ -31,7 +31,7 @@ from checkpoints import write_atomically
 from image_batches import ImageSequence
 from memory import keep_freed_memory
 from pixel_pictures import PixelPictures
-from progress import image_likelihoods
+from progress import image_line
 
 from glomo_keras.models import ImageGLoMoPretrainer
 
@@ -207,7 +207,7 @@ def train(options):
         options,
         checkpoint,
         first_epoch,
-        image_likelihoods,
+        image_line,
         PixelPictures(valid[:2], options.output / "pictures"),
     )
     return pretrainer

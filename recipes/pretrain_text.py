@@ -27,7 +27,7 @@ from ablations import PREDICTORS
 from ablations import freeze_unused
 from graph_pictures import GraphPictures
 from memory import keep_freed_memory
-from progress import text_likelihoods
+from progress import text_line
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.windows import WindowSequence
@@ -228,7 +228,7 @@ def train(options):
         options,
         checkpoint,
         first_epoch,
-        text_likelihoods,
+        text_line,
         GraphPictures(valid[:2, :24], corpus.units, options.output / "pictures"),
     )
     return pretrainer

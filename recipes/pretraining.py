@@ -19,8 +19,8 @@ def add_run_options(parser):
     add("--resume", action="store_true", help="go on from the last checkpoint")
 
 
-def add_training_options(parser):
-    """Optimizer, early stopping, pictures."""
+def add_training_options(parser, pictures=True):
+    """Optimizer, early stopping and, where there are any, pictures."""
     add = parser.add_argument_group("training").add_argument
     add("--optimizer", choices=("adam", "sgd"), default="adam")
     add(
@@ -38,7 +38,8 @@ def add_training_options(parser):
         type=int,
         help="stop after this epoch, the schedule unchanged: for runs of equal steps",
     )
-    add("--pictures-every", type=int, default=4, help="epochs; 0 draws none")
+    if pictures:
+        add("--pictures-every", type=int, default=4, help="epochs; 0 draws none")
     add("--no-jit", action="store_true", help="do not compile with XLA")
 
 
@@ -90,14 +91,17 @@ def compile_pretrainer(pretrainer, options):
     pretrainer.compile(optimizer, jit_compile=not options.no_jit)
 
 
-def make_checkpoint(options, monitor, program, vocabulary=None):
-    """The callback that keeps the run's state, and the preset of its best epoch."""
+def make_checkpoint(options, monitor, program, vocabulary=None, part="graph_predictor"):
+    """The callback that keeps the run's state, and the preset of its best epoch.
+
+    The preset is of the `part` of the model that is wanted after the training.
+    """
     settings = listed_settings(options)
     for place in ("output", "prepared", "resume"):  # nothing that others can use
         del settings[place]
 
     def keep(model):
-        model.graph_predictor.save_to_preset(
+        getattr(model, part).save_to_preset(
             options.output / "preset",
             vocabulary,
             training={"program": program, **settings},
@@ -109,29 +113,36 @@ def make_checkpoint(options, monitor, program, vocabulary=None):
 
 
 def fit(
-    pretrainer, batches, valid, options, checkpoint, first_epoch, likelihoods, pictures
+    pretrainer,
+    batches,
+    valid,
+    options,
+    checkpoint,
+    first_epoch,
+    describe,
+    pictures=None,
 ):
     """Train, with a line an epoch, logs, checkpoints and pictures.
 
     Args:
         pretrainer: a compiled model.
         batches: `keras.utils.PyDataset`, or any input of `fit` that shuffles itself.
-        valid: array, for validation.
+        valid: array or dict of arrays, for validation.
         options: those of the recipe.
         checkpoint: callback of `make_checkpoint`, restored.
         first_epoch: int, epochs that are finished.
-        likelihoods: function of the logs, for the line of an epoch.
+        describe: function of the logs, for the line of an epoch.
         pictures: callback that draws every `every` epochs, or `None`.
     """
     callbacks = [
         keras.callbacks.CSVLogger(options.output / "log.csv", append=first_epoch > 0),
-        EpochLine(options.epochs, likelihoods),
+        EpochLine(options.epochs, describe),
         checkpoint,
     ]
     if keras.backend.backend() == "tensorflow":
         logs = keras.callbacks.TensorBoard(options.output / "logs", write_graph=False)
         callbacks.insert(1, logs)
-    if options.pictures_every:
+    if pictures is not None and options.pictures_every:
         pictures.every = options.pictures_every
         callbacks.append(pictures)
     pretrainer.fit(

@@ -6,17 +6,17 @@ import keras
 
 
 class EpochLine(keras.callbacks.Callback):
-    """Prints one line an epoch: likelihoods, the state of the graphs, what is left.
+    """Prints one line an epoch: how the training stands, and what is left.
 
     Args:
         epochs: int, how many there will be.
-        likelihoods: function of the logs that returns a string.
+        describe: function of the logs that returns a string.
     """
 
-    def __init__(self, epochs, likelihoods):
+    def __init__(self, epochs, describe):
         super().__init__()
         self.epochs = epochs
-        self.likelihoods = likelihoods
+        self.describe = describe
 
     def on_train_begin(self, logs=None):
         self.started, self.done = time.monotonic(), 0
@@ -26,18 +26,14 @@ class EpochLine(keras.callbacks.Callback):
         seconds = (time.monotonic() - self.started) / self.done
         left = (self.epochs - epoch - 1) * seconds / 60
         print(
-            f"epoch {epoch + 1}/{self.epochs}: "
-            f"{self.likelihoods(logs)}; graphs: density {logs['val_density']:.1%}, "
-            f"empty rows {logs['val_empty_rows']:.1%}, rows of one sender "
-            f"{logs['val_one_sender_rows']:.1%}, dead heads "
-            f"{logs['val_dead_heads']:.0f}; {seconds:.0f} s an epoch, "
-            f"{left:.0f} min left",
+            f"epoch {epoch + 1}/{self.epochs}: {self.describe(logs)}; "
+            f"{seconds:.0f} s an epoch, {left:.0f} min left",
             flush=True,
         )
 
 
-def text_likelihoods(logs):
-    """The likelihoods of an epoch on text, as a line has them."""
+def words_line(logs):
+    """The likelihoods of an epoch of a model of words."""
     return (
         f"train {logs['nats']:.3f} nats, valid {logs['val_nats']:.3f}; "
         "next unit, perplexity forward "
@@ -46,10 +42,24 @@ def text_likelihoods(logs):
     )
 
 
-def image_likelihoods(logs):
-    """The likelihoods of an epoch on images, as a line has them."""
+def text_line(logs):
+    """The likelihoods and graphs of an epoch on text."""
+    return f"{words_line(logs)}; {_graphs(logs)}"
+
+
+def image_line(logs):
+    """The likelihoods and graphs of an epoch on images."""
     return (
         f"bits per dimension train {logs['bits']:.3f}, valid {logs['val_bits']:.3f}; "
         f"of the first pixel forward {logs['val_forward_bits']:.3f} backward "
-        f"{logs['val_backward_bits']:.3f}"
+        f"{logs['val_backward_bits']:.3f}; {_graphs(logs)}"
+    )
+
+
+def _graphs(logs):
+    return (
+        f"graphs: density {logs['val_density']:.1%}, "
+        f"empty rows {logs['val_empty_rows']:.1%}, rows of one sender "
+        f"{logs['val_one_sender_rows']:.1%}, dead heads "
+        f"{logs['val_dead_heads']:.0f}"
     )

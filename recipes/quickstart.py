@@ -22,7 +22,7 @@ import numpy as np
 from graph_pictures import draw_graphs
 from memory import keep_freed_memory
 from progress import EpochLine
-from progress import text_likelihoods
+from progress import text_line
 
 from glomo_keras.analysis import plot_history
 from glomo_keras.data import Vocabulary
@@ -65,7 +65,7 @@ def pretrain(output, epochs):
         epochs=epochs,
         validation_data=valid,
         validation_batch_size=16,
-        callbacks=[EpochLine(epochs, text_likelihoods)],
+        callbacks=[EpochLine(epochs, text_line)],
         shuffle=False,
         verbose=0,
     )

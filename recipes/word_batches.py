@@ -1,0 +1,42 @@
+"""Windows of word numbers as what a language model over characters takes."""
+
+import keras
+import numpy as np
+
+
+def word_inputs(ids, characters, num_words):
+    """Inputs of `LanguageModelPretrainer` from word numbers.
+
+    Words are numbered by frequency: those from `num_words` on are unknown (1) to the
+    softmax, but their characters are read.
+
+    Args:
+        ids: int array `(batch, length)`, 0 at padding.
+        characters: int array `(words, max_characters)`.
+        num_words: int.
+
+    Returns:
+        Dict of `unit_ids` and `character_ids`, int32 arrays.
+    """
+    return {
+        "unit_ids": np.where(ids < num_words, ids, 1).astype("int32"),
+        "character_ids": characters[ids].astype("int32"),
+    }
+
+
+class WordBatches(keras.utils.PyDataset):
+    """The batches of a `WindowSequence` with the characters of their words."""
+
+    def __init__(self, windows, characters, num_words):
+        super().__init__()  # no `workers`, as for the windows
+        self.windows = windows
+        self.characters = characters
+        self.num_words = num_words
+
+    @property
+    def num_batches(self):
+        """None: endless, like the windows."""
+        return None
+
+    def __getitem__(self, index):
+        return (word_inputs(self.windows[index], self.characters, self.num_words),)

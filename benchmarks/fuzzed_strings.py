@@ -1,12 +1,13 @@
 """What a client may send: fuzzed strings through an archive of strings.
 
     python benchmarks/fuzzed_strings.py --preset glomo_text_small_en
+    python benchmarks/fuzzed_strings.py --preset glomo_elmo_small_en
 
 Random Unicode, control characters, bytes that are not UTF-8, empty strings, only
 spaces, real words, and a hundred lines of 1 MB, in batches of random sizes. Checks
-every answer (no NaN, rows that sum to one or zero, nothing at padding), prints the time
-a text and how the memory of the process grew, and ends with an error where that is more
-than 50 MB after the first tenth.
+every answer (no NaN, rows of graphs that sum to one or zero, nothing at padding),
+prints the time a text and how the memory of the process grew, and ends with an error
+where that is more than 50 MB after the first tenth.
 """
 
 import argparse
@@ -22,10 +23,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from glomo_keras.export import TextGraphs
+from glomo_keras.data import Vocabulary
 from glomo_keras.export import export_graph_predictor
+from glomo_keras.export import export_language_model
+from glomo_keras.models import BidirectionalLanguageModel
+from glomo_keras.models.presets import find_preset
+from glomo_keras.models.presets import load_preset
 
 MOST_GROWTH = 50  # MB
+WORDS = "glomo_text_small_en"  # whose vocabulary real words are drawn from
 # Marks, joiners, scripts without spaces, text from right to left.
 PIECES = ("e\u0301", "\u200d", "\U0001f469\u200d\U0001f4bb", "漢字", "かな", "שלום")
 
@@ -64,6 +70,13 @@ def fuzzed(draw, words):
 def check(found):
     """Raise where an answer is not what is promised."""
     mask = found["padding_mask"].numpy()
+    if "layers" in found:
+        layers = found["layers"].numpy()
+        if not np.isfinite(layers).all():
+            raise ValueError("layers: not finite")
+        if layers.transpose(0, 2, 1, 3)[~mask].any():
+            raise ValueError("layers: something at padding")
+        return
     for direction in ("forward", "backward"):
         graphs = found[direction].numpy()
         if not np.isfinite(graphs).all():
@@ -95,12 +108,14 @@ def main(arguments=None):
     add("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     draw = random.Random(options.seed)
-    text_graphs = TextGraphs.from_preset(options.preset)
-    words = text_graphs.vocabulary.units[2:]
+    words = Vocabulary.load(find_preset(WORDS).vocabulary).units[2:]
     with tempfile.TemporaryDirectory() as folder:
-        paths = export_graph_predictor(
-            text_graphs.predictor, folder, text_graphs.vocabulary
-        )
+        model = load_preset(options.preset)
+        if isinstance(model, BidirectionalLanguageModel):
+            paths = export_language_model(model, folder)
+        else:
+            vocabulary = Vocabulary.load(find_preset(options.preset).vocabulary)
+            paths = export_graph_predictor(model, folder, vocabulary)
         serve = tf.saved_model.load(paths["text"]).signatures["serve"]
     every = max(1, options.count // max(1, options.large))
     sent, slowest, spent, start = 0, 0.0, 0.0, None

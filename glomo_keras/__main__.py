@@ -36,8 +36,9 @@ def make_parser():
     add("preset", help=preset)
     add("directory", type=pathlib.Path, help="folder of models; archives go to "
         "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION, of images to "
-        "DIRECTORY/NAME/VERSION")  # fmt: skip
-    add("--name", help="of the models (default: glomo_text, glomo_image)")
+        "DIRECTORY/NAME/VERSION, of language models to DIRECTORY/NAME_words/VERSION "
+        "and DIRECTORY/NAME_text/VERSION")  # fmt: skip
+    add("--name", help="of the models (default: glomo_text, glomo_image, glomo_elmo)")
     add("--version", type=positive, help="(default: the next one)")
     add("--num-senders", type=positive, default=4, help="of top_senders (default: 4)")
     add("--max-batch", type=positive, default=64, help="texts or images a request "
@@ -78,6 +79,8 @@ def export(options):
     from glomo_keras.export import Limits
     from glomo_keras.export import export_graph_predictor
     from glomo_keras.export import export_image_graph_predictor
+    from glomo_keras.export import export_language_model
+    from glomo_keras.models import BidirectionalLanguageModel
     from glomo_keras.models import ImageGraphPredictor
     from glomo_keras.models.presets import load_preset
     from glomo_keras.models.presets import open_preset
@@ -85,10 +88,18 @@ def export(options):
     limits = Limits(options.max_batch, options.max_units, options.max_bytes)
     with open_preset(options.preset) as preset:
         vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
-        predictor = load_preset(preset)
-    if isinstance(predictor, ImageGraphPredictor):
+        model = load_preset(preset)
+    if isinstance(model, BidirectionalLanguageModel):
+        paths = export_language_model(
+            model,
+            options.directory,
+            options.name or "glomo_elmo",
+            options.version,
+            limits,
+        )
+    elif isinstance(model, ImageGraphPredictor):
         path = export_image_graph_predictor(
-            predictor,
+            model,
             options.directory,
             options.name or "glomo_image",
             options.version,
@@ -98,7 +109,7 @@ def export(options):
         paths = {"images": path}
     else:
         paths = export_graph_predictor(
-            predictor,
+            model,
             options.directory,
             vocabulary,
             options.name or "glomo_text",

@@ -4,8 +4,8 @@ A program of its own, in which Python's TensorFlow and Keras are never imported:
 
     python tests/c_api.py [--text-ops] MODEL SIGNATURE < inputs.json > outputs.npz
 
-Inputs are JSON: a list of strings for a string input, otherwise a dict of a dtype and
-nested lists.
+Inputs are JSON: nested lists of strings for a string input, otherwise a dict of a dtype
+and nested lists.
 """
 
 import ctypes
@@ -141,13 +141,16 @@ class Model:
             tensor, data = self._allocate(CODES[value.dtype], value.shape, value.nbytes)
             ctypes.memmove(data, value.ctypes.data, value.nbytes)
             return tensor
-        tensor, data = self._allocate(STRING, (len(value),), len(value) * STRING_BYTES)
+        strings = np.array(value, object)
+        size = strings.size * STRING_BYTES
+        tensor, data = self._allocate(STRING, strings.shape, size)
         start = self.api("TF_StringInit", None, ctypes.c_void_p)
         copy = self.api(
             "TF_StringCopy",
             *[None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t],
         )
-        for number, text in enumerate(value):
+        for number, text in enumerate(strings.flat):
+            text = text.encode()
             start(data + number * STRING_BYTES)
             copy(data + number * STRING_BYTES, text, len(text))
         return tensor
@@ -215,7 +218,7 @@ def main():
     text_ops = "--text-ops" in sys.argv
     path, signature = [a for a in sys.argv[1:] if not a.startswith("--")]
     inputs = {
-        name: [text.encode() for text in value]
+        name: value
         if isinstance(value, list)
         else np.array(value["values"], value["dtype"])
         for name, value in json.load(sys.stdin).items()

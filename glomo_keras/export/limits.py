@@ -67,6 +67,35 @@ class Limits:
         with tf.control_dependencies(checks):
             return tf.identity(unit_ids)
 
+    def words(self, words, lengths):
+        """Words of at most `max_bytes` bytes, and none past the length of a text.
+
+        Refuses texts that are too many, too long, or of another length than they say.
+        An empty word of a text is read as a space.
+        """
+        checks = [
+            self._batch_check(words),
+            tf.debugging.assert_less_equal(
+                tf.shape(words)[1],
+                self.max_units,
+                message=f"more than {self.max_units} words a text: send shorter pieces",
+            ),
+            tf.debugging.assert_equal(
+                tf.shape(words)[:1],
+                tf.shape(lengths),
+                message="words and lengths must be of as many texts",
+            ),
+            tf.debugging.Assert(
+                tf.reduce_all((lengths >= 0) & (lengths <= tf.shape(words)[1])),
+                ["lengths must lie between 0 and the number of words that were sent"],
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            words = tf.strings.substr(words, 0, self.max_bytes)
+        words = tf.where(words == "", " ", words)
+        real = tf.sequence_mask(lengths, tf.shape(words)[1])
+        return tf.where(real, words, "")
+
     def images(self, images):
         """The images, refused where they are too many, too large or empty."""
         pixels = tf.shape(images)[1] * tf.shape(images)[2]

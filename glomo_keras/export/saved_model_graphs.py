@@ -1,13 +1,12 @@
 """An exported graph predictor as a layer of a new model."""
 
-import pathlib
-
 import keras
-import tensorflow_text  # noqa: F401  (the operations of archives of strings)
+
+from glomo_keras.export.saved_model_layer import SavedModelLayer
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class SavedModelGraphs(keras.layers.TFSMLayer):
+class SavedModelGraphs(SavedModelLayer):
     """Graphs of an archive that `export_graph_predictor` wrote.
 
     The layer needs the archive and no code or weights of the predictor. Of an archive
@@ -52,28 +51,16 @@ class SavedModelGraphs(keras.layers.TFSMLayer):
     """
 
     def __init__(self, filepath, trainable=False, **kwargs):
-        filepath = str(filepath)
-        if not (pathlib.Path(filepath) / "saved_model.pb").is_file():
-            raise FileNotFoundError(
-                f"There is no SavedModel at {filepath!r}. Give the folder of a "
-                "version, such as models/glomo_text_ids/1. A model that was saved with "
-                "this layer looks for it where it was."
-            )
-        for name in ("call_endpoint", "call_training_endpoint"):
-            kwargs.pop(name, None)  # of the configuration: they are fixed
-        super().__init__(filepath, call_endpoint="serve", trainable=trainable, **kwargs)
-        signature = self._reloaded_obj.signatures["serve"]
-        inputs = set(signature.structured_input_signature[1])
-        if inputs not in ({"text"}, {"unit_ids", "padding_mask"}):
-            raise ValueError(
-                f"{filepath!r} is no archive of export_graph_predictor: `serve` takes "
-                f"{sorted(inputs)}. Use keras.layers.TFSMLayer for other SavedModels."
-            )
-        self._takes_text = inputs == {"text"}
-        self.call_endpoint_fn = signature
+        super().__init__(
+            filepath,
+            "export_graph_predictor",
+            ({"text"}, {"unit_ids", "padding_mask"}),
+            trainable=trainable,
+            **kwargs,
+        )
 
     def call(self, inputs, padding_mask=None):
-        if self._takes_text:
+        if self.takes_text:
             if padding_mask is not None:
                 raise ValueError(
                     "`padding_mask` is for archives of ids; this one takes strings and "
@@ -87,32 +74,3 @@ class SavedModelGraphs(keras.layers.TFSMLayer):
             padding_mask=keras.ops.cast(padding_mask, "bool"),
         )
         return {direction: found[direction] for direction in ("forward", "backward")}
-
-    def get_config(self):
-        config = super().get_config()
-        del config["call_endpoint"], config["call_training_endpoint"]
-        return config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None, safe_mode=None):
-        try:
-            return super().from_config(config, custom_objects, safe_mode)
-        except ValueError as error:
-            if "disallowed by default" not in str(error):
-                raise
-            raise ValueError(
-                f"The model holds the SavedModel {config['filepath']!r}, which is a "
-                "program that is run when the model is. If you trust where it comes "
-                "from, load the model with safe_mode=False."
-            ) from error
-
-    def _add_existing_weight(self, weight):
-        # Keras takes the names as they are, and optimizers then refuse the ":0".
-        variable = keras.Variable(
-            initializer=weight,
-            trainable=weight.trainable,
-            dtype=weight.dtype,
-            shape=weight.shape,
-            name=weight.name.split(":")[0].replace("/", "_"),
-        )
-        self._track_variable(variable)

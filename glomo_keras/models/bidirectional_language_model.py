@@ -43,8 +43,11 @@ class BidirectionalLanguageModel(keras.Model):
             to their outputs.
         dropout: float in [0, 1), on the inputs of the LSTMs in training.
         max_characters: int, ids of a word, its marks included.
-        embedding_dim, kernel_sizes, filters, activation, num_highways: see
-            `CharacterEncoder`.
+        embedding_dim: int, size of the character embeddings.
+        kernel_sizes: list of ints, the widths of the convolutions over characters.
+        filters: list of ints, the channels of each.
+        activation: name or function, of the convolutions.
+        num_highways: int, number of highway layers, see `CharacterEncoder`.
         seed: int or None, seed of the dropout.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 

@@ -1,0 +1,69 @@
+"""An exported language model as a layer of a new model."""
+
+import keras
+
+from glomo_keras.export.saved_model_layer import SavedModelLayer
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class ElmoFeatures(SavedModelLayer):
+    """Layers of a language model that `export_language_model` wrote.
+
+    Strings in, so that it can be the first layer of a model; mix its output by
+    `glomo_keras.layers.ScalarMix`. The layer needs the archive and no code or weights
+    of the language model. The limits of the archive hold here as well: a larger batch
+    is refused.
+
+    The model that holds the layer stores the path of the archive, not the archive, and
+    is loaded with `safe_mode=False`, because a SavedModel is a program.
+
+    Args:
+        filepath: path of the archive, `DIRECTORY/NAME/VERSION`.
+        trainable: bool, whether the weights of the archive train along.
+        **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`).
+
+    Call arguments:
+        inputs: string tensor `(batch, length)` of words, empty at padding, on the
+            right; for an archive of texts `(batch,)`.
+
+    Returns:
+        Dict of `layers`, float32 tensor `(batch, 1 + num_layers, length, 2 *
+        projection_dim)`, and `padding_mask`, bool `(batch, length)`. From texts also
+        `units`, strings `(batch, length)`.
+
+    Raises:
+        FileNotFoundError: if there is no archive at the path.
+        ValueError: if it is another SavedModel, or when a model with the layer is
+            loaded in safe mode.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.export import export_language_model
+    >>> from glomo_keras.models import BidirectionalLanguageModel
+    >>> model = BidirectionalLanguageModel(
+    ...     units=11, projection_dim=5, kernel_sizes=[1, 2], filters=[3, 7])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     layer = ElmoFeatures(export_language_model(model, folder)["text"])
+    >>> found = layer(keras.ops.convert_to_tensor(["The cat sat.", "Yes"]))
+    >>> tuple(glomo_keras.layers.ScalarMix()(found["layers"]).shape)
+    (2, 4, 10)
+
+    Reference: Peters et al., 2018 (arXiv 1802.05365), section 3.3.
+    """
+
+    def __init__(self, filepath, trainable=False, **kwargs):
+        super().__init__(
+            filepath,
+            "export_language_model",
+            ({"text"}, {"words", "lengths"}),
+            trainable=trainable,
+            **kwargs,
+        )
+
+    def call(self, inputs):
+        if self.takes_text:
+            return self.call_endpoint_fn(text=inputs)
+        real = keras.ops.not_equal(inputs, "")
+        lengths = keras.ops.sum(keras.ops.cast(real, "int32"), axis=1)
+        return self.call_endpoint_fn(words=inputs, lengths=lengths)

@@ -88,11 +88,6 @@ class ImageTask:
         """`PixelMessages`, or `ImageGraphs` where features train."""
         predictor = None
         if arm == "learned":
-            if options.predictor is None:
-                raise ValueError(
-                    "The arm learned needs a predictor. Give --predictor the preset "
-                    "of a run of pretrain_images.py, OUTPUT/preset."
-                )
             predictor = load_image_predictor(options.predictor)
         if options.graph_on == "pixels":
             memory = int(options.graph_memory * 2**30)

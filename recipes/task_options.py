@@ -37,7 +37,7 @@ def make_image_parser(task, description):
         default="shapes",
         help="tfds:NAME, a path, or shapes (drawn, the default)",
     )
-    _add_graph_options(parser, None, ("pixels", "stem"))
+    _add_graph_options(parser, "glomo_image_small", ("pixels", "stem"))
     add = _add_size_options(parser)
     add("--image-size", type=int, help="height and width that images are shrunk to")
     add("--depth", type=int, choices=(18, 34), help="of the ResNet")
@@ -61,8 +61,7 @@ def _add_graph_options(parser, preset, sites):
     add(
         "--predictor",
         default=preset,
-        help="name or folder of the preset that gives the graphs (default: "
-        f"{preset or 'none; pretrain_images.py makes one'})",
+        help=f"name or folder of the preset that gives the graphs (default: {preset})",
     )
     add(
         "--graph-on",

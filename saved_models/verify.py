@@ -3,8 +3,8 @@
     python saved_models/verify.py
     python saved_models/verify.py --update     # after a model was changed on purpose
 
-Compares every file with manifest.json, and the graphs of a few sentences, by the preset
-and by the SavedModels that are made of it, with the expected.json of the model.
+Compares every file with manifest.json, and what each preset and the SavedModels that are
+made of it answer to a few sentences or images, with the expected.json of the model.
 """
 
 import argparse
@@ -20,8 +20,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from glomo_keras.data import character_ids
+from glomo_keras.data import draw_shapes
+from glomo_keras.data import shrink
 from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_graph_predictor
+from glomo_keras.export import export_image_graph_predictor
+from glomo_keras.export import export_language_model
+from glomo_keras.models import BidirectionalLanguageModel
+from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models.presets import load_preset
 from glomo_keras.ops.visibility import DIRECTIONS
 
 FOLDER = Path(__file__).resolve().parent
@@ -30,7 +38,8 @@ SENTENCES = [
     "She said that the children who had come first were given the books .",
     "In 1944 , the company's ships left Lisbon for New York .",
 ]
-NUM_SENDERS = 3
+NAMES = (*DIRECTIONS, "layers")
+NUM_KEPT = 3
 TOLERANCE = 1e-4
 
 
@@ -50,30 +59,78 @@ def checksums():
 
 
 def answers(folder):
-    """Graphs by source, the preset and its SavedModels, and by direction."""
-    text_graphs = TextGraphs.from_preset(folder)
-    found = {"preset": text_graphs(SENTENCES)}
-    encoded = text_graphs.encode(SENTENCES)
-    inputs = {name: encoded[name] for name in ("unit_ids", "padding_mask")}
+    """What a model answers, by source, the preset and its SavedModels, and by name."""
+    model = load_preset(folder)
     with tempfile.TemporaryDirectory() as output:
-        paths = export_graph_predictor(
-            text_graphs.predictor, output, text_graphs.vocabulary
-        )
-        of_ids = tf.saved_model.load(paths["ids"]).signatures["serve"]
-        of_text = tf.saved_model.load(paths["text"]).signatures["serve"]
-        found["ids archive"] = of_ids(**inputs)
-        found["text archive"] = of_text(text=tf.constant(SENTENCES))
+        if isinstance(model, ImageGraphPredictor):
+            found = image_answers(model, output)
+        elif isinstance(model, BidirectionalLanguageModel):
+            found = language_model_answers(model, output)
+        else:
+            found = text_answers(folder, output)
     return {
-        source: {direction: graphs[direction].numpy() for direction in DIRECTIONS}
-        for source, graphs in found.items()
+        source: {name: outputs[name].numpy() for name in NAMES if name in outputs}
+        for source, outputs in found.items()
     }
 
 
-def strongest(graphs):
-    """Indices and weights of the strongest senders of every receiver, as lists."""
-    senders = np.argsort(-graphs, axis=-1, kind="stable")[..., :NUM_SENDERS]
-    weights = np.take_along_axis(graphs, senders, axis=-1)
-    return {"senders": senders.tolist(), "weights": np.round(weights, 6).tolist()}
+def text_answers(folder, output):
+    """Graphs of sentences."""
+    text_graphs = TextGraphs.from_preset(folder)
+    encoded = text_graphs.encode(SENTENCES)
+    paths = export_graph_predictor(
+        text_graphs.predictor, output, text_graphs.vocabulary
+    )
+    inputs = {name: encoded[name] for name in ("unit_ids", "padding_mask")}
+    return {
+        "preset": text_graphs(SENTENCES),
+        "ids archive": _serve(paths["ids"])(**inputs),
+        "text archive": _serve(paths["text"])(text=tf.constant(SENTENCES)),
+    }
+
+
+def image_answers(model, output):
+    """Graphs of drawn images."""
+    images = tf.constant(shrink(draw_shapes(2)[0], 8))
+    path = export_image_graph_predictor(model, output)
+    return {"preset": model(images), "archive": _serve(path)(images=images)}
+
+
+def language_model_answers(model, output):
+    """Layers of sentences, whose units are what spaces separate."""
+    words = tf.strings.split(SENTENCES)
+    characters = character_ids(words, model.max_characters)
+    paths = export_language_model(model, output)
+    lengths = tf.cast(words.row_lengths(), tf.int32)
+    return {
+        "preset": {"layers": model(characters)},
+        "words archive": _serve(paths["words"])(
+            words=words.to_tensor(""), lengths=lengths
+        ),
+    }
+
+
+def _serve(path):
+    return tf.saved_model.load(path).signatures["serve"]
+
+
+def excerpt(name, array):
+    """What is kept of an answer: the strongest senders, or some of the dimensions."""
+    if name == "layers":
+        return {"values": np.round(array[..., :NUM_KEPT], 6).tolist()}
+    senders = np.argsort(-array, axis=-1, kind="stable")[..., :NUM_KEPT]
+    weights = np.take_along_axis(array, senders, axis=-1)
+    return {"senders": senders.tolist(), "values": np.round(weights, 6).tolist()}
+
+
+def largest_difference(array, kept):
+    """Between an answer and what was kept of one."""
+    if "senders" in kept:
+        # By index: senders of the same weight may come in any order.
+        array = np.take_along_axis(array, np.array(kept["senders"]), axis=-1)
+    else:
+        array = array[..., :NUM_KEPT]
+    return np.abs(array - np.array(kept["values"])).max()
 
 
 def problems(asked=None):
@@ -95,23 +152,19 @@ def problems(asked=None):
         except (OSError, ValueError) as error:
             yield f"{folder.name}: {error}"
             continue
-        for source, graphs in found.items():
-            for direction, wanted in expected.items():
-                # By index: senders of the same weight may come in any order.
-                weights = np.take_along_axis(
-                    graphs[direction], np.array(wanted["senders"]), axis=-1
-                )
-                error = np.abs(weights - np.array(wanted["weights"])).max()
-                print(f"{folder.name}, {source}, {direction}: within {error:.1e}")
+        for source, outputs in found.items():
+            for name, kept in expected.items():
+                error = largest_difference(outputs[name], kept)
+                print(f"{folder.name}, {source}, {name}: within {error:.1e}")
                 if not error < TOLERANCE:
-                    yield f"{folder.name}: {direction} graphs of the {source} differ"
+                    yield f"{folder.name}: {name} of the {source} differs"
 
 
 def update():
     """Write what the models answer, and the manifest."""
     for folder in models():
         found = answers(folder)["preset"]
-        expected = {direction: strongest(found[direction]) for direction in found}
+        expected = {name: excerpt(name, array) for name, array in found.items()}
         (folder / "expected.json").write_text(json.dumps(expected) + "\n")
     (FOLDER / "manifest.json").write_text(json.dumps(checksums(), indent=2) + "\n")
 

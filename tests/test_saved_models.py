@@ -45,7 +45,7 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "FOLDER", tmp_path)
     answer = {"preset": {"forward": np.array([0.25, 0.75])}}
     monkeypatch.setattr(verify, "answers", lambda folder: answer)
-    expected = {"forward": {"senders": [0, 1], "weights": [0.75, 0.25]}}
+    expected = {"forward": {"senders": [0, 1], "values": [0.75, 0.25]}}
     (made / "expected.json").write_text(json.dumps(expected))
     manifest = verify.checksums()
     manifest["made/gone.txt"] = manifest["made/same.txt"]
@@ -56,7 +56,7 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
         "made/changed.txt: changed",
         "made/gone.txt: missing",
         "made/new.txt: not in the manifest",
-        "made: forward graphs of the preset differ",
+        "made: forward of the preset differs",
     ]
 
 

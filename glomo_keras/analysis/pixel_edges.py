@@ -76,8 +76,8 @@ def plot_pixel_edges(
     covered[row, column] = False
     grey = image.mean(axis=-1) / 255.0
     num_layers, num_heads = graphs.shape[:2]
-    gap, left = 0.08, 0.6
-    total = max(left + (num_heads + 1) * (_SIDE + gap), 6.0)
+    gap, left = 0.08, 0.1
+    total = max(left + (num_heads + 1) * (_SIDE + gap) + 0.2, 6.0)
     note = (
         "First panel: the image. The others: layers from top to bottom, heads from "
         "left to right. Colour: pixels that the framed pixel reads, darker for more; "
@@ -107,7 +107,8 @@ def plot_pixel_edges(
             _frame(axes, row, column)
             if layer == 0:
                 axes.set_title(f"head {head}", size=8, pad=3, **PLAIN)
-            if head == 0 and layer > 0:
+            if head == num_heads - 1:
+                axes.yaxis.set_label_position("right")
                 axes.set_ylabel(f"layer {layer}", size=8, labelpad=3, **PLAIN)
     return save_figure(figure, path)
 

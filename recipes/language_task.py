@@ -7,6 +7,8 @@ from graph_arms import ARMS
 from graph_arms import PREDICTED_ARMS
 from graph_arms import GraphArm
 from graph_arms import load_predictor
+from kept_layers import KeptLayers
+from kept_layers import elmo_preset
 from task_batches import TaskBatches
 from task_texts import prepare_texts
 
@@ -50,10 +52,11 @@ class LanguageTask:
 
     def prepare(self, options):
         """Text to arrays on disk; returns `TaskTexts`."""
-        return prepare_texts(
+        directory = options.output / "arrays"
+        texts = prepare_texts(
             lambda: self.load(options),
             self.lengths(options),
-            options.output / "arrays",
+            directory,
             find_preset(options.predictor).vocabulary,
             options.features,
             {
@@ -64,6 +67,11 @@ class LanguageTask:
             },
             keep_texts=self.keep_texts,
         )
+        preset = elmo_preset(options.features)
+        if preset:
+            characters = texts.elmo_characters
+            texts.elmo = KeptLayers(directory, preset, texts.fields, characters)
+        return texts
 
     def usable(self, texts):
         """Numbers of the examples of train that can be trained on."""

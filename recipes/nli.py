@@ -114,10 +114,9 @@ def _labelled(rows, source):
 def build(texts, graph_shape, options):
     """ESIM; graphs at the chosen site, one `GraphTransfer` for both texts."""
     inputs, masks = task_models.make_inputs(texts, graph_shape)
-    embedding = task_models.make_embedding(texts)
     dropout = keras.layers.Dropout(options.dropout)
     fields = ("premise", "hypothesis")
-    hidden = {name: embedding(inputs[name]) for name in fields}
+    hidden = task_models.word_features(texts, inputs, masks, options)
     if options.graph_on == "embeddings":
         hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     encoder = keras.layers.Bidirectional(

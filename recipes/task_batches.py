@@ -9,7 +9,8 @@ class TaskBatches(ExampleBatches):
     """Batches of one split: a dict of inputs, and targets where there are any.
 
     Inputs of a field `text`: `text`, unit ids `(batch, length)` of the downstream
-    vocabulary; `text_characters` `(batch, length, CHARACTERS)` where asked for; and
+    vocabulary; `text_characters` `(batch, length, CHARACTERS)` where asked for;
+    `text_elmo`, the layers of a language model, where the features have them; and
     `text_forward`, `text_backward`, the graphs of the arm.
 
     Args:
@@ -52,6 +53,8 @@ class TaskBatches(ExampleBatches):
             inputs[name] = self.texts.task_ids[units]
             if self.with_characters:
                 inputs[f"{name}_characters"] = self.texts.characters[units]
+            if self.texts.elmo is not None:
+                inputs[f"{name}_elmo"] = self.texts.elmo.layers(name, rows)
             graphs = self.arm.graphs(name, rows.tolist(), self.texts.graph_ids[units])
             for direction, graph in graphs.items():
                 inputs[f"{name}_{direction}"] = graph

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.layers import ScalarMix
 
 
 def fuse_graphs(features, masks, inputs, options):
@@ -46,12 +47,34 @@ def make_inputs(texts, graph_shape, with_characters=False):
             shape = (field.length, texts.characters.shape[1])
             key = f"{name}_characters"
             inputs[key] = keras.Input(shape, dtype="uint8", name=key)
+        if texts.elmo is not None:
+            shape = (texts.elmo.num_layers, field.length, texts.elmo.dim)
+            key = f"{name}_elmo"
+            inputs[key] = keras.Input(shape, dtype="float16", name=key)
         if graph_shape is not None:
             shape = (*graph_shape, field.length, field.length)
             for direction in ("forward", "backward"):
                 key = f"{name}_{direction}"
                 inputs[key] = keras.Input(shape, dtype="float16", name=key)
     return inputs, masks
+
+
+def word_features(texts, inputs, masks, options):
+    """Features of the units of all texts, by field.
+
+    Word vectors or embeddings; a mix of the layers of a language model; or both, one
+    beside the other.
+    """
+    embedding = make_embedding(texts) if texts.has_embedding else None
+    mix = ScalarMix(l2=1e-3, dropout=options.dropout, name="elmo_mix")
+    features = {}
+    for name in texts.fields:
+        parts = [] if embedding is None else [embedding(inputs[name])]
+        if texts.elmo is not None:
+            layers = ops.cast(inputs[f"{name}_elmo"], "float32")
+            parts.append(mix(layers, mask=masks[name]))
+        features[name] = parts[0] if len(parts) == 1 else ops.concatenate(parts, -1)
+    return features
 
 
 def make_embedding(texts, dim=100):

@@ -19,8 +19,9 @@ def make_parser(task, description):
     add(
         "--features",
         default="trainable",
-        help="vectors:PATH (a file in GloVe's text format, frozen) or trainable "
-        "(embeddings of the 20,000 most frequent words of train; the default)",
+        help="vectors:PATH (a file in GloVe's text format, frozen), trainable "
+        "(embeddings of the 20,000 most frequent words of train; the default), "
+        "elmo:PRESET (layers of a language model, mixed) or elmo:PRESET+vectors:PATH",
     )
     _add_graph_options(parser, "glomo_text_base_en", ("embeddings", "rnn_states"))
     add = _add_size_options(parser)

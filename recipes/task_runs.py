@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from checkpoints import ResumableCheckpoint
 from checkpoints import write_atomically
+from kept_layers import mix_weights
 from memory import keep_freed_memory
 from task_options import add_run_options
 from task_options import finish_options
@@ -114,6 +115,7 @@ def run(task, data, options, arm, seed):
     )
     model.load_weights(best)
     result = scores(model, "test", test)
+    mixed = mix_weights(model)
     correct = options.output / "scores" / f"{name}.npz"
     correct.parent.mkdir(exist_ok=True)
     write_atomically(correct, lambda path: np.savez(path, examples=test, **result))
@@ -131,6 +133,7 @@ def run(task, data, options, arm, seed):
         "test": {metric: float(values.mean()) for metric, values in result.items()},
         "seconds": round(seconds),
         "scores": str(correct.relative_to(options.output)),
+        **({"elmo_mix": mixed} if mixed else {}),
         "settings": run_settings(options, arm),
         "versions": versions(),
     }

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 from checkpoints import write_atomically
+from kept_layers import elmo_preset
+
+from glomo_keras.models.presets import find_preset
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
 _FORMAT = 1
@@ -30,11 +33,14 @@ class TaskTexts:
         graph_ids: int array `(num_units,)`, ids of the graph predictor's.
         characters: uint8 array `(num_units, CHARACTERS)`, bytes, padded with zeros.
         vectors: float32 array `(task vocabulary, dim)`, or `None`.
+        elmo_characters: uint16 array `(num_units, max_characters)`, ids of the units'
+            characters for a language model, or `None`.
         task_vocabulary_size: int.
         fields: dict of `FieldTexts` by name.
         rows: dict by split of dicts: the index of each example's text by field.
         examples: dict by split of lists of dicts: all but the texts.
         metadata: dict.
+        elmo: `KeptLayers`, or `None`.
     """
 
     units: list
@@ -47,6 +53,13 @@ class TaskTexts:
     rows: dict
     examples: dict
     metadata: dict
+    elmo_characters: np.ndarray | None = None
+    elmo: object = None
+
+    @property
+    def has_embedding(self):
+        """Whether units have vectors of their own, not of a language model alone."""
+        return self.task_vocabulary_size > 2
 
 
 @dataclasses.dataclass
@@ -94,7 +107,8 @@ def prepare_texts(
         lengths: dict, units at most of a text by field; longer ones are cut.
         directory: path.
         vocabulary: path of the graph predictor's vocabulary.
-        features: "vectors:PATH" or "trainable".
+        features: "vectors:PATH", "trainable" or "elmo:PRESET", or two of them with a
+            "+" between.
         settings: dict, what else decides the arrays.
         keep_texts: fields whose texts are stored too.
         log: function that takes lines of progress.
@@ -110,6 +124,9 @@ def prepare_texts(
         "features": features,
         **settings,
     }
+    preset = elmo_preset(features)
+    if preset:
+        settings["elmo"] = find_preset(preset).metadata["fingerprint"]
     if (directory / "metadata.json").exists():
         found = json.loads((directory / "metadata.json").read_text())
         if found["settings"] == settings:
@@ -154,6 +171,9 @@ def load_texts(directory):
         task_vocabulary_size=metadata["task_vocabulary_size"],
         fields=fields,
         rows=rows,
+        elmo_characters=np.load(directory / "elmo_characters.npy")
+        if (directory / "elmo_characters.npy").exists()
+        else None,
         examples=json.loads((directory / "examples.json").read_text()),
         metadata=metadata,
         **tables,
@@ -209,6 +229,9 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
     )
     if vectors is not None:
         np.save(directory / "vectors.npy", vectors)
+    if elmo_preset(features):
+        ids = _elmo_characters(units, elmo_preset(features))
+        np.save(directory / "elmo_characters.npy", ids)
     (directory / "units.json").write_text(json.dumps(units))
     for split in splits:
         np.savez(directory / f"rows_{split}.npz", **rows[split])
@@ -274,15 +297,29 @@ def _count(fields, rows, lengths, num_units):
     return counts
 
 
+def _elmo_characters(units, preset):
+    """Ids of the characters of units, for the language model of a preset."""
+    from glomo_keras.data import character_ids
+
+    config = find_preset(preset).metadata["config"]["config"]
+    ids = character_ids(units, config["max_characters"]).numpy()  # zeros for padding
+    return ids.astype("uint16")
+
+
 def _features(units, features, train_counts, max_trainable=20_000):
     """Ids of the downstream model by unit, frozen vectors or `None`, and the size."""
-    kind, _, path = features.partition(":")
+    others = [part for part in features.split("+") if not part.startswith("elmo:")]
+    if not others:
+        return np.ones(len(units), np.int32), None, 2
+    kind, _, path = others[0].partition(":")
+    if len(others) > 1:
+        kind = None
     if kind == "vectors" and path:
         from glomo_keras.data import read_word_vectors
 
         words, vectors, lowercase = read_word_vectors(path, keep=units)
         table = np.concatenate([np.zeros((2, vectors.shape[1]), np.float32), vectors])
-    elif features == "trainable":
+    elif others == ["trainable"]:
         lowercase, table = True, None
         counts = collections.Counter()
         for unit, count in zip(units[1:], train_counts[1:].tolist(), strict=True):
@@ -291,7 +328,8 @@ def _features(units, features, train_counts, max_trainable=20_000):
         words = [word for word in ranked if counts[word] > 0][: max_trainable - 2]
     else:
         raise ValueError(
-            f"--features must be vectors:PATH or trainable. Received: {features!r}."
+            "--features must be vectors:PATH, trainable, elmo:PRESET, or elmo:PRESET+ "
+            f"and one of the others. Received: {features!r}."
         )
     ids = {word: number for number, word in enumerate(words, start=2)}
     task_ids = [ids.get(u.lower() if lowercase else u, 1) for u in units]

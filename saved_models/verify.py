@@ -3,8 +3,8 @@
     python saved_models/verify.py
     python saved_models/verify.py --update     # after a model was changed on purpose
 
-Compares every file with manifest.json, and what each preset and the SavedModels that are
-made of it answer to a few sentences or images, with the expected.json of the model.
+Compares every file with manifest.json, and what each preset and the SavedModels that
+are made of it answer to a few sentences or images, with the expected.json of the model.
 """
 
 import argparse

@@ -166,9 +166,10 @@ def test_graphs_on_the_stem(arm, preset, tmp_path):
     assert record["graph_on"] == "stem" and 0 <= record["test"]["accuracy"] <= 1
 
 
-def test_learned_graphs_need_a_predictor(tmp_path):
-    with pytest.raises(ValueError, match="Give --predictor the preset"):
-        cifar10.main(["--size", "smoke", "--output", str(tmp_path)])
+def test_the_shipped_predictor_is_the_default(tmp_path):
+    options = cifar10.make_parser().parse_args(["--output", str(tmp_path)])
+    predictor = image_task.load_image_predictor(options.predictor)
+    assert predictor.num_graph_layers == 2 and not predictor.trainable
 
 
 def test_images_without_labels_are_refused(tmp_path, monkeypatch):

@@ -17,6 +17,8 @@ import task_runs
 import task_texts
 
 from glomo_keras.data import Vocabulary
+from glomo_keras.data import character_ids
+from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models.presets import find_preset
 
@@ -349,3 +351,68 @@ def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tm
     scores = squad.score({"start": start, "end": end}, arrays, "test", np.array([0, 1]))
     assert scores["exact_match"].tolist() == [0.0, 1.0]
     assert scores["f1"].tolist() == [0.0, 1.0]
+
+
+# Layers of a language model as features
+@pytest.fixture(scope="module")
+def elmo_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elmo")
+    keras.utils.set_random_seed(0)
+    BidirectionalLanguageModel(
+        units=5, projection_dim=3, kernel_sizes=[1, 2], filters=[3, 5],
+        max_characters=11,
+    ).save_to_preset(folder)  # fmt: skip
+    return folder
+
+
+def test_layers_of_texts_are_computed_once_and_kept(
+    elmo_folder, predictor_folder, tmp_path, monkeypatch
+):
+    arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
+    arguments += ["--features", f"elmo:{elmo_folder}", *TINY]
+    texts = nli.TASK.prepare(options_of(nli, *arguments))
+    field = texts.fields["premise"]
+    rows = np.array([3, 0, 3, 20])
+    found = texts.elmo.layers("premise", rows)
+    assert found.dtype == np.float16 and found.shape == (4, 3, field.length, 6)
+    words = [[texts.units[unit] for unit in row] for row in field.padded(rows)]
+    model = BidirectionalLanguageModel.from_preset(elmo_folder)
+    expected = keras.ops.convert_to_numpy(model(character_ids(words, 11)))
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    # Another process finds them on disk.
+    again = nli.TASK.prepare(options_of(nli, *arguments)).elmo
+    monkeypatch.setattr(again, "_compute", None)
+    np.testing.assert_array_equal(again.layers("premise", rows), found)
+    with pytest.raises(TypeError):  # of texts that were never asked for
+        again.layers("premise", np.array([4]))
+
+
+def test_a_task_trains_on_layers_of_a_language_model(
+    elmo_folder, predictor_folder, tmp_path
+):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("the 1 2\nplot 3 4\n")
+    arguments = ["--predictor", str(predictor_folder), *TINY]
+    elmo = ["--features", f"elmo:{elmo_folder}"]
+    both = ["--features", f"elmo:{elmo_folder}+vectors:{vectors}"]
+    # Six of the language model, two of the vectors, and as many of messages.
+    for features, width in ((elmo, 6), (both, 8)):
+        options = options_of(
+            imdb, "--output", str(tmp_path / str(width)), *arguments, *features
+        )
+        texts = imdb.TASK.prepare(options)
+        model = imdb.build(texts, (1, 1), options)
+        assert model.get_layer("graph_transfer").output.shape[-1] == 2 * width
+    output = tmp_path / "8"
+    imdb.main(["--output", str(output), *arguments, *both, "--graph", "uniform"])
+    record = json.loads((output / "runs.jsonl").read_text())
+    assert sum(record["elmo_mix"]["shares"]) == pytest.approx(1.0, abs=1e-5)
+    assert record["elmo_mix"]["gamma"] != 1.0
+
+
+def test_unknown_features_are_named(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
+    for features in ("glove", "vectors:", "trainable+vectors:a.txt"):
+        options = options_of(imdb, *arguments, "--features", features, *TINY)
+        with pytest.raises(ValueError, match="--features must be"):
+            imdb.TASK.prepare(options)

@@ -157,7 +157,6 @@ def test_permuted_units_are_the_same_units():
 @pytest.mark.parametrize(
     "module, site",
     [
-        (imdb, "embeddings"),
         (imdb, "rnn_states"),
         (nli, "rnn_states"),
         (squad, "embeddings"),

@@ -1,9 +1,10 @@
-"""Compare runs of `pretrain_text.py` at equal steps.
+"""Compare runs of `pretrain_text.py`, or of `pretrain_images.py`, at equal steps.
 
     python recipes/compare_runs.py runs/learned runs/uniform runs/zeros
 
-Prints, for the last epoch that all runs have finished, the nats of the next unit on the
-fixed validation windows by direction, and the differences to the first run.
+Prints, for the last epoch that all runs have finished, by direction the nats of the
+next unit on the fixed validation windows, or the bits per dimension of the next pixel
+of the images held out, and the differences to the first run.
 """
 
 import argparse
@@ -35,25 +36,34 @@ def main(arguments=None):
     epoch = min(options.epoch or last, last)
     if not epoch:
         parser.error("a run has not finished its first epoch")
-    _, settings = next(iter(runs.values()))
-    print(
-        f"After epoch {epoch}, {epoch * settings['steps_per_epoch']:,} steps of "
-        f"{settings['batch_size']} windows of {settings['window']} units; nats of the "
-        "next unit:"
-    )
+    rows, settings = next(iter(runs.values()))
+    steps = f"{epoch * settings['steps_per_epoch']:,} steps of {settings['batch_size']}"
+    if "val_bits" in rows[0]:
+        print(f"After epoch {epoch}, {steps} images; bits per dimension of the next "
+              "pixel:")  # fmt: skip
+    else:
+        print(f"After epoch {epoch}, {steps} windows of {settings['window']} units; "
+              "nats of the next unit:")  # fmt: skip
     print(f"{'run':<24}{'forward':>10}{'backward':>10}{'all steps':>11}   to the first")
     first = None
     for folder, (rows, _) in runs.items():
-        row = rows[epoch - 1]
-        nats = [math.log(float(row[f"val_{d}_perplexity"])) for d in DIRECTIONS]
-        first = first or nats
+        values, of_all = losses(rows[epoch - 1])
+        first = first or values
         differences = ", ".join(
-            f"{value - start:+.3f}" for value, start in zip(nats, first, strict=True)
+            f"{value - start:+.3f}" for value, start in zip(values, first, strict=True)
         )
         print(
-            f"{folder.name:<24}{nats[0]:>10.3f}{nats[1]:>10.3f}"
-            f"{float(row['val_nats']):>11.3f}   {differences}"
+            f"{folder.name:<24}{values[0]:>10.3f}{values[1]:>10.3f}{of_all:>11.3f}   "
+            f"{differences}"
         )
+
+
+def losses(row):
+    """Of the next unit by direction, and of all steps: nats, or bits of pixels."""
+    if "val_bits" in row:
+        return [float(row[f"val_{d}_bits"]) for d in DIRECTIONS], float(row["val_bits"])
+    nats = [math.log(float(row[f"val_{d}_perplexity"])) for d in DIRECTIONS]
+    return nats, float(row["val_nats"])
 
 
 if __name__ == "__main__":

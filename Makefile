@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-# Two processes that take tests from each other; plain `pytest` runs in one.
-IN_TWO := -n 2 --dist worksteal
+# Two processes that take one file of tests after another, in the order of conftest.py;
+# plain `pytest` runs in one.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install install-jax quickstart test test-jax test-slow test-data verify-saved-models lint clean
 

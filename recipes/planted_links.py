@@ -111,7 +111,7 @@ def run_arm(arm, seed, options):
     pretrainer = GLoMoPretrainer(predictor, context_length=1, seed=seed)
     pretrainer.compile(
         keras.optimizers.Adam(options.learning_rate, global_clipnorm=1.0),
-        jit_compile=True,
+        jit_compile=not options.no_jit,
     )
     test = planted_sequences(NUM_TEST_SEQUENCES, seed=10_000 + seed)
     if arm == "untrained":
@@ -197,6 +197,7 @@ def main(arguments=None):
     add = parser.add_argument
     add("--output", required=True, type=Path, help="folder of the runs")
     add("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
+    add("--no-jit", action="store_true", help="do not compile with XLA")
     add("--seeds", type=int, default=3, help="seeds of each arm (default: 3)")
     add(
         "--steps",

@@ -18,6 +18,29 @@ import pytest
 CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 
 
+# The files that take longest come first: two processes then end at about one time.
+LONGEST = (
+    "test_language_tasks",
+    "test_conformance",
+    "test_pretrain_text",
+    "test_images.py",
+    "test_pretrainer",
+    "test_docstrings",
+    "test_saved_model",
+    "/recipes/",
+    "/export/",
+    "/models/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        found = (n for n, part in enumerate(LONGEST) if part in item.nodeid)
+        return next(found, len(LONGEST))
+
+    items.sort(key=rank)  # which keeps the order of equals
+
+
 class Precision:
     """A dtype and the tolerance that is promised in it."""
 

@@ -24,9 +24,9 @@ def verify():
 
 def test_files_and_answers(verify, capsys):
     # The others answer in `make verify-saved-models`.
-    assert list(verify.problems([verify.FOLDER / "glomo_text_small_en"])) == []
+    assert list(verify.problems([verify.FOLDER / "glomo_image_small"])) == []
     shown = capsys.readouterr().out
-    assert "glomo_text_small_en, text archive, backward: within" in shown
+    assert "glomo_image_small, archive, backward: within" in shown
 
 
 def test_sizes(verify):

@@ -220,8 +220,7 @@ def test_likelihoods_equal_reference(precision, random):
     assert float(loss) == pytest.approx(-total / 14, rel=1e-4)
 
 
-@pytest.mark.parametrize("num_sampled", [None, 5])
-def test_it_learns_and_is_saved(random, tmp_path, num_sampled):
+def test_it_learns_and_is_saved(random, tmp_path):
     keras.utils.set_random_seed(3)
     words = [f"w{number}" for number in range(7)]
     texts = [[words[(start + step) % 7] for step in range(5)] for start in range(7)]
@@ -231,7 +230,7 @@ def test_it_learns_and_is_saved(random, tmp_path, num_sampled):
     }
     larger = {"units": 16, "projection_dim": 8, "cell_clip": 3.0, "projection_clip": 3}
     model = BidirectionalLanguageModel(**{**SMALL, **larger})
-    pretrainer = LanguageModelPretrainer(model, 9, num_sampled=num_sampled, seed=1)
+    pretrainer = LanguageModelPretrainer(model, 9, num_sampled=5, seed=1)
     pretrainer.compile(keras.optimizers.Adam(0.03))
     pretrainer.fit(inputs, epochs=80, batch_size=7, verbose=0)
     found = pretrainer.evaluate(inputs, verbose=0, return_dict=True)

@@ -6,7 +6,7 @@ import planted_links
 
 TINY = (
     "--seeds 1 --steps 0 --batch-size 2 --embedding-dim 8 --num-graph-layers 2 "
-    "--num-heads 2"
+    "--num-heads 2 --no-jit"
 ).split()
 
 

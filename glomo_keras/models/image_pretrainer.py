@@ -17,6 +17,8 @@ from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 
+_COUNTED = 16  # rows and columns whose graphs are counted where none are held
+
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class ImageGLoMoPretrainer(ContextPretrainer):
@@ -37,7 +39,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
 
     With `block_size` messages are computed in blocks of receivers and no graph is held:
     for a batch of 32 images of 32 x 32 the difference is one of gigabytes. The metrics
-    of the graphs are then those of the first image of a batch.
+    of the graphs are then those of a corner of 16 x 16 of the first image of a batch.
 
     Args:
         graph_predictor: `ImageGraphPredictor`, what is trained.
@@ -157,9 +159,8 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             _, valid = window_targets(inputs, positions, self.context_window, direction)
             outputs[direction] = values
             outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
-            counted = graph_counts(
-                features["graphs"][direction], visible_pairs(length, direction)
-            )
+            graphs = features["graphs"][direction]
+            counted = graph_counts(graphs, visible_pairs(graphs.shape[-1], direction))
             counts.append(ops.stack(list(counted.values()), axis=-1))
         outputs["counts"] = ops.stack(counts, axis=1)
         self.add_loss(self.mean_loss(outputs))
@@ -175,7 +176,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         Returns:
             Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
             `(batch, height * width, dim)`, and of `graphs`, what the graph predictor
-            returns; with `block_size` for the first image alone.
+            returns; with `block_size` for a corner of the first image alone.
         """
         pixels, _ = raster_units(self.scaling(images))
         first = self.embedding(pixels)
@@ -183,7 +184,8 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             graphs = self.graph_predictor(images, training=training)
             along = {d: along_graphs(graphs[d]) for d in DIRECTIONS}
         else:
-            graphs = self.graph_predictor(images[:1], training=False)
+            corner = images[:1, :_COUNTED, :_COUNTED]
+            graphs = self.graph_predictor(corner, training=False)
             graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
             factors = self.graph_predictor.project(images, training=training)
             along = {d: _in_blocks(factors[d], d, self.block_size) for d in DIRECTIONS}

@@ -186,19 +186,22 @@ def _attend(
     @ops.custom_gradient
     def function(keys, queries, values, threshold, tolerance, real):
         parts = []
+        in_turn = queries
         for block in blocks:
-            excess = excesses(block, keys, queries, threshold, tolerance, real)
+            excess = excesses(block, keys, in_turn, threshold, tolerance, real)
             squares, inverse = shares(excess)
             parts.append(ops.matmul(squares, values[..., block[1], :]) * inverse)
+            in_turn = _after(parts[-1], queries)
         messages = ops.concatenate(parts, axis=-2)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
             to_keys, to_values = ops.zeros_like(keys), ops.zeros_like(values)
             to_queries, to_threshold = [], []
+            in_turn = queries
             for block in blocks:
                 receivers, senders = block
-                excess = excesses(block, keys, queries, threshold, tolerance, real)
+                excess = excesses(block, keys, in_turn, threshold, tolerance, real)
                 squares, inverse = shares(excess)
                 arriving = upstream[..., receivers, :] * inverse
                 to_values = to_values + placed(
@@ -219,6 +222,7 @@ def _attend(
                     ),
                     senders,
                 )
+                in_turn = _after(to_queries[-1], queries)
             return (
                 to_keys,
                 ops.concatenate(to_queries, axis=-2),
@@ -231,6 +235,16 @@ def _attend(
         return messages, gradient
 
     return function(keys, queries, values, threshold, tolerance, real)
+
+
+def _after(earlier, tensor):
+    """`tensor`, which is there once `earlier` is.
+
+    Blocks do not depend on each other: TensorFlow would run them all at once, and hold
+    the memory of all. No compiler knows that nothing exceeds infinity.
+    """
+    never = ops.max(ops.stop_gradient(earlier)[..., :1, :1]) > float("inf")
+    return ops.where(never, ops.zeros_like(tensor), tensor)
 
 
 def _over_units(mask, tensor):

@@ -36,6 +36,8 @@ def character_ids(words, max_characters=50):
             "`max_characters` must be at least 3: two marks and one character. "
             f"Received: max_characters={max_characters}."
         )
+    if isinstance(words, list | tuple):  # texts of different lengths, too
+        words = tf.ragged.constant(words, tf.string)
     if isinstance(words, tf.RaggedTensor):
         words = words.to_tensor("")
     words = tf.convert_to_tensor(words, tf.string)

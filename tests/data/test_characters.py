@@ -19,7 +19,9 @@ def test_equals_reference(max_characters):
 
 
 def test_shapes_padding_and_graphs():
-    ragged = tf.ragged.constant([["a", "cat"], [], ["b"]])
+    texts = [["a", "cat"], [], ["b"]]
+    ragged = tf.ragged.constant(texts)
+    np.testing.assert_array_equal(character_ids(texts, 7), character_ids(ragged, 7))
     function = tf.function(lambda words: character_ids(words, 7))
     found = function(ragged).numpy()
     assert found.shape == (3, 2, 7)

@@ -1,0 +1,33 @@
+"""What the guide to ELMo shows runs."""
+
+import pathlib
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from glomo_keras.models import BidirectionalLanguageModel
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def test_the_models_that_are_shown(tmp_path, monkeypatch):
+    text = (ROOT / "docs" / "elmo.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(blocks) == 2
+    monkeypatch.chdir(tmp_path)  # where the second one writes
+    BidirectionalLanguageModel(
+        units=5, projection_dim=3, kernel_sizes=[1, 2], filters=[3, 5]
+    ).save_to_preset("runs/elmo/preset")
+    names = {}
+    for block in blocks:
+        exec(compile(block, "elmo.md", "exec"), names)
+    assert names["logits"].shape == (2, 2)
+    np.testing.assert_allclose(names["shares"], [1 / 3] * 3, atol=1e-6)
+    for name in ("words", "text"):
+        assert (tmp_path / "models" / f"glomo_elmo_{name}" / "1").is_dir()
+    model = names["keras"].Model(names["words"], names["x"])
+    words = tf.constant([["The", "cat", "sat", "."], ["Yes", "!", "", ""]])
+    mixed = model(words).numpy()
+    layers = names["language_model"](names["ids"]).numpy()
+    np.testing.assert_allclose(mixed, layers.mean(axis=1), atol=1e-5)

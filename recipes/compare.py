@@ -24,7 +24,8 @@ from bootstrap import paired_difference
 from graph_arms import ARMS
 
 TASKS = ("imdb", "nli", "squad", "cifar10")
-# Percent of Table 1 of the paper, by task and test set, then by arm and site.
+# Percent of Tables 1 and 3 of the paper, by task and test set, then by arm and site.
+# Written down from memory: compare them with the paper before quoting them.
 PAPER = {
     "imdb": {
         "none": {"accuracy": 88.51},

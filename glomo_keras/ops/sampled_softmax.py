@@ -10,14 +10,15 @@ from glomo_keras.ops.precision import raise_precision
 def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
     """Log-probability of the targets among themselves and a sample of others.
 
-        logit(v) = table[v] . output - log(num_sampled * q(v))
-        log p    = logit(target) - log sum_{v in {target} + sample} exp logit(v)
+        logit(v) = table[v] . output
+        log p    = logit(target) - log(exp logit(target)
+                   + sum_{v in sample, not target} exp logit(v) / (num_sampled * q(v)))
 
     One sample, with replacement, serves all outputs. q falls with the rank of a unit,
     q(v) = log((v + 2) / (v + 1)) / log(vocabulary_size + 1): ids must be sorted by
-    frequency, as those of `glomo_keras.data.Vocabulary` are. The correction by q makes
-    the gradient that of the full softmax in the limit of large samples. A sampled unit
-    that is an output's target does not count for it twice.
+    frequency, as those of `glomo_keras.data.Vocabulary` are. The target is counted
+    exactly, and the others by a sum whose expectation is theirs, so that the value
+    tends to that of the full softmax as the sample grows.
 
     For training; `log_likelihood` is exact, and what evaluation needs.
 
@@ -54,7 +55,6 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
 
     targets = ops.cast(targets, "int32")
     true = ops.sum(outputs * ops.take(table, targets, axis=0), axis=-1)
-    true = true - log_expected(targets)
     others = ops.matmul(outputs, ops.transpose(ops.take(table, sampled, axis=0)))
     others = others - log_expected(sampled)
     others = ops.where(targets[..., None] == sampled, float("-inf"), others)

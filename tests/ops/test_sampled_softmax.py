@@ -14,16 +14,7 @@ def test_it_tends_to_the_full_softmax(random):
     targets = np.array([0, 7, 10], "int32")
     exact = ops.convert_to_numpy(log_likelihood(outputs, table, targets))
     found = sampled_log_likelihood(outputs, table, targets, 200_000, seed=3)
-    # The target stands apart, with a weight of 1 / (num_sampled q), and so has no
-    # part in the sum over the sample: log(1 + rest) - log(1 + rest + target / many).
-    found = ops.convert_to_numpy(found)
-    weight = np.log((targets + 2) / (targets + 1)) / np.log(12) * 200_000
-    logits = outputs @ table.T
-    true = logits[np.arange(3), targets]
-    others = np.exp(logits).sum(1) - np.exp(true)
-    expected = true - np.log(weight) - np.log(np.exp(true) / weight + others)
-    np.testing.assert_allclose(found, expected, atol=0.05)
-    assert np.isfinite(exact).all()
+    np.testing.assert_allclose(ops.convert_to_numpy(found), exact, atol=0.02)
 
 
 def test_by_pencil():
@@ -32,7 +23,7 @@ def test_by_pencil():
     found = sampled_log_likelihood(outputs, table, np.array([0]), 1, seed=0)
     share = np.log(2) / np.log(3)
     # The word drawn is the target, which does not count twice, or it is the other.
-    possible = [0.0, np.log((1 / share) / (1 / share + 1 / (1 - share)))]
+    possible = [0.0, np.log(1 / (1 + 1 / (1 - share)))]
     assert any(float(found[0]) == pytest.approx(value, abs=1e-5) for value in possible)
 
 

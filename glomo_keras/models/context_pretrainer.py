@@ -11,22 +11,6 @@ from glomo_keras.ops.visibility import DIRECTIONS
 _SHARES = ("density", "empty_rows", "one_sender_rows")
 
 
-def along_graphs(graphs):
-    """Messages along graphs, for `ContextPretrainer.propagate`.
-
-    Args:
-        graphs: float tensor `(batch, layers, heads, length, length)`.
-
-    Returns:
-        Function of a layer's number.
-    """
-
-    def messages_of(layer):
-        return lambda values: propagate(values, graphs[:, layer])
-
-    return messages_of
-
-
 class ContextPretrainer(keras.Model):
     """Features that travel along predicted graphs, and the loss of their decoders.
 
@@ -96,25 +80,36 @@ class ContextPretrainer(keras.Model):
             for propagation in self.propagations[direction]:
                 propagation.build(features, graph)
 
-    def propagate(self, first, direction, messages_of, mask=None):
+    def propagate(
+        self, first, direction, tensors, along=propagate, mask=None, recompute=False
+    ):
         """Features of every graph layer, f^0 ... f^L.
 
         Args:
             first: float tensor `(batch, length, dim)`, f^0.
             direction: `"forward"` or `"backward"`.
-            messages_of: function of a layer's number that returns the function from
-                values to messages of `GraphPropagation.step`.
+            tensors: for every layer a tuple of what `along` needs, such as the graph.
+            along: function `along(values, *tensors_of_a_layer)`, messages like values.
             mask: bool tensor `(batch, length)`, or `None`.
+            recompute: bool, whether the gradient computes an update again instead of
+                keeping all that is between two layers.
 
         Returns:
             List of float tensors `(batch, length, dim)`.
         """
         layers = [first]
-        for layer in range(self.graph_predictor.num_graph_layers):
+        for layer, tensors_of_layer in enumerate(tensors):
             propagation = self.propagations[direction][
                 0 if self.shared_update else layer
             ]
-            layers.append(propagation.step(layers[-1], messages_of(layer), mask))
+
+            def update(features, *tensors, propagation=propagation):
+                return propagation.step(
+                    features, lambda values: along(values, *tensors), mask
+                )
+
+            update = keras.remat(update) if recompute else update
+            layers.append(update(layers[-1], *tensors_of_layer))
         return layers
 
     def draw_positions(self, length):

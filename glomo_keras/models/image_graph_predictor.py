@@ -129,21 +129,33 @@ class ImageGraphPredictor(BaseGraphPredictor):
         self.filters = filters
         self.channels = channels
 
-    def project(self, images, training=None):
+    def project(self, images, training=None, recompute=False):
         """What the graphs are computed from; see `SquaredReLUAffinity.project`.
 
         Args:
             images: as in the call.
             training: bool, whether to apply dropout.
+            recompute: bool, whether a gradient runs the networks again instead of
+                keeping what they computed. Networks with dropout or batch
+                normalization are never run twice: each run changes their state.
 
         Returns:
             Dict of `forward` and `backward`, dicts of `keys`, `queries`, `threshold`
             and `tolerance`, float tensors of all graph layers and heads.
         """
+        recompute = (
+            recompute
+            and not self._config["dropout"]
+            and self._config["normalization"] != "batch"
+        )
         pixels = self.get_layer("pixels")(images)
         factors = {}
         for direction in DIRECTIONS:
             network = self.get_layer(f"{direction}_network")
             affinity = self.get_layer(f"{direction}_affinity")
-            factors[direction] = affinity.project(*network(pixels, training=training))
+
+            def run(pixels, network=network, affinity=affinity):
+                return affinity.project(*network(pixels, training=training))
+
+            factors[direction] = (keras.remat(run) if recompute else run)(pixels)
         return factors

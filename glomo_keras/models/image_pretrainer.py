@@ -5,7 +5,6 @@ from keras import ops
 
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.models.context_pretrainer import ContextPretrainer
-from glomo_keras.models.context_pretrainer import along_graphs
 from glomo_keras.models.image_graph_predictor import ScalePixels
 from glomo_keras.ops.attention import squared_relu_attention
 from glomo_keras.ops.composition import join_heads
@@ -37,9 +36,10 @@ class ImageGLoMoPretrainer(ContextPretrainer):
     `backward_bits` (of the first cell), and those of the graphs: `density`,
     `empty_rows`, `one_sender_rows`, `dead_heads`, see `GLoMoPretrainer`.
 
-    With `block_size` messages are computed in blocks of receivers and no graph is held:
-    for a batch of 32 images of 32 x 32 the difference is one of gigabytes. The metrics
-    of the graphs are then those of a corner of 16 x 16 of the first image of a batch.
+    With `block_size` messages are computed in blocks of receivers, no graph is held,
+    and the gradient computes again what lies between the layers: for a batch of 32
+    images of 32 x 32 the difference is one of gigabytes. The metrics of the graphs are
+    then those of a corner of 16 x 16 of the first image of a batch.
 
     Args:
         graph_predictor: `ImageGraphPredictor`, what is trained.
@@ -182,17 +182,28 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         first = self.embedding(pixels)
         if self.block_size is None:
             graphs = self.graph_predictor(images, training=training)
-            along = {d: along_graphs(graphs[d]) for d in DIRECTIONS}
-        else:
-            corner = images[:1, :_COUNTED, :_COUNTED]
-            graphs = self.graph_predictor(corner, training=False)
-            graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
-            factors = self.graph_predictor.project(images, training=training)
-            along = {d: _in_blocks(factors[d], d, self.block_size) for d in DIRECTIONS}
-        features = {
-            direction: self.propagate(first, direction, along[direction])
-            for direction in DIRECTIONS
-        }
+            features = {
+                direction: self.propagate(
+                    first,
+                    direction,
+                    zip(ops.unstack(graphs[direction], axis=1), strict=True),
+                )
+                for direction in DIRECTIONS
+            }
+            return {**features, "graphs": graphs}
+        corner = images[:1, :_COUNTED, :_COUNTED]
+        graphs = self.graph_predictor(corner, training=False)
+        graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
+        factors = self.graph_predictor.project(
+            images, training=training, recompute=True
+        )
+        features = {}
+        for direction in DIRECTIONS:
+            layers = self._propagate_in_blocks(first, direction, factors[direction])
+            features[direction] = layers
+            # The other direction, and gradients the other way round, begin after this.
+            never = ops.max(layers[-1]) > float("inf")
+            first = ops.where(never, layers[-1], first)
         return {**features, "graphs": graphs}
 
     def update_likelihoods(self, direction, nats, valid):
@@ -212,25 +223,23 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             "block_size": self.block_size,
         }
 
+    def _propagate_in_blocks(self, first, direction, factors):
+        """As `propagate`, along graphs of which a block of receivers exists at a time.
 
-def _in_blocks(factors, direction, block_size):
-    def messages_of(layer):
-        of_layer = {name: factor[:, layer] for name, factor in factors.items()}
+        What lies between two layers would fill gigabytes, and is computed again too.
+        """
 
-        def messages(values):
-            num_heads = of_layer["keys"].shape[1]
-            return ops.cast(
-                join_heads(
-                    squared_relu_attention(
-                        values=split_heads(values, num_heads),
-                        direction=direction,
-                        block_size=block_size,
-                        **of_layer,
-                    )
-                ),
-                values.dtype,
+        def along(values, *of_layer):
+            values = split_heads(values, self.graph_predictor.num_heads)
+            messages = squared_relu_attention(
+                values=values,
+                direction=direction,
+                block_size=self.block_size,
+                **dict(zip(factors, of_layer, strict=True)),
             )
+            return ops.cast(join_heads(messages), values.dtype)
 
-        return messages
-
-    return messages_of
+        layers = [ops.unstack(factor, axis=1) for factor in factors.values()]
+        return self.propagate(
+            first, direction, zip(*layers, strict=True), along, recompute=True
+        )

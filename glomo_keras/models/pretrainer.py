@@ -5,7 +5,6 @@ from keras import ops
 
 from glomo_keras.layers.context_decoder import ContextDecoder
 from glomo_keras.models.context_pretrainer import ContextPretrainer
-from glomo_keras.models.context_pretrainer import along_graphs
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.counts import graph_counts
@@ -187,8 +186,9 @@ class GLoMoPretrainer(ContextPretrainer):
             padding_mask[..., None], embedded, ops.zeros_like(embedded)
         )
         for direction in DIRECTIONS:
+            layers = zip(ops.unstack(graphs[direction], axis=1), strict=True)
             features[direction] = self.propagate(
-                embedded, direction, along_graphs(graphs[direction]), padding_mask
+                embedded, direction, layers, mask=padding_mask
             )
         return features
 

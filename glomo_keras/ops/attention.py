@@ -163,7 +163,7 @@ def _attend(
             visible(receivers, senders), real[..., None, senders] > 0
         )
         above = ops.logical_and(seen, scores > tolerance[..., receivers, None])
-        return ops.where(above, scores, ops.zeros_like(scores))
+        return ops.where(above, scores, 0.0)
 
     def shares(excess):
         """Squares of a block, and one over their sums; zero where there are none."""
@@ -191,7 +191,7 @@ def _attend(
             excess = excesses(block, keys, in_turn, threshold, tolerance, real)
             squares, inverse = shares(excess)
             parts.append(ops.matmul(squares, values[..., block[1], :]) * inverse)
-            in_turn = _after(parts[-1], queries)
+            in_turn = _after(queries, parts[-1])
         messages = ops.concatenate(parts, axis=-2)
 
         def gradient(*args, upstream=None):
@@ -204,9 +204,7 @@ def _attend(
                 excess = excesses(block, keys, in_turn, threshold, tolerance, real)
                 squares, inverse = shares(excess)
                 arriving = upstream[..., receivers, :] * inverse
-                to_values = to_values + placed(
-                    ops.matmul(ops.swapaxes(squares, -1, -2), arriving), senders
-                )
+                values_part = ops.matmul(ops.swapaxes(squares, -1, -2), arriving)
                 # d message / d square[i, j] = (values[j] - message[i]) / sum[i]
                 to_squares = ops.matmul(
                     arriving, ops.swapaxes(values[..., senders, :], -1, -2)
@@ -216,13 +214,12 @@ def _attend(
                 to_scores = 2.0 * excess * to_squares
                 to_queries.append(ops.matmul(to_scores, keys[..., senders, :]))
                 to_threshold.append(-ops.sum(to_scores, axis=-1))
-                to_keys = to_keys + placed(
-                    ops.matmul(
-                        ops.swapaxes(to_scores, -1, -2), queries[..., receivers, :]
-                    ),
-                    senders,
+                keys_part = ops.matmul(
+                    ops.swapaxes(to_scores, -1, -2), queries[..., receivers, :]
                 )
-                in_turn = _after(to_queries[-1], queries)
+                to_keys = to_keys + placed(keys_part, senders)
+                to_values = to_values + placed(values_part, senders)
+                in_turn = _after(queries, to_queries[-1], keys_part, values_part)
             return (
                 to_keys,
                 ops.concatenate(to_queries, axis=-2),
@@ -237,14 +234,15 @@ def _attend(
     return function(keys, queries, values, threshold, tolerance, real)
 
 
-def _after(earlier, tensor):
-    """`tensor`, which is there once `earlier` is.
+def _after(tensor, *earlier):
+    """`tensor`, which is there once all that is `earlier` is.
 
-    Blocks do not depend on each other: TensorFlow would run them all at once, and hold
-    the memory of all. No compiler knows that nothing exceeds infinity.
+    Blocks do not depend on each other: they would be run all at once, and hold the
+    memory of all. No compiler knows that nothing exceeds infinity.
     """
-    never = ops.max(ops.stop_gradient(earlier)[..., :1, :1]) > float("inf")
-    return ops.where(never, ops.zeros_like(tensor), tensor)
+    largest = [ops.max(part, axis=(-2, -1), keepdims=True) for part in earlier]
+    never = ops.stop_gradient(sum(largest)) > float("inf")
+    return ops.where(never, 0.0, tensor)
 
 
 def _over_units(mask, tensor):

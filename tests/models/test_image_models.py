@@ -159,10 +159,32 @@ def test_likelihoods_equal_reference(precision, random, block_size):
     assert float(found) == pytest.approx(loss, rel=1e3 * precision.tolerance)
 
 
+@pytest.mark.parametrize("normalization", ["layer", "batch"])
+def test_blocks_train_as_whole_graphs_do(random, normalization):
+    images, weights, trained = images_for(random, 3, 4), None, []
+    small = {**PREDICTOR, "num_graph_layers": 1, "num_convolutions": 1}
+    for block_size in (None, 6):
+        predictor = ImageGraphPredictor(**small, normalization=normalization)
+        pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
+        pretrainer.build((None, *images.shape[1:]))
+        if weights is None:
+            registry.randomize(pretrainer, random)
+            weights = pretrainer.get_weights()
+        pretrainer.set_weights(weights)
+        pretrainer.compile(keras.optimizers.SGD(0.1), **EAGER)
+        pretrainer.train_on_batch(images)
+        trained.append(pretrainer.get_weights())
+    for whole, blocks in zip(*trained, strict=True):
+        np.testing.assert_allclose(blocks, whole, atol=1e-5)
+    pairs = zip(trained[0], weights, strict=True)
+    moved = [not np.allclose(*pair, atol=1e-4) for pair in pairs]
+    assert np.mean(moved) > 0.5
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_it_learns_and_reports_bits(random, policy):
     images = np.repeat(images_for(random, 4, 6, count=1), 4, axis=0)
-    pretrainer = pretrainer_for(random, policy, (4, 6), block_size=8, num_positions=9)
+    pretrainer = pretrainer_for(random, policy, (4, 6), block_size=12, num_positions=9)
     pretrainer.compile(keras.optimizers.Adam(0.02), **EAGER)
     logs = pretrainer.fit(images, epochs=3, verbose=0).history
     assert all(np.isfinite(values).all() for values in logs.values())

@@ -1,7 +1,6 @@
 """Vectors of a word in context: which uses of it are near which others.
 
-    python recipes/word_senses.py --preset runs/elmo/preset --word play \
-        --corpus files:wikipedia.txt.gz \
+    python recipes/word_senses.py --word play --corpus files:wikipedia.txt.gz \
         --queries "The shortstop made a spectacular play to end the inning ." \
                   "She signed to act in a Broadway play about her life ."
 
@@ -74,8 +73,8 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--preset", required=True, help="name or folder of a language model, such as "
-        "OUTPUT/preset of pretrain_elmo.py")  # fmt: skip
+    add("--preset", default="glomo_elmo_small_en", help="name or folder of a language "
+        "model (default: glomo_elmo_small_en)")  # fmt: skip
     add("--word", required=True)
     add("--queries", nargs="+", required=True, help="sentences with the word")
     add("--corpus", default="docs", help="where neighbours are looked for: docs, "

@@ -1,7 +1,7 @@
 """What a client may send: fuzzed strings through an archive of strings.
 
     python benchmarks/fuzzed_strings.py --preset glomo_text_small_en
-    python benchmarks/fuzzed_strings.py --preset runs/elmo/preset
+    python benchmarks/fuzzed_strings.py --preset glomo_elmo_small_en
 
 Random Unicode, control characters, bytes that are not UTF-8, empty strings, only
 spaces, real words, and a hundred lines of 1 MB, in batches of random sizes. Checks

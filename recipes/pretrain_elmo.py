@@ -98,13 +98,7 @@ def parse_arguments(arguments=None):
         "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name)",
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
-    pretraining.add_run_options(parser)
-    add(
-        "--size",
-        choices=SIZES,
-        default="small",
-        help="bundle of sizes (default: small)",
-    )
+    pretraining.add_run_options(parser, SIZES)
     add("--seed", type=int, default=0, help="of weights, windows and samples")
     add = parser.add_argument_group("sizes (default: decided by --size)").add_argument
     add("--units", type=int, help="size of the LSTMs' cells")

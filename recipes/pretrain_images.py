@@ -88,13 +88,7 @@ def parse_arguments(arguments=None):
         "tensorflow-datasets name, such as tfds:downsampled_imagenet/32x32), or a "
         "path, here or under GLOMO_DATA",
     )
-    pretraining.add_run_options(parser)
-    add(
-        "--size",
-        choices=SIZES,
-        default="small",
-        help="bundle of sizes (default: small)",
-    )
+    pretraining.add_run_options(parser, SIZES)
     add(
         "--graphs",
         choices=IMAGE_PREDICTORS,

@@ -83,13 +83,7 @@ def parse_arguments(arguments=None):
         "(texts of 64 units with known links: use --window 64)",
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
-    pretraining.add_run_options(parser)
-    add(
-        "--size",
-        choices=SIZES,
-        default="small",
-        help="bundle of sizes (default: small)",
-    )
+    pretraining.add_run_options(parser, SIZES)
     add(
         "--graphs",
         choices=PREDICTORS,

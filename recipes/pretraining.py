@@ -10,13 +10,19 @@ from checkpoints import write_atomically
 from progress import EpochLine
 
 
-def add_run_options(parser):
-    """Where a run goes, and how it goes on."""
+def add_run_options(parser, sizes):
+    """Where a run goes, how it goes on, and how large it is."""
     add = parser.add_argument
     add("--output", required=True, type=Path, help="folder of the run")
     add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
     add("--prepare-only", action="store_true", help="stop after the arrays are written")
     add("--resume", action="store_true", help="go on from the last checkpoint")
+    add(
+        "--size",
+        choices=sizes,
+        default="small",
+        help="bundle of sizes (default: small)",
+    )
 
 
 def add_training_options(parser, pictures=True):

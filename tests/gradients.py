@@ -14,7 +14,7 @@ def to_numpy(structure):
 
 def _unsupported():
     return NotImplementedError(
-        f"The tests take gradients on TensorFlow and JAX, not on "
+        f"The tests take gradients on TensorFlow, JAX and PyTorch, not on "
         f"{keras.backend.backend()!r}. Set KERAS_BACKEND to one of these."
     )
 
@@ -37,6 +37,13 @@ def by_arrays(function, *arrays):
 
         arrays = [jax.numpy.asarray(array) for array in arrays]
         found = jax.grad(function, argnums=tuple(range(len(arrays))))(*arrays)
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        tensors = [torch.tensor(array, requires_grad=True) for array in arrays]
+        found = torch.autograd.grad(
+            function(*tensors), tensors, allow_unused=True, materialize_grads=True
+        )
     else:
         raise _unsupported()
     return [ops.convert_to_numpy(ops.convert_to_tensor(g)) for g in found]
@@ -47,7 +54,7 @@ def by_weights(layer, reduce, *args, **kwargs):
 
     Returns:
         Dict from the weight's path to a NumPy array; None for a weight that is not
-        connected to the output (TensorFlow tells; JAX gives zeros).
+        connected to the output (JAX alone gives zeros).
     """
     paths = [weight.path for weight in layer.trainable_weights]
     if keras.backend.backend() == "tensorflow":
@@ -73,6 +80,12 @@ def by_weights(layer, reduce, *args, **kwargs):
             return reduce(outputs)
 
         found = jax.grad(value)([weight.value for weight in layer.trainable_weights])
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        value = reduce(layer(*args, **kwargs))
+        variables = [weight.value for weight in layer.trainable_weights]
+        found = torch.autograd.grad(value, variables, allow_unused=True)
     else:
         raise _unsupported()
     return dict(zip(paths, to_numpy(list(found)), strict=True))

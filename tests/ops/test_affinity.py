@@ -83,7 +83,10 @@ def test_empty_rows_have_zero_gradients(random):
     scores[3] = -np.abs(scores[3])  # nothing above zero
     scores[4] = [1.0, 2.0, 3.0, -1.0, 0.0]
     (gradient,) = gradients.by_arrays(
-        lambda s: ops.sum(squared_relu_affinity(s, visible_pairs(5)) * scores), scores
+        lambda s: ops.sum(
+            ops.multiply(squared_relu_affinity(s, visible_pairs(5)), scores)
+        ),
+        scores,
     )
     assert np.isfinite(gradient).all()
     assert (gradient[0] == 0).all() and (gradient[3] == 0).all()

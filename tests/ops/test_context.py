@@ -96,12 +96,13 @@ def test_gradients_equal_those_of_a_full_softmax(random, precision, chunk_size):
 
     def chunked(outputs, table):
         values = log_likelihood(outputs, table, targets, chunk_size)
-        return ops.sum(values * weights)
+        return ops.sum(ops.multiply(values, weights))
 
     def full(outputs, table):
         logits = ops.matmul(outputs, ops.transpose(table))
         chosen = ops.one_hot(targets, 17, dtype=precision.dtype)
-        return ops.sum(ops.sum(ops.log_softmax(logits) * chosen, -1) * weights)
+        likelihood = ops.sum(ops.log_softmax(logits) * chosen, -1)
+        return ops.sum(ops.multiply(likelihood, weights))
 
     found = gradients.by_arrays(chunked, outputs, table)
     expected = gradients.by_arrays(full, outputs, table)

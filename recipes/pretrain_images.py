@@ -102,7 +102,8 @@ def parse_arguments(arguments=None):
     add("--num-graph-layers", type=int, help="number of graph layers")
     add("--num-heads", type=int, help="heads of a graph layer")
     add("--num-positions", type=int, help="pixels drawn each step; 0 is every one")
-    add("--block-size", type=int, help="receivers of a block; 0 holds whole graphs")
+    add("--block-size", type=int, help="receivers of a block; 0 holds whole graphs, as "
+        "the controls always do")  # fmt: skip
     add("--batch-size", type=int, help="images a step")
     add("--steps-per-epoch", type=int, help="steps an epoch")
     add("--epochs", type=int, help="epochs that the schedule spans")
@@ -157,7 +158,7 @@ def build_pretrainer(options):
         predictor,
         context_window=options.context_window,
         num_positions=options.num_positions or None,
-        block_size=options.block_size or None,
+        block_size=(options.graphs == "learned" and options.block_size) or None,
         seed=options.seed,
     )
     pretraining.compile_pretrainer(pretrainer, options)

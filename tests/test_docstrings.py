@@ -53,7 +53,7 @@ def test_public_docstrings_are_complete(value):
     helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
     helpers += ("graphs_over_pieces", "graphs_over_words", "word_of_piece")
     helpers += ("bits_per_dimension", "pixel_log_likelihood", "scale_pixels")
-    helpers += ("mean_threshold", "raster_units", "term_messages")
+    helpers += ("raster_units", "subtract_mean_score", "term_messages")
     for part in parts:
         assert part in text, f"{value.__name__} lacks {part!r}"
     if value.__name__ not in helpers:  # those are no formulas of a paper

@@ -45,14 +45,22 @@ def read_images(spec, split="train", size=None, limit=None):
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: for `tfds:` without tensorflow-datasets.
-        ValueError: if a file does not hold images of one size, or `size` does not
-            divide it.
+        ValueError: if a file does not hold images of one size and a label for each, or
+            if `size` does not divide it; or for another split, size or limit.
 
     Example:
 
     >>> read_images("shapes", size=16, limit=5).images.shape
     (5, 16, 16, 3)
     """
+    for name, value in (("size", size), ("limit", limit)):
+        if value is not None and value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer or None. Received: "
+                f"{name}={value}."
+            )
+    if split not in ("train", "test"):
+        raise ValueError(f'`split` must be "train" or "test". Received: {split!r}.')
     if spec == "shapes":
         images, labels = draw_shapes(
             limit or 1_000, seed=("train", "test").index(split)
@@ -129,6 +137,11 @@ def _read_file(path, limit):
             f"{path} must hold uint8 images (count, height, width, 3). Received: "
             f"{images.dtype} {images.shape}."
         )
+    if labels is not None and len(labels) != len(images):
+        raise ValueError(
+            f"{path} must hold a label for each image. Received: {len(labels)} labels "
+            f"for {len(images)} images."
+        )
     return images, labels
 
 
@@ -174,4 +187,8 @@ def _read_tfds(name, split, limit):
     if "label" in examples[0]:
         labels = np.array([example["label"] for example in examples])
     images = _stack([example["image"] for example in examples], f"tfds:{name}")
+    if images.shape[-1] != 3:
+        raise ValueError(
+            f"tfds:{name} must hold images of 3 channels. Received: {images.shape[-1]}."
+        )
     return images, labels

@@ -106,14 +106,19 @@ def one_writer(directory, folders):
         yield
 
 
-def write_archive(folder, version, track, endpoints, specs):
-    """Writes an archive as `folder/version`; returns its path, a string."""
+def write_archive(folder, version, track, check, endpoints, specs):
+    """Writes an archive as `folder/version`; returns its path, a string.
+
+    `check` refuses bad inputs, and returns the others for the functions of `endpoints`.
+    """
     folder.mkdir(exist_ok=True)
     archive = keras.export.ExportArchive()
     for resource in track:
         archive.track(resource)
     for endpoint, function in endpoints.items():
-        archive.add_endpoint(endpoint, _never_empty(function), input_signature=specs)
+        archive.add_endpoint(
+            endpoint, _never_empty(check, function), input_signature=specs
+        )
     temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     temporary.chmod(0o755)  # a server may run as somebody else
     try:
@@ -124,18 +129,19 @@ def write_archive(folder, version, track, endpoints, specs):
     return str(folder / str(version))
 
 
-def _never_empty(function):
+def _never_empty(check, function):
     """Runs a function on one row of zeros where a batch has none.
 
     Convolutions of TensorFlow that were fused with their padding give empty batches
-    another length.
+    another length. The row comes after the check: an empty batch may claim rows of any
+    size.
     """
 
     def run(*inputs):
         batch = tf.shape(inputs[0])[0]
         missing = tf.maximum(1 - batch, 0)
         filled = []
-        for tensor in inputs:
+        for tensor in tf.nest.flatten(check(*inputs)):
             shape = tf.concat([[missing], tf.shape(tensor)[1:]], axis=0)
             filled.append(tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis=0))
         return {name: rows[:batch] for name, rows in function(*filled).items()}

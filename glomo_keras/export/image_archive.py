@@ -62,7 +62,7 @@ def export_image_graph_predictor(
     limits = limits or Limits()
 
     def of_images(images):
-        return float32(predictor(limits.images(images), training=False))
+        return float32(predictor(images, training=False))
 
     folder = model_folder(directory, name)
     shape = (None, None, None, predictor.channels)
@@ -71,6 +71,7 @@ def export_image_graph_predictor(
             folder,
             free_version([folder], version),
             [predictor],
+            limits.images,
             {"serve": of_images, "top_senders": strongest(of_images, num_senders)},
             [tf.TensorSpec(shape, tf.uint8, name="images")],
         )

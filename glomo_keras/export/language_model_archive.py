@@ -60,30 +60,32 @@ def export_language_model(
         characters = character_ids(words, model.max_characters)
         return float32({"layers": model(characters), "padding_mask": words != ""})
 
-    def of_words(words, lengths):
-        return layers_of(limits.words(words, lengths))
-
     def of_text(text):
-        units = split_units(limits.texts(text)).units
+        units = split_units(text).units
         units = units[:, : limits.max_units].to_tensor("")
         return {**layers_of(units), "units": units}
 
     endpoints = {
         "words": (
-            of_words,
+            limits.words,
+            layers_of,
             [
                 tf.TensorSpec((None, None), tf.string, name="words"),
                 tf.TensorSpec((None,), tf.int32, name="lengths"),
             ],
         ),
-        "text": (of_text, [tf.TensorSpec((None,), tf.string, name="text")]),
+        "text": (
+            limits.texts,
+            of_text,
+            [tf.TensorSpec((None,), tf.string, name="text")],
+        ),
     }
     folders = {kind: model_folder(directory, f"{name}_{kind}") for kind in endpoints}
     with one_writer(directory, folders.values()):
         version = free_version(folders.values(), version)
         return {
             kind: write_archive(
-                folders[kind], version, [model], {"serve": function}, specs
+                folders[kind], version, [model], check, {"serve": function}, specs
             )
-            for kind, (function, specs) in endpoints.items()
+            for kind, (check, function, specs) in endpoints.items()
         }

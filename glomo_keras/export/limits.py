@@ -40,7 +40,7 @@ class Limits:
             return tf.strings.substr(texts, 0, self.max_bytes)
 
     def ids(self, unit_ids, padding_mask, vocabulary_size):
-        """The ids, refused where they are too many, too long or no ids at all."""
+        """Ids and mask, refused where they are too many, too long or no ids at all."""
         checks = [
             self._batch_check(unit_ids),
             tf.debugging.assert_less_equal(
@@ -65,7 +65,7 @@ class Limits:
             ),
         ]  # fmt: skip
         with tf.control_dependencies(checks):
-            return tf.identity(unit_ids)
+            return tf.identity(unit_ids), tf.identity(padding_mask)
 
     def words(self, words, lengths):
         """Words of at most `max_bytes` bytes, and none past the length of a text.
@@ -98,12 +98,13 @@ class Limits:
 
     def images(self, images):
         """The images, refused where they are too many, too large or empty."""
-        pixels = tf.shape(images)[1] * tf.shape(images)[2]
+        sizes = tf.shape(images, out_type=tf.int64)  # products of int32 may wrap
+        pixels = sizes[1] * sizes[2]
         checks = [
             self._batch_check(images, "images"),
             tf.debugging.assert_less_equal(
                 pixels,
-                self.max_units,
+                tf.constant(self.max_units, tf.int64),
                 message=f"images of more than {self.max_units} pixels: shrink them",
             ),
             tf.debugging.assert_positive(

@@ -80,13 +80,15 @@ def export_graph_predictor(
     if vocabulary is not None:
         text_graphs = TextGraphs(predictor, vocabulary, limits.max_units)
 
+    def checked_ids(unit_ids, padding_mask):
+        return limits.ids(unit_ids, padding_mask, predictor.vocabulary_size)
+
     def of_ids(unit_ids, padding_mask):
-        unit_ids = limits.ids(unit_ids, padding_mask, predictor.vocabulary_size)
         found = predictor({"unit_ids": unit_ids, "padding_mask": padding_mask})
         return {**float32(found), "padding_mask": tf.identity(padding_mask)}
 
     def of_text(text):
-        return float32(text_graphs(limits.texts(text)))
+        return float32(text_graphs(text))
 
     folders = {"ids": model_folder(directory, f"{name}_ids")}
     if text_graphs is not None:
@@ -102,6 +104,7 @@ def export_graph_predictor(
             folders["ids"],
             version,
             [predictor],
+            checked_ids,
             {"serve": of_ids, "top_senders": strongest(of_ids, num_senders)},
             specs,
         )
@@ -110,6 +113,7 @@ def export_graph_predictor(
                 folders["text"],
                 version,
                 [predictor, vocabulary.table],
+                limits.texts,
                 {"serve": of_text, "top_senders": strongest(of_text, num_senders)},
                 [tf.TensorSpec((None,), tf.string, name="text")],
             )
@@ -166,7 +170,7 @@ def export_downstream(
     limits = limits or Limits()
 
     def predictions(text):
-        outputs = model(encode(limits.texts(text)), training=False)
+        outputs = model(encode(text), training=False)
         if isinstance(outputs, dict):
             return outputs
         if isinstance(outputs, (list, tuple)):
@@ -178,5 +182,10 @@ def export_downstream(
     with one_writer(directory, [folder]):
         version = free_version([folder], version)
         return write_archive(
-            folder, version, [model, *track], {"serve": predictions}, specs
+            folder,
+            version,
+            [model, *track],
+            limits.texts,
+            {"serve": predictions},
+            specs,
         )

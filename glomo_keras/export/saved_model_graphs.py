@@ -7,12 +7,12 @@ from glomo_keras.export.saved_model_layer import SavedModelLayer
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SavedModelGraphs(SavedModelLayer):
-    """Graphs of an archive that `export_graph_predictor` wrote.
+    """Graphs of an archive of `export_graph_predictor` or of that of images.
 
     The layer needs the archive and no code or weights of the predictor. Of an archive
-    of ids it returns what `GraphPredictor` does, so that one stands in for the other;
-    an archive of strings takes those. The limits of the archive hold here as well: a
-    larger batch is refused.
+    of ids or of images it returns what `GraphPredictor` or `ImageGraphPredictor` does,
+    so that one stands in for the other; an archive of strings takes those. The limits
+    of the archive hold here as well: a larger batch is refused.
 
     The model that holds the layer stores the path of the archive, not the archive, and
     is loaded with `safe_mode=False`, because a SavedModel is a program.
@@ -24,9 +24,10 @@ class SavedModelGraphs(SavedModelLayer):
 
     Call arguments:
         inputs: int32 tensor `(batch, length)` of unit ids, 0 at padding; for an
-            archive of strings a string tensor `(batch,)`.
+            archive of strings a string tensor `(batch,)`; for one of images a tensor
+            `(batch, height, width, channels)` of levels, 0 to 255.
         padding_mask: bool tensor `(batch, length)`, `True` at real units. `None` takes
-            all ids but 0. Not for strings.
+            all ids but 0. For ids alone.
 
     Returns:
         Dict of `forward` and `backward`, float32 tensors `(batch, layers, heads,
@@ -54,19 +55,21 @@ class SavedModelGraphs(SavedModelLayer):
         super().__init__(
             filepath,
             "export_graph_predictor",
-            ({"text"}, {"unit_ids", "padding_mask"}),
+            ({"text"}, {"unit_ids", "padding_mask"}, {"images"}),
             trainable=trainable,
             **kwargs,
         )
 
     def call(self, inputs, padding_mask=None):
-        if self.takes_text:
+        if self.takes_text or self.takes_images:
             if padding_mask is not None:
                 raise ValueError(
-                    "`padding_mask` is for archives of ids; this one takes strings and "
-                    "makes the mask itself. Leave it out."
+                    "`padding_mask` is for archives of ids; one of strings makes the "
+                    "mask itself, and images have none. Leave it out."
                 )
-            return self.call_endpoint_fn(text=inputs)
+            if self.takes_text:
+                return self.call_endpoint_fn(text=inputs)
+            return self.call_endpoint_fn(images=keras.ops.cast(inputs, "uint8"))
         if padding_mask is None:
             padding_mask = keras.ops.not_equal(inputs, 0)
         found = self.call_endpoint_fn(

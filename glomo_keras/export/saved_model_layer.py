@@ -44,6 +44,7 @@ class SavedModelLayer(keras.layers.TFSMLayer):
                 f"{sorted(inputs)}. Use keras.layers.TFSMLayer for other SavedModels."
             )
         self.takes_text = inputs == {"text"}
+        self.takes_images = inputs == {"images"}
 
     def get_config(self):
         config = super().get_config()

@@ -8,6 +8,7 @@ from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.visibility import check_direction
 
 FIRST_INPUTS = ("unit", "zeros")
@@ -155,6 +156,16 @@ class ContextDecoder(keras.layers.Layer):
     ):
         num_positions = (positions_shape or features_shape[1:])[0]
         return (features_shape[0], num_positions, self.context_length)
+
+    def compute_output_spec(
+        self, features, unit_ids, positions=None, features_mask=None
+    ):
+        shape = self.compute_output_shape(
+            features.shape,
+            unit_ids.shape,
+            None if positions is None else positions.shape,
+        )
+        return keras.KerasTensor(shape, dtype=accumulation_dtype(self.compute_dtype))
 
     def get_config(self):
         return {

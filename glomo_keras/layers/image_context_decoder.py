@@ -10,6 +10,7 @@ from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.precision import accumulation_dtype
+from glomo_keras.ops.raster import check_context_window
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
@@ -73,15 +74,7 @@ class ImageContextDecoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if (
-            len(context_window) != 2
-            or min(context_window) < 1
-            or (max(context_window) < 2)
-        ):
-            raise ValueError(
-                "`context_window` must be rows and columns of more than one pixel. "
-                f"Received: context_window={context_window}."
-            )
+        check_context_window(context_window)
         for name, value in (
             ("num_layers", num_layers),
             ("num_logistics", num_logistics),
@@ -158,6 +151,12 @@ class ImageContextDecoder(keras.layers.Layer):
             num_positions = positions_shape[0]
         num_cells = len(window_offsets(self.context_window))
         return (features_shape[0], num_positions, num_cells)
+
+    def compute_output_spec(self, features, pixels, positions=None):
+        shape = self.compute_output_shape(
+            features.shape, pixels.shape, None if positions is None else positions.shape
+        )
+        return keras.KerasTensor(shape, dtype=accumulation_dtype(self.compute_dtype))
 
     def get_config(self):
         return {

@@ -95,6 +95,10 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 f'`normalization` must be "layer", "batch" or None. Received: '
                 f"normalization={normalization!r}."
             )
+        if not 0 <= dropout < 1:
+            raise ValueError(
+                f"`dropout` must be in [0, 1). Received: dropout={dropout}."
+            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.num_layers = num_layers

@@ -5,10 +5,10 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.layers.masking import zero_padding
-from glomo_keras.ops.affinity import mean_visible_score
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
-from glomo_keras.ops.attention import mean_threshold
+from glomo_keras.ops.affinity import subtract_mean_score
+from glomo_keras.ops.attention import squared_relu_attention
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.visibility import check_direction
@@ -40,8 +40,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
     dtype is a 16-bit one.
 
     The units of images are their pixels in raster order. Where the graphs would be
-    large and nobody looks at them, `project` gives what
-    `glomo_keras.ops.squared_relu_attention` makes messages of.
+    large and nobody looks at them, `project` and `attend` make messages without them.
 
     For another score rule, override `activate`.
 
@@ -193,8 +192,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
     def project(self, keys, queries, keys_mask=None, queries_mask=None):
         """What the graphs are computed from, for messages without graphs.
 
-        `glomo_keras.ops.squared_relu_attention(values=..., **factors)` gives the
-        messages that the graph would give, the factors being those of a layer.
+        `attend` makes the messages of them that the graphs would give.
 
         Args:
             keys: as in the call, and so are the others.
@@ -204,36 +202,79 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
         Returns:
             Dict of `keys` and `queries`, float tensors `(batch, num_graph_layers,
-            num_heads, length, key_dim)`, and of `threshold` and `tolerance`, float
-            tensors `(batch, num_graph_layers, num_heads, length)`.
+            num_heads, length, key_dim)`; and, if the threshold is `"scalar"` or
+            `"query"`, of `threshold`, `(batch, num_graph_layers, num_heads, length)`.
 
         Raises:
             ValueError: if the score rule is another one, or rows are cut at `top_k`.
         """
+        self.check_attention()
+        keys, queries, keys_mask, _ = self._project_both(
+            keys, queries, keys_mask, queries_mask
+        )
+        factors = {"keys": keys, "queries": queries}
+        if self.threshold in ("scalar", "query"):
+            zeros = ops.zeros_like(queries[..., 0])
+            factors["threshold"] = zeros + self._threshold(queries)[..., 0]
+        return factors
+
+    def attend(
+        self,
+        values,
+        keys,
+        queries,
+        threshold=None,
+        keys_mask=None,
+        queries_mask=None,
+        block_size=128,
+    ):
+        """Messages along the graphs, without the graphs.
+
+            messages[i] = sum_j graph[i, j] values[j]
+
+        Args:
+            values: float tensor `(batch, ..., length, value_dim)`.
+            keys: float tensor `(batch, ..., length, key_dim)`: what `project` returns,
+                or one layer of it, and so are the next two.
+            queries: float tensor of the same shape.
+            threshold: float tensor `(batch, ..., length)`, if `project` returns one.
+            keys_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+            queries_mask: bool tensor likewise, or `None`.
+            block_size: int, receivers whose rows exist at a time.
+
+        Returns:
+            Float tensor like `values`; 16-bit types come back as float32.
+
+        Example:
+
+        >>> affinity = SquaredReLUAffinity(num_graph_layers=1, num_heads=2, key_dim=5)
+        >>> units = keras.random.normal((3, 7, 11), seed=0)
+        >>> _ = affinity(units, units)  # which builds it
+        >>> values = keras.ops.ones((3, 1, 2, 7, 13))
+        >>> tuple(affinity.attend(values, **affinity.project(units, units)).shape)
+        (3, 1, 2, 7, 13)
+        """
+        return squared_relu_attention(
+            keys,
+            queries,
+            values,
+            "mean" if self.threshold == "mean" else threshold,
+            self.direction,
+            keys_mask,
+            queries_mask,
+            block_size,
+        )
+
+    def check_attention(self):
+        """Raise ValueError where only the graphs themselves give the messages."""
         if self.top_k is not None or type(self).activate is not (
             SquaredReLUAffinity.activate
         ):
             raise ValueError(
-                "`project` needs the squared ReLU of whole rows. Received: "
-                f"top_k={self.top_k}, and {type(self).__name__}.activate. Compute the "
-                "graphs instead."
+                "Messages without graphs need the squared ReLU of whole rows. "
+                f"Received: top_k={self.top_k}, and {type(self).__name__}.activate. "
+                "Compute the graphs instead; in pretraining that is block_size=None."
             )
-        keys, queries, keys_mask, _ = self._project_both(
-            keys, queries, keys_mask, queries_mask
-        )
-        if self.threshold == "mean":
-            threshold, tolerance = mean_threshold(
-                keys, queries, keys_mask, self.direction
-            )
-        else:
-            tolerance = ops.zeros_like(queries[..., 0])
-            threshold = tolerance + self._threshold(queries)[..., 0]
-        return {
-            "keys": keys,
-            "queries": queries,
-            "threshold": threshold,
-            "tolerance": tolerance,
-        }
 
     def compute_mask(self, keys, previous_mask=None):
         return None
@@ -280,20 +321,11 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
     def _subtract_threshold(self, scores, queries, visible):
         if self.threshold == "mean":
-            centered = scores - mean_visible_score(scores, visible)
-            # Equal scores differ from their mean by rounding alone, and what is left
-            # would be scaled up to a full row.
-            dtype = keras.backend.standardize_dtype(scores.dtype)
-            epsilon = 64 * float(np.finfo(dtype).eps)
-            return ops.where(
-                ops.abs(centered) <= epsilon * ops.abs(scores), -1.0, centered
-            )
+            return subtract_mean_score(scores, visible)
         return scores if self.threshold is None else scores - self._threshold(queries)
 
     def _threshold(self, queries):
-        """Thresholds that are not the mean, broadcast to `(..., receivers, 1)`."""
-        if self.threshold is None:
-            return ops.zeros_like(queries[..., :1])
+        """Trained thresholds, broadcast to `(..., receivers, 1)`."""
         threshold = ops.cast(self.threshold_bias, queries.dtype)
         threshold = threshold[:, None, None, None]  # (layers, heads, receivers, 1)
         if self.threshold == "query":

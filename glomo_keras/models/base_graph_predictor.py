@@ -75,7 +75,7 @@ class BaseGraphPredictor(keras.Model):
                 direction=direction,
                 num_graph_layers=num_graph_layers,
                 num_heads=num_heads,
-                key_dim=key_dim or max(1, filters // num_heads),
+                key_dim=key_dim or max(1, filters // max(1, num_heads)),
                 threshold=threshold,
                 use_bias=use_bias,
                 top_k=top_k,
@@ -98,6 +98,49 @@ class BaseGraphPredictor(keras.Model):
             A layer, called as `SquaredReLUAffinity` is.
         """
         return SquaredReLUAffinity(**arguments)
+
+    def units(self, inputs):
+        """What the networks read: `(features, mask)`, the mask perhaps `None`."""
+        raise NotImplementedError
+
+    def project(self, inputs, training=None, recompute=False):
+        """What the graphs are computed from; see `SquaredReLUAffinity.project`.
+
+        Args:
+            inputs: as in the call.
+            training: bool, whether to apply dropout.
+            recompute: bool, whether a gradient runs the networks again instead of
+                keeping what they computed. Networks with dropout or batch
+                normalization are never run twice: each run changes their state.
+
+        Returns:
+            Dict of `forward` and `backward`, dicts of `keys`, `queries` and, where it
+            is trained, `threshold`, float tensors of all graph layers and heads.
+
+        Raises:
+            ValueError: if the graphs have another score rule, or rows cut at `top_k`.
+        """
+        recompute = (
+            recompute
+            and not self._config["dropout"]
+            and self._config["normalization"] != "batch"
+        )
+        features, mask = self.units(inputs)
+        factors = {}
+        for direction in DIRECTIONS:
+            network = self.get_layer(f"{direction}_network")
+            affinity = self.affinity(direction)
+
+            def run(features, network=network, affinity=affinity):
+                keys, queries = network(features, mask=mask, training=training)
+                return affinity.project(keys, queries, mask, mask)
+
+            factors[direction] = (keras.remat(run) if recompute else run)(features)
+        return factors
+
+    def affinity(self, direction):
+        """The layer that turns keys and queries of a direction into graphs."""
+        return self.get_layer(f"{direction}_affinity")
 
     def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
         """Writes the predictor as a preset folder, whole or not at all.

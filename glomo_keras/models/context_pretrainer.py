@@ -5,13 +5,17 @@ from keras import ops
 
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.models.prebuilt_optimizer import PrebuiltOptimizer
+from glomo_keras.ops.attention import check_block_size
+from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
+from glomo_keras.ops.composition import split_heads
 from glomo_keras.ops.visibility import DIRECTIONS
 
 _SHARES = ("density", "empty_rows", "one_sender_rows")
 
 
-class ContextPretrainer(keras.Model):
+class ContextPretrainer(PrebuiltOptimizer, keras.Model):
     """Features that travel along predicted graphs, and the loss of their decoders.
 
     A subclass makes the decoders, and its `call` returns, for each direction,
@@ -25,6 +29,7 @@ class ContextPretrainer(keras.Model):
         message: `"plain"` or `"product_concat"`, see `GraphPropagation`.
         shared_update: bool, whether the graph layers of a direction share one update.
         num_positions: int or None, positions drawn in a training step.
+        block_size: int or None, receivers of a block. `None` holds the graphs.
         seed: int or None, seed of the positions.
         **kwargs: `keras.Model` arguments.
     """
@@ -37,10 +42,14 @@ class ContextPretrainer(keras.Model):
         message="plain",
         shared_update=True,
         num_positions=None,
+        block_size=None,
         seed=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if block_size is not None:
+            check_block_size(block_size)
+            graph_predictor.affinity("forward").check_attention()
         if num_positions is not None and num_positions < 1:
             raise ValueError(
                 "`num_positions` must be a positive integer or None (every position). "
@@ -52,6 +61,7 @@ class ContextPretrainer(keras.Model):
         self.message = message
         self.shared_update = shared_update
         self.num_positions = num_positions
+        self.block_size = block_size
         self.seed = seed
         self._position_seed = keras.random.SeedGenerator(seed)
         num_layers = graph_predictor.num_graph_layers
@@ -79,6 +89,72 @@ class ContextPretrainer(keras.Model):
         for direction in DIRECTIONS:
             for propagation in self.propagations[direction]:
                 propagation.build(features, graph)
+
+    def directed_features(self, first, inputs, sample, mask=None, training=None):
+        """Features of both directions, and graphs that they travelled along.
+
+        With `block_size` no graph is held, and what lies between two layers, which
+        would fill gigabytes, is computed again in the gradient.
+
+        Args:
+            first: float tensor `(batch, length, dim)`, f^0.
+            inputs: what the graph predictor takes.
+            sample: a small part of it, whose graphs are looked at where the others
+                are not held.
+            mask: bool tensor `(batch, length)`, or `None`.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
+            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns,
+            of the inputs or of the sample.
+        """
+        if self.block_size is None:
+            graphs = self.graph_predictor(inputs, training=training)
+            features = {
+                direction: self.propagate(
+                    first,
+                    direction,
+                    zip(ops.unstack(graphs[direction], axis=1), strict=True),
+                    mask=mask,
+                )
+                for direction in DIRECTIONS
+            }
+            return {**features, "graphs": graphs}
+        graphs = self.graph_predictor(sample, training=False)
+        graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
+        factors = self.graph_predictor.project(
+            inputs, training=training, recompute=True
+        )
+        features = {}
+        for direction in DIRECTIONS:
+            layers = self._propagate_in_blocks(
+                first, direction, factors[direction], mask
+            )
+            features[direction] = layers
+            # The other direction, and gradients the other way round, begin after this.
+            never = ops.sum(layers[-1]) > float("inf")
+            first = ops.where(never, layers[-1], first)
+        return {**features, "graphs": graphs}
+
+    def _propagate_in_blocks(self, first, direction, factors, mask):
+        affinity = self.graph_predictor.affinity(direction)
+
+        def along(values, *of_layer):
+            messages = affinity.attend(
+                split_heads(values, self.graph_predictor.num_heads),
+                *of_layer,
+                keys_mask=mask,
+                queries_mask=mask,
+                block_size=self.block_size,
+            )
+            return ops.cast(join_heads(messages), values.dtype)
+
+        names = [name for name in ("keys", "queries", "threshold") if name in factors]
+        layers = [ops.unstack(factors[name], axis=1) for name in names]
+        return self.propagate(
+            first, direction, zip(*layers, strict=True), along, mask, recompute=True
+        )
 
     def propagate(
         self, first, direction, tensors, along=propagate, mask=None, recompute=False
@@ -128,13 +204,6 @@ class ContextPretrainer(keras.Model):
             number = ops.maximum(ops.sum(valid), 1.0)
             means.append(-ops.sum(outputs[direction]) / number)
         return sum(means) / len(means)
-
-    def make_train_function(self, force=False):
-        # Or else TensorFlow traces the first step twice, with and without making the
-        # optimizer's variables.
-        if self.built and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        return super().make_train_function(force)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -186,6 +255,7 @@ class ContextPretrainer(keras.Model):
             "message": self.message,
             "shared_update": self.shared_update,
             "num_positions": self.num_positions,
+            "block_size": self.block_size,
             "seed": self.seed,
         }
 

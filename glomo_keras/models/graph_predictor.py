@@ -1,6 +1,7 @@
 """The network that maps units to relational graphs, in both directions."""
 
 import keras
+from keras import ops
 
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 
@@ -130,3 +131,7 @@ class GraphPredictor(BaseGraphPredictor):
         self.embedding = embedding
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
+
+    def units(self, inputs):
+        mask = ops.cast(inputs["padding_mask"], "bool")
+        return self.embedding(inputs["unit_ids"]), mask

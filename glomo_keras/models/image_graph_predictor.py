@@ -5,7 +5,6 @@ import keras
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.precision import accumulation_dtype
-from glomo_keras.ops.visibility import DIRECTIONS
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -68,8 +67,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
     Call arguments:
-        images: tensor `(batch, height, width, channels)` of levels, 0 to 255, of any
-            dtype.
+        images: tensor `(batch, height, width, channels)` of levels, 0 to 255 (not of
+            shares of one), of any dtype.
 
     Returns:
         Dict of `forward` and `backward`, float tensors `(batch, num_graph_layers,
@@ -106,6 +105,10 @@ class ImageGraphPredictor(BaseGraphPredictor):
         dtype=None,
         **kwargs,
     ):
+        if channels < 1:
+            raise ValueError(
+                f"`channels` must be a positive integer. Received: channels={channels}."
+            )
         config = {
             "filters": filters,
             "num_graph_layers": num_graph_layers,
@@ -120,7 +123,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
             "dropout": dropout,
         }
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        images = keras.Input((None, None, channels), dtype="uint8", name="images")
+        images = keras.Input((None, None, channels), dtype="float32", name="images")
         pixels = ScalePixels(dtype=policy, name="pixels")(images)
         graphs = self.directed_graphs(pixels, **config, dtype=policy)
         super().__init__(
@@ -129,33 +132,5 @@ class ImageGraphPredictor(BaseGraphPredictor):
         self.filters = filters
         self.channels = channels
 
-    def project(self, images, training=None, recompute=False):
-        """What the graphs are computed from; see `SquaredReLUAffinity.project`.
-
-        Args:
-            images: as in the call.
-            training: bool, whether to apply dropout.
-            recompute: bool, whether a gradient runs the networks again instead of
-                keeping what they computed. Networks with dropout or batch
-                normalization are never run twice: each run changes their state.
-
-        Returns:
-            Dict of `forward` and `backward`, dicts of `keys`, `queries`, `threshold`
-            and `tolerance`, float tensors of all graph layers and heads.
-        """
-        recompute = (
-            recompute
-            and not self._config["dropout"]
-            and self._config["normalization"] != "batch"
-        )
-        pixels = self.get_layer("pixels")(images)
-        factors = {}
-        for direction in DIRECTIONS:
-            network = self.get_layer(f"{direction}_network")
-            affinity = self.get_layer(f"{direction}_affinity")
-
-            def run(pixels, network=network, affinity=affinity):
-                return affinity.project(*network(pixels, training=training))
-
-            factors[direction] = (keras.remat(run) if recompute else run)(pixels)
-        return factors
+    def units(self, images):
+        return self.get_layer("pixels")(images), None

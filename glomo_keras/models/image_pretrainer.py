@@ -6,11 +6,9 @@ from keras import ops
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.image_graph_predictor import ScalePixels
-from glomo_keras.ops.attention import squared_relu_attention
-from glomo_keras.ops.composition import join_heads
-from glomo_keras.ops.composition import split_heads
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.pixels import bits_per_dimension
+from glomo_keras.ops.raster import check_context_window
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.visibility import DIRECTIONS
@@ -99,6 +97,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         seed=None,
         **kwargs,
     ):
+        check_context_window(context_window)
         dim = dim or graph_predictor.filters
         if dim % graph_predictor.num_heads:
             raise ValueError(
@@ -112,13 +111,13 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             message,
             shared_update,
             num_positions,
+            block_size,
             seed,
             **kwargs,
         )
         self.context_window = tuple(context_window)
         self.num_decoder_layers = num_decoder_layers
         self.num_logistics = num_logistics
-        self.block_size = block_size
         self.scaling = ScalePixels(dtype=self.dtype_policy, name="scaling")
         self.embedding = keras.layers.Dense(
             dim, dtype=self.dtype_policy, name="embedding"
@@ -180,31 +179,8 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         """
         pixels, _ = raster_units(self.scaling(images))
         first = self.embedding(pixels)
-        if self.block_size is None:
-            graphs = self.graph_predictor(images, training=training)
-            features = {
-                direction: self.propagate(
-                    first,
-                    direction,
-                    zip(ops.unstack(graphs[direction], axis=1), strict=True),
-                )
-                for direction in DIRECTIONS
-            }
-            return {**features, "graphs": graphs}
         corner = images[:1, :_COUNTED, :_COUNTED]
-        graphs = self.graph_predictor(corner, training=False)
-        graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
-        factors = self.graph_predictor.project(
-            images, training=training, recompute=True
-        )
-        features = {}
-        for direction in DIRECTIONS:
-            layers = self._propagate_in_blocks(first, direction, factors[direction])
-            features[direction] = layers
-            # The other direction, and gradients the other way round, begin after this.
-            never = ops.max(layers[-1]) > float("inf")
-            first = ops.where(never, layers[-1], first)
-        return {**features, "graphs": graphs}
+        return self.directed_features(first, images, corner, training=training)
 
     def update_likelihoods(self, direction, nats, valid):
         bits = bits_per_dimension(nats, self.graph_predictor.channels)
@@ -220,26 +196,4 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             "context_window": self.context_window,
             "num_decoder_layers": self.num_decoder_layers,
             "num_logistics": self.num_logistics,
-            "block_size": self.block_size,
         }
-
-    def _propagate_in_blocks(self, first, direction, factors):
-        """As `propagate`, along graphs of which a block of receivers exists at a time.
-
-        What lies between two layers would fill gigabytes, and is computed again too.
-        """
-
-        def along(values, *of_layer):
-            values = split_heads(values, self.graph_predictor.num_heads)
-            messages = squared_relu_attention(
-                values=values,
-                direction=direction,
-                block_size=self.block_size,
-                **dict(zip(factors, of_layer, strict=True)),
-            )
-            return ops.cast(join_heads(messages), values.dtype)
-
-        layers = [ops.unstack(factor, axis=1) for factor in factors.values()]
-        return self.propagate(
-            first, direction, zip(*layers, strict=True), along, recompute=True
-        )

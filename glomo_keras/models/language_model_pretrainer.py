@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 from glomo_keras.models.graph_metrics import Perplexity
+from glomo_keras.models.prebuilt_optimizer import PrebuiltOptimizer
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class LanguageModelPretrainer(keras.Model):
+class LanguageModelPretrainer(PrebuiltOptimizer, keras.Model):
     """Trains a bidirectional language model to predict the next and the last word.
 
         loss = -mean over directions and words of log softmax(S h_L + b)[word]
@@ -130,13 +131,6 @@ class LanguageModelPretrainer(keras.Model):
         total = ops.sum(outputs["forward"]) + ops.sum(outputs["backward"])
         self.add_loss(-total / (2.0 * number))
         return outputs
-
-    def make_train_function(self, force=False):
-        # Or else TensorFlow traces the first step twice, with and without making the
-        # optimizer's variables.
-        if not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        return super().make_train_function(force)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         real = ops.cast(x["unit_ids"] != 0, "float32")

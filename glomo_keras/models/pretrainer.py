@@ -43,6 +43,10 @@ class GLoMoPretrainer(ContextPretrainer):
             replacement and the same for all sequences. `None` means every position.
             Evaluation always takes every position.
         chunk_size: int, units of the vocabulary that a softmax treats at once.
+        block_size: int or None. Messages are computed for so many receivers at a time,
+            no graph is held, and the gradient computes again what lies between the
+            layers: for long texts. The metrics of the graphs are then those of the
+            first sequence of a batch. `None` holds the graphs.
         seed: int or None, seed of the positions.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
@@ -58,7 +62,7 @@ class GLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, context_length)` and `<direction>_valid`: bool tensor of the
-        same shape; and `counts`: float tensor `(batch, 2, num_graph_layers,
+        same shape; and `counts`: float tensor `(batch or 1, 2, num_graph_layers,
         num_heads, 5)` of what `glomo_keras.ops.graph_counts` counts.
 
     Raises:
@@ -88,6 +92,7 @@ class GLoMoPretrainer(ContextPretrainer):
         first_input="unit",
         num_positions=None,
         chunk_size=8192,
+        block_size=None,
         seed=None,
         **kwargs,
     ):
@@ -105,6 +110,7 @@ class GLoMoPretrainer(ContextPretrainer):
             message,
             shared_update,
             num_positions,
+            block_size,
             seed,
             **kwargs,
         )
@@ -155,9 +161,8 @@ class GLoMoPretrainer(ContextPretrainer):
             _, outputs[f"{direction}_valid"] = context_targets(
                 unit_ids, positions, self.context_length, direction, padding_mask
             )
-            visible = visible_pairs(
-                ops.shape(unit_ids)[1], direction, padding_mask, padding_mask
-            )
+            mask = padding_mask if self.block_size is None else padding_mask[:1]
+            visible = visible_pairs(ops.shape(unit_ids)[1], direction, mask, mask)
             counted = graph_counts(features["graphs"][direction], visible)
             counts.append(ops.stack(list(counted.values()), axis=-1))
         outputs["counts"] = ops.stack(counts, axis=1)
@@ -175,22 +180,16 @@ class GLoMoPretrainer(ContextPretrainer):
 
         Returns:
             Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
-            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns.
+            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns;
+            with `block_size` for the first sequence alone.
         """
-        graphs = self.graph_predictor(
-            {"unit_ids": unit_ids, "padding_mask": padding_mask}, training=training
-        )
-        features = {"graphs": graphs}
         embedded = self.graph_predictor.embedding(unit_ids)
         embedded = ops.where(
             padding_mask[..., None], embedded, ops.zeros_like(embedded)
         )
-        for direction in DIRECTIONS:
-            layers = zip(ops.unstack(graphs[direction], axis=1), strict=True)
-            features[direction] = self.propagate(
-                embedded, direction, layers, mask=padding_mask
-            )
-        return features
+        inputs = {"unit_ids": unit_ids, "padding_mask": padding_mask}
+        first = {name: tensor[:1] for name, tensor in inputs.items()}
+        return self.directed_features(embedded, inputs, first, padding_mask, training)
 
     def update_likelihoods(self, direction, nats, valid):
         self.nats.update_state(nats, sample_weight=valid)

@@ -4,7 +4,7 @@ from glomo_keras.ops.affinity import mean_visible_score
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import squared_relu_affinity
-from glomo_keras.ops.attention import mean_threshold
+from glomo_keras.ops.affinity import subtract_mean_score
 from glomo_keras.ops.attention import squared_relu_attention
 from glomo_keras.ops.characters import add_sentence_marks
 from glomo_keras.ops.composition import compose_graphs
@@ -37,7 +37,6 @@ __all__ = [
     "graphs_over_pieces",
     "graphs_over_words",
     "log_likelihood",
-    "mean_threshold",
     "mean_visible_score",
     "mix_graphs",
     "mixed_messages",
@@ -51,6 +50,7 @@ __all__ = [
     "squared_relu",
     "squared_relu_affinity",
     "squared_relu_attention",
+    "subtract_mean_score",
     "term_messages",
     "visible_pairs",
     "window_offsets",

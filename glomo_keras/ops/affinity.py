@@ -95,7 +95,8 @@ def squared_relu(scores):
     [[0.0, 0.25, 1.0]]
     """
     positive = ops.relu(scores)
-    largest = ops.stop_gradient(ops.max(positive, axis=-1, keepdims=True))
+    largest = ops.max(positive, axis=-1, keepdims=True, initial=0.0)
+    largest = ops.stop_gradient(largest)
     divisor = ops.where(largest > 0, largest, ops.ones_like(largest))
     return ops.square(positive / divisor)
 
@@ -126,3 +127,32 @@ def mean_visible_score(scores, visible):
     )
     count = ops.sum(ops.cast(visible, scores.dtype), axis=-1, keepdims=True)
     return total / ops.maximum(count, 1.0)
+
+
+def subtract_mean_score(scores, visible):
+    """Scores less the mean score of every receiver's visible senders.
+
+        centered[i, j] = scores[i, j] - mean of scores[i, j'] over visible j'
+
+    Equal scores differ from their mean by rounding alone, and what is left would be
+    scaled up to a full row; such differences become -1, below the threshold.
+
+    Args:
+        scores: float tensor `(..., receivers, senders)`.
+        visible: bool tensor that broadcasts against `scores`.
+
+    Returns:
+        Float tensor like `scores`; 16-bit types come back as float32.
+
+    Example:
+
+    >>> centered = subtract_mean_score(
+    ...     keras.ops.array([[1.0, 3.0, 9.0]]), keras.ops.array([[True, True, False]]))
+    >>> keras.ops.convert_to_numpy(centered)[0, :2].tolist()
+    [-1.0, 1.0]
+    """
+    scores = raise_precision(scores)
+    centered = scores - mean_visible_score(scores, visible)
+    epsilon = 64 * float(np.finfo(accumulation_dtype(scores.dtype)).eps)
+    rounding = ops.abs(centered) <= epsilon * ops.abs(scores)
+    return ops.where(rounding, -1.0, centered)

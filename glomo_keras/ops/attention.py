@@ -1,8 +1,9 @@
 """Messages along graphs that are never held: eq. 1 in blocks."""
 
-import numpy as np
+import keras
 from keras import ops
 
+from glomo_keras.ops.affinity import subtract_mean_score
 from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
@@ -13,7 +14,6 @@ def squared_relu_attention(
     queries,
     values,
     threshold=None,
-    tolerance=None,
     direction="forward",
     keys_mask=None,
     queries_mask=None,
@@ -25,8 +25,7 @@ def squared_relu_attention(
         s[i, j] = <queries[i], keys[j]> - threshold[i]
 
     over the senders j that receiver i may see. The graph exists for `block_size`
-    receivers at a time, forward and backward: the gradient recomputes it. Eq. 1 needs
-    no maximum, as a softmax does, so numerator and denominator are simply summed.
+    receivers at a time, forward and backward: the gradient recomputes it.
 
     Blocks need a length that is known when the function is traced; with one that is
     not, all receivers are one block.
@@ -35,10 +34,8 @@ def squared_relu_attention(
         keys: float tensor `(batch, ..., length, key_dim)`.
         queries: float tensor of the same shape.
         values: float tensor `(batch, ..., length, value_dim)`.
-        threshold: float tensor `(batch, ..., length)`, or `None`, zero; see
-            `mean_threshold`.
-        tolerance: float tensor `(batch, ..., length)`, or `None`, zero. Scores that
-            exceed the threshold by no more are rounding and count as zero.
+        threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of
+            every receiver's visible senders; or `None`, zero.
         direction: `"forward"` or `"backward"`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
         queries_mask: bool tensor `(batch, length)`, or `None`.
@@ -47,6 +44,10 @@ def squared_relu_attention(
     Returns:
         Float tensor like `values`, zeros where nothing is read; 16-bit types come
         back as float32.
+
+    Raises:
+        ValueError: if the direction, the threshold or the size of a block is none of
+            these.
 
     Example:
 
@@ -59,86 +60,77 @@ def squared_relu_attention(
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
     """
-    check_direction(direction)
-    keys, queries, values = map(raise_precision, (keys, queries, values))
-    zeros = ops.zeros_like(keys[..., 0])
-    real = zeros + 1.0
-    if keys_mask is not None:
-        keys_mask = _over_units(keys_mask, keys)
-        keys, values = _zero(keys, keys_mask), _zero(values, keys_mask)
-        real = ops.where(keys_mask, real, zeros)
-    if queries_mask is not None:
-        queries_mask = _over_units(queries_mask, queries)
-        queries = _zero(queries, queries_mask)
-    messages = _attend(
+    of_mean = isinstance(threshold, str)
+    if of_mean and threshold != "mean":
+        raise ValueError(
+            '`threshold` must be a tensor, "mean" or None. Received: '
+            f"threshold={threshold!r}."
+        )
+    operation = SquaredReLUAttention(of_mean, direction, block_size)
+    threshold = None if of_mean else threshold
+    return operation(keys, queries, values, threshold, keys_mask, queries_mask)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class SquaredReLUAttention(keras.Operation):
+    """`squared_relu_attention` as an operation, which functional models can hold."""
+
+    def __init__(self, of_mean, direction, block_size, name=None):
+        super().__init__(name=name)
+        check_direction(direction)
+        check_block_size(block_size)
+        self.of_mean = of_mean
+        self.direction = direction
+        self.block_size = block_size
+
+    def call(
+        self,
         keys,
         queries,
         values,
-        zeros if threshold is None else raise_precision(threshold),
-        zeros if tolerance is None else ops.stop_gradient(raise_precision(tolerance)),
-        real,
-        direction=direction,
-        block_size=block_size,
-    )
-    return messages if queries_mask is None else _zero(messages, queries_mask)
+        threshold=None,
+        keys_mask=None,
+        queries_mask=None,
+    ):
+        keys, queries, values = map(raise_precision, (keys, queries, values))
+        zeros = ops.zeros_like(keys[..., 0])
+        real = zeros + 1.0
+        if keys_mask is not None:
+            keys_mask = _over_units(keys_mask, keys)
+            keys, values = _zero(keys, keys_mask), _zero(values, keys_mask)
+            real = ops.where(keys_mask, real, zeros)
+        if queries_mask is not None:
+            queries_mask = _over_units(queries_mask, queries)
+            queries = _zero(queries, queries_mask)
+        messages = _attend(
+            keys,
+            queries,
+            values,
+            zeros if threshold is None else raise_precision(threshold),
+            real,
+            of_mean=self.of_mean,
+            direction=self.direction,
+            block_size=self.block_size,
+        )
+        return messages if queries_mask is None else _zero(messages, queries_mask)
+
+    def compute_output_spec(self, keys, queries, values, *others):
+        return keras.KerasTensor(values.shape, dtype=accumulation_dtype(values.dtype))
 
 
-def mean_threshold(keys, queries, keys_mask=None, direction="forward"):
-    """The mean score of every receiver's visible senders, without the scores.
-
-        threshold[i] = <queries[i], mean of the visible keys>
-
-    Args:
-        keys: float tensor `(batch, ..., length, key_dim)`.
-        queries: float tensor of the same shape.
-        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
-        direction: `"forward"` or `"backward"`.
-
-    Returns:
-        `(threshold, tolerance)`, float tensors `(batch, ..., length)` for
-        `squared_relu_attention`; the tolerance is infinite where fewer than two
-        senders are visible: nothing exceeds its own mean. 16-bit types come back as
-        float32.
-
-    Example:
-
-    >>> keys = keras.ops.array([[[2.0], [4.0], [9.0]]])
-    >>> threshold, _ = mean_threshold(keys, keras.ops.ones((1, 3, 1)))
-    >>> keras.ops.convert_to_numpy(threshold).tolist()
-    [[0.0, 2.0, 3.0]]
-    """
-    check_direction(direction)
-    keys, queries = raise_precision(keys), raise_precision(queries)
-    real = ops.ones_like(keys[..., :1])
-    if keys_mask is not None:
-        keys_mask = _over_units(keys_mask, keys)
-        keys, real = _zero(keys, keys_mask), _zero(real, keys_mask)
-    number = _sum_of_visible(real, direction)
-    mean = _sum_of_visible(keys, direction) / ops.maximum(number, 1.0)
-    threshold = ops.sum(queries * mean, axis=-1)
-    largest = ops.max(ops.abs(keys), axis=-2, keepdims=True)
-    epsilon = float(np.finfo(accumulation_dtype(keys.dtype)).eps)
-    tolerance = 8 * epsilon * ops.sum(ops.abs(queries) * largest, axis=-1)
-    infinite = ops.full_like(tolerance, float("inf"))
-    return threshold, ops.where(number[..., 0] < 2, infinite, tolerance)
+def check_block_size(block_size):
+    """Raise ValueError unless `block_size` is a positive integer."""
+    if not isinstance(block_size, int) or block_size < 1:
+        raise ValueError(
+            "`block_size` must be a positive integer, the receivers of a block. "
+            f"Received: block_size={block_size!r}."
+        )
 
 
-def _sum_of_visible(features, direction):
-    """Sums over the units before every unit, in its direction."""
-    if direction == "backward":
-        features = ops.flip(features, axis=-2)
-    before = [(0, 0)] * (len(features.shape) - 2) + [(1, 0), (0, 0)]
-    # Not the sum up to the unit less the unit itself: that difference is rounded.
-    sums = ops.cumsum(ops.pad(features, before), axis=-2)[..., :-1, :]
-    return ops.flip(sums, axis=-2) if direction == "backward" else sums
-
-
-def _attend(
-    keys, queries, values, threshold, tolerance, real, *, direction, block_size
-):
+def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block_size):
     length = keys.shape[-2]
-    size = length if length is None else max(1, min(block_size, length))
-    starts = [0] if length is None else range(0, length, size)
+    size = block_size if length is None else max(1, min(block_size, length))
+    starts = range(0, length, size) if length else [0]
     blocks = []
     for start in starts:
         receivers = slice(start, None if length is None else min(start + size, length))
@@ -147,52 +139,55 @@ def _attend(
             senders = slice(start, length)
         blocks.append((receivers, senders))
 
-    def visible(receivers, senders):
+    def visible(block, real):
+        receivers, senders = block
         units = ops.arange(ops.shape(keys)[-2])
         i, j = units[receivers][:, None], units[senders][None, :]
-        return j < i if direction == "forward" else j > i
+        past = j < i if direction == "forward" else j > i
+        return ops.logical_and(past, real[..., None, senders] > 0)
 
-    def excesses(block, keys, queries, threshold, tolerance, real):
+    def excesses(block, seen, keys, queries, threshold):
         """Positive parts of the scores of a block, `(..., receivers, senders)`."""
         receivers, senders = block
         scores = ops.matmul(
             queries[..., receivers, :], ops.swapaxes(keys[..., senders, :], -1, -2)
         )
-        scores = scores - threshold[..., receivers, None]
-        seen = ops.logical_and(
-            visible(receivers, senders), real[..., None, senders] > 0
+        scores = (
+            subtract_mean_score(scores, seen)
+            if of_mean
+            else scores - threshold[..., receivers, None]
         )
-        above = ops.logical_and(seen, scores > tolerance[..., receivers, None])
-        return ops.where(above, scores, 0.0)
+        return ops.where(seen, ops.relu(scores), 0.0)
 
     def shares(excess):
-        """Squares of a block, and one over their sums; zero where there are none."""
-        squares = ops.square(excess)
-        total = ops.sum(squares, axis=-1, keepdims=True)
-        tiny = float(np.finfo(accumulation_dtype(total.dtype)).tiny)
-        divisor = ops.where(total < tiny, ops.ones_like(total), total)
-        inverse = ops.where(total < tiny, ops.zeros_like(total), 1.0 / divisor)
-        return squares, inverse
+        """Parts of a row's largest, that one, and one over the sum of their squares."""
+        largest = ops.max(excess, axis=-1, keepdims=True, initial=0.0)
+        largest = ops.where(largest > 0, largest, 1.0)
+        parts = excess / largest  # squares stay inside the range of the dtype
+        total = ops.sum(ops.square(parts), axis=-1, keepdims=True)  # 0, or at least 1
+        inverse = ops.where(total > 0, 1.0 / ops.maximum(total, 1.0), 0.0)
+        return parts, largest, inverse
 
     def placed(part, where):
         """A part along the units, zeros elsewhere."""
         if length is None:
             return part
-        start, stop = where.start, length if where.stop is None else where.stop
         leading = [(0, 0)] * (len(keys.shape) - 2)
         trailing = [(0, 0)] * (len(part.shape) - len(leading) - 1)
-        return ops.pad(part, [*leading, (start, length - stop), *trailing])
+        return ops.pad(part, [*leading, (where.start, length - where.stop), *trailing])
 
     @ops.custom_gradient
-    def function(keys, queries, values, threshold, tolerance, real):
-        parts = []
+    def function(keys, queries, values, threshold, real):
+        messages = []
         in_turn = queries
         for block in blocks:
-            excess = excesses(block, keys, in_turn, threshold, tolerance, real)
-            squares, inverse = shares(excess)
-            parts.append(ops.matmul(squares, values[..., block[1], :]) * inverse)
-            in_turn = _after(queries, parts[-1])
-        messages = ops.concatenate(parts, axis=-2)
+            seen = visible(block, real)
+            excess = excesses(block, seen, keys, in_turn, threshold)
+            parts, _, inverse = shares(excess)
+            message = ops.matmul(ops.square(parts), values[..., block[1], :]) * inverse
+            messages.append(message)
+            in_turn = _after(queries, message)
+        messages = ops.concatenate(messages, axis=-2)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
@@ -201,19 +196,26 @@ def _attend(
             in_turn = queries
             for block in blocks:
                 receivers, senders = block
-                excess = excesses(block, keys, in_turn, threshold, tolerance, real)
-                squares, inverse = shares(excess)
+                seen = visible(block, real)
+                excess = excesses(block, seen, keys, in_turn, threshold)
+                parts, largest, inverse = shares(excess)
                 arriving = upstream[..., receivers, :] * inverse
-                values_part = ops.matmul(ops.swapaxes(squares, -1, -2), arriving)
+                values_part = ops.matmul(
+                    ops.swapaxes(ops.square(parts), -1, -2), arriving
+                )
                 # d message / d square[i, j] = (values[j] - message[i]) / sum[i]
                 to_squares = ops.matmul(
                     arriving, ops.swapaxes(values[..., senders, :], -1, -2)
                 ) - ops.sum(
                     arriving * messages[..., receivers, :], axis=-1, keepdims=True
                 )
-                to_scores = 2.0 * excess * to_squares
-                to_queries.append(ops.matmul(to_scores, keys[..., senders, :]))
+                to_scores = 2.0 * parts * to_squares / largest
                 to_threshold.append(-ops.sum(to_scores, axis=-1))
+                if of_mean:
+                    number = ops.sum(ops.cast(seen, keys.dtype), -1, keepdims=True)
+                    share = to_threshold[-1][..., None] / ops.maximum(number, 1.0)
+                    to_scores = to_scores + ops.where(seen, share, 0.0)
+                to_queries.append(ops.matmul(to_scores, keys[..., senders, :]))
                 keys_part = ops.matmul(
                     ops.swapaxes(to_scores, -1, -2), queries[..., receivers, :]
                 )
@@ -225,13 +227,12 @@ def _attend(
                 ops.concatenate(to_queries, axis=-2),
                 to_values,
                 ops.concatenate(to_threshold, axis=-1),
-                ops.zeros_like(tolerance),
                 ops.zeros_like(real),
             )
 
         return messages, gradient
 
-    return function(keys, queries, values, threshold, tolerance, real)
+    return function(keys, queries, values, threshold, real)
 
 
 def _after(tensor, *earlier):
@@ -240,8 +241,8 @@ def _after(tensor, *earlier):
     Blocks do not depend on each other: they would be run all at once, and hold the
     memory of all. No compiler knows that nothing exceeds infinity.
     """
-    largest = [ops.max(part, axis=(-2, -1), keepdims=True) for part in earlier]
-    never = ops.stop_gradient(sum(largest)) > float("inf")
+    sums = [ops.sum(part, axis=(-2, -1), keepdims=True) for part in earlier]
+    never = ops.stop_gradient(sum(sums)) > float("inf")
     return ops.where(never, 0.0, tensor)
 
 

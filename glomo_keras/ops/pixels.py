@@ -8,6 +8,7 @@ from glomo_keras.ops.precision import raise_precision
 
 LEVELS = 256
 _SMALLEST_LOG_SCALE = -7.0  # a hundredth of a level
+_LARGEST_LOG_SCALE = 20.0  # beyond, differences of levels vanish
 
 
 def scale_pixels(pixels, dtype="float32"):
@@ -59,7 +60,7 @@ def pixel_log_likelihood(parameters, pixels):
     """
     parameters = raise_precision(parameters)
     logits, means, log_scales = (parameters[..., i] for i in range(3))
-    log_scales = ops.maximum(log_scales, _SMALLEST_LOG_SCALE)
+    log_scales = ops.clip(log_scales, _SMALLEST_LOG_SCALE, _LARGEST_LOG_SCALE)
     levels = ops.cast(pixels, parameters.dtype)[..., None]
     half = 1.0 / (LEVELS - 1)  # of a level, in [-1, 1]
     distance = levels * (2.0 * half) - 1.0 - means

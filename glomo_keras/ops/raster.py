@@ -55,6 +55,9 @@ def window_offsets(context_window=(3, 3), direction="forward"):
     Returns:
         List of pairs of ints, rows down and columns to the right.
 
+    Raises:
+        ValueError: if the window or the direction is none.
+
     Example:
 
     >>> window_offsets((2, 2))
@@ -63,6 +66,7 @@ def window_offsets(context_window=(3, 3), direction="forward"):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
     """
     check_direction(direction)
+    check_context_window(context_window)
     rows, columns = context_window
     sign = 1 if direction == "forward" else -1
     return [
@@ -71,6 +75,16 @@ def window_offsets(context_window=(3, 3), direction="forward"):
         for column in range(columns)
         if row or column
     ]
+
+
+def check_context_window(context_window):
+    """Raise ValueError unless it is a pair of ints that span more than one pixel."""
+    pair = isinstance(context_window, (list, tuple)) and len(context_window) == 2
+    if not pair or min(context_window) < 1 or max(context_window) < 2:
+        raise ValueError(
+            "`context_window` must be rows and columns of more than one pixel, such as "
+            f"(3, 3). Received: context_window={context_window}."
+        )
 
 
 def window_targets(pixels, positions=None, context_window=(3, 3), direction="forward"):

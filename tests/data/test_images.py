@@ -74,6 +74,13 @@ def test_what_is_missing_or_wrong_is_told(tmp_path):
     with pytest.raises(ValueError, match="must hold `images`.*pictures"):
         read_images(str(tmp_path / "other.npz"))
     np.savez(tmp_path / "grey.npz", images=np.ones((2, 4, 4), "uint8"))
+    for wrong in ({"split": "valid"}, {"size": 0}, {"limit": 0}):
+        with pytest.raises(ValueError, match=f"`{list(wrong)[0]}` must be"):
+            read_images("shapes", **wrong)
+    four = np.zeros((4, 2, 2, 3), "uint8")
+    np.savez(tmp_path / "few.npz", images=four, labels=np.zeros(3, "int32"))
+    with pytest.raises(ValueError, match="3 labels for 4 images"):
+        read_images(str(tmp_path / "few.npz"))
     with pytest.raises(ValueError, match=r"\(count, height, width, 3\).*\(2, 4, 4\)"):
         read_images(str(tmp_path / "grey.npz"))
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from glomo_keras import __main__ as command_line
 from glomo_keras.export import Limits
+from glomo_keras.export import SavedModelGraphs
 from glomo_keras.export import export_image_graph_predictor
 from glomo_keras.models import ImageGraphPredictor
 
@@ -60,6 +61,17 @@ np.savez(sys.argv[2] + "/graphs.npz", **{k: v.numpy() for k, v in found.items()}
             np.testing.assert_allclose(found[direction], expected[direction], atol=1e-6)
 
 
+def test_a_model_takes_graphs_of_the_archive(predictor, archive, images):
+    pixels = keras.Input((5, 7, 3), dtype="uint8")
+    model = keras.Model(pixels, SavedModelGraphs(archive, name="graphs")(pixels))
+    assert not model.trainable_variables
+    expected = predictor(images)
+    for direction, graphs in model.predict(images, verbose=0).items():
+        np.testing.assert_allclose(graphs, expected[direction], atol=1e-6)
+    with pytest.raises(ValueError, match="images have none. Leave it out"):
+        model.get_layer("graphs")(images, padding_mask=images != 0)
+
+
 def test_top_senders_of_any_size(predictor, archive, images):
     loaded = tf.saved_model.load(archive)
     nothing = loaded.signatures["top_senders"](images=tf.constant(images[:0]))
@@ -80,6 +92,8 @@ def test_top_senders_of_any_size(predictor, archive, images):
         ((4, 2, 2, 3), "more than 3 images in a request"),
         ((1, 7, 6, 3), "more than 40 pixels"),
         ((1, 0, 6, 3), "at least one pixel"),
+        ((0, 65_537, 65_536, 3), "more than 40 pixels"),  # nothing of that size is made
+        ((0, 65_536, 65_536, 3), "more than 40 pixels"),  # 2 ** 32 of them
     ],
 )
 def test_what_is_over_the_limits_is_refused(archive, shape, message):

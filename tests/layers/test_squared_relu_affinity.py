@@ -9,7 +9,6 @@ from keras import ops
 from weights import affinity_of
 
 from glomo_keras.layers import SquaredReLUAffinity
-from glomo_keras.ops import squared_relu_attention
 
 SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
 MASK = np.arange(7)[None] < np.array([[7], [4]])
@@ -294,13 +293,12 @@ def test_projections_give_the_messages_of_the_graphs(random, direction, threshol
     keys, queries = inputs_for(random)
     graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
     values = random.normal(size=(2, 2, 3, 7, 5)).astype("float32")
-    messages = squared_relu_attention(
-        values=values,
-        direction=direction,
+    messages = affinity.attend(
+        values,
+        **affinity.project(keys, queries, MASK, MASK),
         keys_mask=MASK,
         queries_mask=MASK,
         block_size=3,
-        **affinity.project(keys, queries, MASK, MASK),
     )
     expected = ops.convert_to_numpy(ops.matmul(graphs, values))
     np.testing.assert_allclose(messages, expected, atol=1e-5)
@@ -310,7 +308,7 @@ def test_projections_give_the_messages_of_the_graphs(random, direction, threshol
 @pytest.mark.parametrize("arguments", [{"top_k": 2}, {"cls": Softmax}])
 def test_other_rules_have_no_projections(random, arguments):
     affinity = affinity_for(random, **arguments)
-    with pytest.raises(ValueError, match="`project` needs the squared ReLU"):
+    with pytest.raises(ValueError, match="need the squared ReLU of whole rows"):
         affinity.project(*inputs_for(random))
 
 

@@ -91,14 +91,21 @@ def test_graphs_equal_reference(precision, random, threshold):
         )
 
 
+@pytest.mark.parametrize("block_size", [None, 4])
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("size", [(1, 6), (4, 3), (5, 7)])
-def test_no_leak(random, training, size):
-    pretrainer = pretrainer_for(random, size=size)
+def test_no_leak(random, training, block_size):
+    size = tuple(int(n) for n in random.integers(2, 6, 2))
+    predictor = ImageGraphPredictor(**PREDICTOR, dropout=0.2)
+    pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
+    pretrainer.build((None, *size, 3))
+    registry.randomize(pretrainer, random)
     images = images_for(random, *size, count=1)
+    states = [(v, v.numpy()) for v in pretrainer.non_trainable_variables]
 
     def rows(images):
         """Graphs and features, by direction: arrays `(pixels, ...)`."""
+        for variable, value in states:  # the same units are dropped
+            variable.assign(value)
         found = pretrainer.feature_predictor(images, training=training)
         for direction in DIRECTIONS:
             graphs = np.moveaxis(
@@ -108,19 +115,43 @@ def test_no_leak(random, training, size):
             yield direction, [graphs, *features]
 
     before = dict(rows(images))
-    moved_any = 0
+    later_rows = {direction: 0 for direction in DIRECTIONS}
     for number, place in enumerate(np.ndindex(*size)):
         changed = images.copy()
         changed[(0, *place)] ^= 128
         for direction, after in rows(changed):
             for one, other in zip(before[direction], after, strict=True):
                 moved = (one != other).reshape(len(one), -1).any(axis=1)
-                earlier = moved[:number]
+                earlier, later = moved[:number], moved[number + 1 :]
                 if direction == "backward":
-                    earlier = moved[number + 1 :]
+                    earlier, later = later, earlier
                 assert not earlier.any()
-                moved_any += moved.any()
-    assert moved_any
+                if one is before[direction][0]:
+                    later_rows[direction] += later.sum()
+    assert min(later_rows.values()) > size[0] * size[1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_levels_are_read_whatever_their_dtype(random, dtype):
+    predictor, images = predictor_for(random), images_for(random)
+    expected = arrays(predictor(images))
+    levels = images.astype(dtype)
+    affinity = predictor.affinity("forward")
+    projected = predictor.project(levels)["forward"]
+    identity = np.eye(35, dtype="float32")[None, None, None]
+    identity = np.broadcast_to(identity, (2, 2, 3, 35, 35))
+    for found in (predictor(levels)["forward"], affinity.attend(identity, **projected)):
+        found = ops.convert_to_numpy(found)
+        np.testing.assert_allclose(found, expected["forward"], atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 7, 3), (2, 1, 1, 3)])
+@pytest.mark.parametrize("block_size", [None, 4])
+def test_empty_batches_and_single_pixels(random, shape, block_size):
+    pretrainer = pretrainer_for(random, size=shape[1:3], block_size=block_size)
+    outputs = arrays(pretrainer(np.zeros(shape, "uint8")))
+    assert outputs["forward"].shape == (shape[0], shape[1] * shape[2], 8)
+    assert np.isfinite(outputs["counts"]).all()
 
 
 def test_rows_sum_to_one_or_zero(random):
@@ -207,6 +238,14 @@ def test_it_is_saved_with_its_optimizer(random, tmp_path):
     found, expected = arrays(reloaded(images)), arrays(pretrainer(images))
     for direction in DIRECTIONS:
         np.testing.assert_allclose(found[direction], expected[direction], rtol=1e-5)
+    pairs = zip(
+        reloaded.optimizer.variables, pretrainer.optimizer.variables, strict=True
+    )
+    moments = [
+        np.abs(found.numpy() - expected.numpy()).max() for found, expected in pairs
+    ]
+    assert len(moments) > 2 * len(pretrainer.trainable_variables)
+    assert max(moments) == 0
 
 
 def test_the_predictor_is_a_preset(random, tmp_path):
@@ -217,6 +256,41 @@ def test_the_predictor_is_a_preset(random, tmp_path):
     expected = arrays(predictor(images))
     for direction, graphs in arrays(reloaded(images)).items():
         np.testing.assert_array_equal(graphs, expected[direction])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"block_size": 0}, "`block_size` must be a positive integer"),
+        ({"block_size": 2.5}, "`block_size` must be a positive integer"),
+        ({"block_size": 4, "top_k": 3}, "block_size=None"),
+    ],
+)
+def test_blocks_that_cannot_be(arguments, message):
+    predictor = ImageGraphPredictor(**PREDICTOR, top_k=arguments.pop("top_k", None))
+    with pytest.raises(ValueError, match=message):
+        ImageGLoMoPretrainer(predictor, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_heads": 0}, "`num_heads` must be a positive integer"),
+        ({"channels": 0}, "`channels` must be a positive integer"),
+        ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        ImageGraphPredictor(**{**PREDICTOR, **arguments})
+
+
+@pytest.mark.parametrize("context_window", [3, (3,), (1, 1), (0, 2)])
+def test_a_window_is_rows_and_columns(context_window):
+    with pytest.raises(ValueError, match="`context_window` must be rows and columns"):
+        ImageGLoMoPretrainer(
+            ImageGraphPredictor(**PREDICTOR), context_window=context_window
+        )
 
 
 def test_heads_must_divide_the_features(random):

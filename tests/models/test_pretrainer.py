@@ -27,6 +27,7 @@ KINDS = {
         "first_input": "zeros",
     },
     "residual": {"update": "residual", "shared_update": False, "context_length": 2},
+    "blocks": {"block_size": 4},
 }
 # Tracing a train step takes seconds: where one step is enough, it runs eagerly. JAX
 # is fast only when compiled.

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from glomo_keras.ops import mean_threshold
 from glomo_keras.ops import mean_visible_score
 from glomo_keras.ops import squared_relu_affinity
 from glomo_keras.ops import squared_relu_attention
@@ -29,16 +28,12 @@ def make(random, dtype):
 
 
 def attention(keys, queries, values, threshold, direction, mask=None, **options):
-    """The same for `"mean"`, a tensor and `None`."""
-    tolerance = None
-    if isinstance(threshold, str):
-        threshold, tolerance = mean_threshold(keys, queries, mask, direction)
+    """The same with one mask for both."""
     return squared_relu_attention(
         keys,
         queries,
         values,
         threshold,
-        tolerance,
         direction,
         keys_mask=mask,
         queries_mask=mask,
@@ -122,12 +117,83 @@ def test_padding_changes_nothing(random, direction, threshold):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-def test_equal_scores_read_nothing_under_their_mean(random, direction):
-    arrays = make(random, "float32")
-    arrays["keys"][:] = arrays["keys"][:, :, :1]
-    arrays["threshold"] = "mean"
-    found = attention(**arrays, direction=direction, block_size=4)
+@pytest.mark.parametrize("length", [13, 1_024])
+def test_equal_scores_read_nothing_under_their_mean(random, direction, length):
+    keys, queries, values = random.normal(size=(3, 2, length, 5)).astype("float32")
+    keys[:] = keys[:, :1]
+    found = attention(keys, queries, values, "mean", direction, block_size=128)
     assert not ops.convert_to_numpy(found).any()
+
+
+@pytest.mark.parametrize("threshold", ["mean", None])
+@pytest.mark.parametrize("scale", [1.0, 1e7])
+def test_no_leak(random, threshold, scale):
+    arrays = make(random, "float32")
+    del arrays["threshold"]
+
+    def messages():
+        found = attention(
+            **arrays, threshold=threshold, direction="forward", block_size=4
+        )
+        return ops.convert_to_numpy(found)
+
+    before = messages()
+    for array in arrays.values():
+        array[:, :, 6] = scale * random.normal(size=array[:, :, 6].shape)
+    after = messages()
+    np.testing.assert_array_equal(after[:, :, :6], before[:, :, :6])
+    assert np.abs(after - before)[:, :, 6:].max(axis=(0, 1, 3)).min() > 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1e15])
+def test_scores_of_any_scale(random, scale):
+    arrays = make(random, "float32")
+    del arrays["threshold"]
+    mean = {"threshold": "mean", "direction": "forward"}
+    expected = ops.convert_to_numpy(attention(**arrays, **mean))
+    arrays["keys"] *= np.float32(scale)
+    arrays["queries"] *= np.float32(scale)
+    found = ops.convert_to_numpy(attention(**arrays, **mean))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3)])
+@pytest.mark.parametrize("threshold", ["mean", None])
+def test_nothing_to_read(shape, threshold):
+    empty = np.zeros(shape, "float32")
+    found = attention(empty, empty, empty, threshold, "forward")
+    assert tuple(found.shape) == shape
+
+
+def test_it_stands_in_functional_models(random, tmp_path):
+    arrays = make(random, "float32")
+    del arrays["threshold"]
+    inputs = [keras.Input(array.shape[1:]) for array in arrays.values()]
+    messages = squared_relu_attention(*inputs, "mean", "backward", block_size=4)
+    model = keras.Model(inputs, messages)
+    assert model.output_shape == (None, HEADS, LENGTH, VALUE_DIM)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    expected = attention(**arrays, threshold="mean", direction="backward")
+    found = loaded(list(arrays.values()))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found), ops.convert_to_numpy(expected), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"block_size": 0}, "`block_size` must be a positive integer"),
+        ({"block_size": 2.5}, "`block_size` must be a positive integer"),
+        ({"threshold": "median"}, "`threshold` must be a tensor"),
+        ({"direction": "up"}, "`direction` must be"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    units = np.zeros((1, 2, 3), "float32")
+    with pytest.raises(ValueError, match=message):
+        squared_relu_attention(units, units, units, **options)
 
 
 def test_rows_that_read_nothing_have_no_gradient(random):
@@ -152,15 +218,3 @@ def test_16_bits(random, dtype):
     assert keras.backend.standardize_dtype(found.dtype) == "float32"
     error = np.abs(ops.convert_to_numpy(found - exact))
     assert np.median(error) < 0.05
-
-
-def test_mean_threshold(random):
-    keys, queries = random.normal(size=(2, 2, 3, LENGTH, KEY_DIM)).astype("float32")
-    threshold, tolerance = mean_threshold(keys, queries, MASK, "backward")
-    threshold, tolerance = map(ops.convert_to_numpy, (threshold, tolerance))
-    for i in range(7):
-        mean = keys[1, :, i + 1 : 8].mean(axis=1)
-        expected = (queries[1, :, i] * mean).sum(axis=-1)
-        np.testing.assert_allclose(threshold[1, :, i], expected, atol=1e-5)
-    assert np.isinf(tolerance[1, :, 6:]).all() and np.isinf(tolerance[0, :, 11:]).all()
-    assert (tolerance[1, :, :6] < 1e-4).all()

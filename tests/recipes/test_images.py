@@ -50,6 +50,7 @@ def test_pretraining_leaves_all_that_it_promises(tmp_path, capsys):
 
 def test_controls_train(tmp_path):
     arguments = "--graphs uniform --epochs 1 --pictures-every 0 --num-graph-layers 1"
+    arguments += " --block-size 4"  # which is for learned graphs
     (row,) = pretrain(tmp_path, *arguments.split())
     assert float(row["val_density"]) == 1.0
 

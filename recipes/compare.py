@@ -4,6 +4,8 @@
         --num-train 250 --seeds 5 --output runs/imdb_250
     python recipes/compare.py nli ... --plan        # hours, measured, before anything
     python recipes/compare.py nli ... --table       # the table of what is finished
+    python recipes/compare.py nli --table --output runs/nli_vectors \
+        --against runs/nli_elmo runs/nli_both       # and what other features give
 
 Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a killed run
 goes on after its last epoch. Options that are not listed here are those of the task:
@@ -24,8 +26,8 @@ from bootstrap import paired_difference
 from graph_arms import ARMS
 
 TASKS = ("imdb", "nli", "squad", "cifar10")
-# Percent of Tables 1 and 3 of the paper, by task and test set, then by arm and site.
-# Written down from memory: compare them with the paper before quoting them.
+# Percent of Tables 1 and 3 of the paper, by task, test set or model, then by arm and
+# site. Written down from memory: compare them with the paper before quoting them.
 PAPER = {
     "imdb": {
         "none": {"accuracy": 88.51},
@@ -39,9 +41,13 @@ PAPER = {
         "none": {"accuracy": 77.40},
         "learned, embeddings": {"accuracy": 78.00},
     },
-    "cifar10": {
+    "cifar10 18": {
         "none": {"accuracy": 90.93},
         "learned, pixels": {"accuracy": 91.55},
+    },
+    "cifar10 34": {
+        "none": {"accuracy": 91.42},
+        "learned, pixels": {"accuracy": 91.70},
     },
     "squad": {
         "none": {"exact_match": 69.33, "f1": 78.73},
@@ -67,6 +73,11 @@ def read_runs(output):
 def key(arm, graph_on, seed):
     """What tells a run from the others of a comparison: `none` has no site."""
     return arm, graph_on if arm != "none" else None, seed
+
+
+def key_of(run):
+    """`key` of a finished run."""
+    return key(run["arm"], run["graph_on"], run["seed"])
 
 
 def check_settings(runs, options):
@@ -128,17 +139,101 @@ def table(output, runs):
                 cells.append(str(paper.get(row, {}).get(metric, "")))
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
-    return lines
+    return lines + mixes(runs)
 
 
 def _paper(runs):
-    """The paper's numbers of the runs' task; the toy has none."""
-    if not runs or runs[0]["settings"]["data"] == "embedded":
+    """The paper's numbers of the runs' task; toys and other features have none."""
+    settings = runs[0]["settings"] if runs else {}
+    if settings.get("data", "embedded") in ("embedded", "shapes"):
         return {}
-    name = runs[0]["task"]
-    if name == "nli":
-        name += f" {runs[0]['settings']['test']}"
+    if not settings.get("features", "vectors:").startswith("vectors:"):
+        return {}
+    suffix = {"nli": "test", "cifar10": "depth"}.get(runs[0]["task"])
+    name = runs[0]["task"] + (f" {settings[suffix]}" if suffix else "")
     return PAPER.get(name, {})
+
+
+def mixes(runs):
+    """Lines about the mix of a language model's layers, by arm, over the seeds."""
+    lines = []
+    for arm in ARMS:
+        found = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
+        if found:
+            rows = np.array([[*mix["shares"], mix["gamma"]] for mix in found])
+            *shares, gamma = [
+                f"{mean:.2f} (sd {spread:.2f})"
+                for mean, spread in zip(rows.mean(0), rows.std(0), strict=True)
+            ]
+            lines.append(f"{arm}: layers {', '.join(shares)}; gamma {gamma}")
+    return lines
+
+
+def table_of_outputs(outputs):
+    """Lines of a table that compares the runs of several outputs, arm by arm.
+
+    Differences are to the runs of the first output with the same arm, site and seed.
+    """
+    runs = {output: read_runs(output) for output in outputs}
+    _check_comparable(runs)
+    first = outputs[0]
+    others = {key_of(run): run for run in runs[first]}
+    lines = []
+    for metric in runs[first][0]["test"]:
+        lines += [
+            f"| {metric} | runs | mean | sd | seeds | to {first.name} |",
+            "|---|---|---|---|---|---|",
+        ]
+        for arm in ARMS:
+            for output in outputs:
+                chosen = [run for run in runs[output] if run["arm"] == arm]
+                if not chosen:
+                    continue
+                values = 100 * np.array([run["test"][metric] for run in chosen])
+                spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
+                cells = [arm, output.name, f"{values.mean():.2f}", spread]
+                cells += [str(len(values)), ""]
+                paired = [run for run in chosen if key_of(run) in others]
+                if output != first and paired:
+                    theirs = [others[key_of(run)] for run in paired]
+                    cells[-1] = _interval(
+                        load_scores(output, paired, metric),
+                        load_scores(first, theirs, metric),
+                    )
+                lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    for output in outputs:
+        lines += [f"{output.name}, {line}" for line in mixes(runs[output])]
+    return lines
+
+
+def _check_comparable(runs):
+    """Refuse outputs whose runs differ in more than their features."""
+    empty = [str(output) for output, found in runs.items() if not found]
+    if empty:
+        raise ValueError(f"No run is finished in {', '.join(empty)}.")
+    free = ("features", "elmo", "predictor")
+    (first, ours), *others = (
+        (output, {k: v for k, v in found[0]["settings"].items() if k not in free})
+        for output, found in runs.items()
+    )
+    for output, theirs in others:
+        different = sorted(
+            name for name in ours | theirs if ours.get(name) != theirs.get(name)
+        )
+        if different:
+            raise ValueError(
+                f"{output} and {first} must differ in their features alone. They "
+                f"differ in {', '.join(different)}."
+            )
+    examples = [_test_examples(output, found[0]) for output, found in runs.items()]
+    if any(not np.array_equal(examples[0], other) for other in examples[1:]):
+        raise ValueError("The runs were tested on other examples.")
+
+
+def _test_examples(output, run):
+    with np.load(output / run["scores"]) as arrays:
+        return arrays["examples"]
 
 
 def _of(runs, arm, site):
@@ -154,17 +249,23 @@ def _difference(output, runs, metric, chosen, other, site):
     pairs = [(run, others[run["seed"]]) for run in chosen if run["seed"] in others]
     if not pairs:
         return ""
-    mean, low, high = paired_difference(
+    return _interval(
         *(load_scores(output, part, metric) for part in zip(*pairs, strict=True))
     )
+
+
+def _interval(ours, theirs):
+    mean, low, high = paired_difference(ours, theirs)
     return f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def plan(task, data, options, arms):
     """Print the hours of a comparison, from a few measured steps of each arm."""
     hours = 0.0
+    train, dev, test = task_runs.choose_examples(task, data, options, seed=0)
+    if getattr(data, "elmo", None) is not None:
+        hours += _plan_layers(task, data, options, train, len(dev) + len(test))
     for arm in arms:
-        train, dev, test = task_runs.choose_examples(task, data, options, seed=0)
         graphs = task.make_arm(arm, 0, options)
         model = task.build(data, graphs.shape, options)
         batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
@@ -190,6 +291,21 @@ def plan(task, data, options, arms):
     )
 
 
+def _plan_layers(task, data, options, train, num_others):
+    """Print and return the hours of the layers of a language model, computed once."""
+    graphs = task.make_arm("none", 0, options)
+    batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
+    count = min(PLAN_STEPS, batches.num_batches)
+    batches[0]  # compiles
+    started = time.monotonic()
+    for number in range(count):
+        batches[number]
+    step = (time.monotonic() - started) / max(1, count - 1)
+    hours = step * (batches.num_batches + num_others / options.batch_size) / 3600
+    print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
+    return hours
+
+
 def main(arguments=None):
     """Run what is not finished, then print the table."""
     parser = argparse.ArgumentParser(
@@ -203,6 +319,12 @@ def main(arguments=None):
     add("--seeds", type=int, default=5, help="of each arm (default: 5)")
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")
+    add(
+        "--against",
+        nargs="+",
+        type=Path,
+        help="outputs of the same task with other features, for the --table",
+    )
     add("-h", "--help", action="help", help="show this and stop")
     own, rest = parser.parse_known_args(arguments)
     module = importlib.import_module(own.task)
@@ -216,14 +338,16 @@ def main(arguments=None):
     output: Path = options.output
     runs = read_runs(output)
     if own.table:
-        print("\n".join(table(output, runs)))
+        compared = [output, *own.against] if own.against else None
+        lines = table_of_outputs(compared) if compared else table(output, runs)
+        print("\n".join(lines))
         return
     check_settings(runs, options)
     data = module.TASK.prepare(options)
     if own.plan:
         plan(module.TASK, data, options, arms)
         return
-    done = {key(run["arm"], run["graph_on"], run["seed"]) for run in runs}
+    done = {key_of(run) for run in runs}
     left = [
         (arm, seed)
         for seed in range(own.seeds)

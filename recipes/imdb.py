@@ -97,7 +97,7 @@ def build(texts, graph_shape, options):
         texts = task_models.fuse_graphs({"text": hidden}, masks, inputs, options)
         return texts["text"]
 
-    hidden = task_models.word_features(texts, inputs, masks, options)["text"]
+    hidden = task_models.word_features(texts, inputs, masks)["text"]
     if options.graph_on == "embeddings":
         hidden = fuse(hidden)
     hidden = keras.layers.Dropout(options.dropout)(hidden)

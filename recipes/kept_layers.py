@@ -1,5 +1,6 @@
 """ELMo layers of the texts of a task: computed once, kept on disk in float16."""
 
+import hashlib
 from pathlib import Path
 
 import keras
@@ -15,11 +16,12 @@ class KeptLayers:
     """All layers of a frozen language model for the texts of every field.
 
     A text's layers are computed when it is first asked for, and never again: files of
-    the folder `elmo-FINGERPRINT` hold those of all texts, a place for every unit, and
-    which texts are done. What nobody asked for takes no room on disk.
+    the folder `elmo-FINGERPRINT-TEXTS` hold those of all texts, a place for every unit,
+    and which texts are done. What nobody asked for takes no room on disk. Comparisons
+    of the same texts may share the directory, one after the other.
 
     Args:
-        directory: path of the arrays of the task.
+        directory: path.
         preset: name or folder of the language model.
         fields: dict of `FieldTexts`.
         characters: int array `(num_units, max_characters)`, characters by unit.
@@ -34,8 +36,12 @@ class KeptLayers:
         self.characters = characters
         self.num_layers, self.dim = 1 + model.num_layers, 2 * model.projection_dim
         fingerprint = find_preset(preset).metadata["fingerprint"]
-        self.directory = Path(directory) / f"elmo-{fingerprint}"
-        self.directory.mkdir(exist_ok=True)
+        texts = hashlib.sha256(characters.tobytes())
+        for field in fields.values():
+            texts.update(field.units.tobytes() + field.offsets.tobytes())
+        name = f"elmo-{fingerprint}-{texts.hexdigest()[:16]}"
+        self.directory = Path(directory) / name
+        self.directory.mkdir(parents=True, exist_ok=True)
         self._files = {}
 
     def layers(self, name, rows):
@@ -89,15 +95,6 @@ class KeptLayers:
             np.lib.format.open_memmap(temporary, "w+", dtype, shape=shape).flush()
             temporary.replace(path)
         return np.lib.format.open_memmap(path, "r+")
-
-
-def elmo_preset(features):
-    """The preset that `--features` names, or `None`."""
-    for part in features.split("+"):
-        kind, _, preset = part.partition(":")
-        if kind == "elmo":
-            return preset
-    return None
 
 
 def mix_weights(model):

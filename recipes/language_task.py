@@ -8,8 +8,8 @@ from graph_arms import PREDICTED_ARMS
 from graph_arms import GraphArm
 from graph_arms import load_predictor
 from kept_layers import KeptLayers
-from kept_layers import elmo_preset
 from task_batches import TaskBatches
+from task_features import parse_features
 from task_texts import prepare_texts
 
 from glomo_keras.models.presets import find_preset
@@ -67,10 +67,14 @@ class LanguageTask:
             },
             keep_texts=self.keep_texts,
         )
-        preset = elmo_preset(options.features)
+        preset = parse_features(options.features).elmo
         if preset:
-            characters = texts.elmo_characters
-            texts.elmo = KeptLayers(directory, preset, texts.fields, characters)
+            texts.elmo = KeptLayers(
+                options.elmo_cache or options.output,
+                preset,
+                texts.fields,
+                texts.elmo_characters,
+            )
         return texts
 
     def usable(self, texts):

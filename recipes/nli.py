@@ -116,7 +116,7 @@ def build(texts, graph_shape, options):
     inputs, masks = task_models.make_inputs(texts, graph_shape)
     dropout = keras.layers.Dropout(options.dropout)
     fields = ("premise", "hypothesis")
-    hidden = task_models.word_features(texts, inputs, masks, options)
+    hidden = task_models.word_features(texts, inputs, masks)
     if options.graph_on == "embeddings":
         hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     encoder = keras.layers.Bidirectional(

@@ -145,7 +145,7 @@ def build(texts, graph_shape, options):
     inputs, masks = task_models.make_inputs(texts, graph_shape, with_characters=True)
     fields = ("context", "question")
     dropout = keras.layers.SpatialDropout1D(options.dropout)
-    hidden = task_models.word_features(texts, inputs, masks, options)
+    hidden = task_models.word_features(texts, inputs, masks)
     if options.graph_on == "embeddings":
         hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     characters = CharacterNetwork(name="characters")

@@ -59,14 +59,15 @@ def make_inputs(texts, graph_shape, with_characters=False):
     return inputs, masks
 
 
-def word_features(texts, inputs, masks, options):
+def word_features(texts, inputs, masks):
     """Features of the units of all texts, by field.
 
     Word vectors or embeddings; a mix of the layers of a language model; or both, one
     beside the other.
     """
     embedding = make_embedding(texts) if texts.has_embedding else None
-    mix = ScalarMix(l2=1e-3, dropout=options.dropout, name="elmo_mix")
+    # Without dropout: what reads the features has its own, for word vectors too.
+    mix = ScalarMix(l2=1e-3, name="elmo_mix")
     features = {}
     for name in texts.fields:
         parts = [] if embedding is None else [embedding(inputs[name])]

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 from graph_arms import ARMS
 from graph_arms import PREDICTED_ARMS
+from task_features import parse_features
 
 from glomo_keras.models.presets import find_preset
 
@@ -22,6 +23,12 @@ def make_parser(task, description):
         help="vectors:PATH (a file in GloVe's text format, frozen), trainable "
         "(embeddings of the 20,000 most frequent words of train; the default), "
         "elmo:PRESET (layers of a language model, mixed) or elmo:PRESET+vectors:PATH",
+    )
+    add(
+        "--elmo-cache",
+        type=Path,
+        help="folder of the layers of language models, computed once; comparisons of "
+        "the same texts may share it (default: --output)",
     )
     _add_graph_options(parser, "glomo_text_base_en", ("embeddings", "rnn_states"))
     add = _add_size_options(parser)
@@ -114,13 +121,22 @@ def finish_options(task, options):
     for name, value in task.sizes[options.size].items():
         if getattr(options, name, None) is None:
             setattr(options, name, value)
+    if hasattr(options, "features"):  # mistakes are told before anything is read
+        features = parse_features(options.features)
+        if features.elmo:
+            features.elmo_metadata()
     return options
 
 
 def run_settings(options, arm):
     """Settings that decide the result of a run of an arm, its seed aside."""
     left_out = ("output", "seeds", "graph", "prepare_only", "graph_memory", "graph_on")
+    left_out += ("elmo_cache",)
     settings = {k: v for k, v in vars(options).items() if k not in left_out}
+    if "features" in settings:
+        features = parse_features(settings["features"])
+        if features.elmo:
+            settings["elmo"] = features.elmo_metadata()["fingerprint"]
     settings["backend"] = keras.backend.backend()
     del settings["predictor"]
     if arm in PREDICTED_ARMS:

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from checkpoints import write_atomically
-from kept_layers import elmo_preset
-
-from glomo_keras.models.presets import find_preset
+from task_features import parse_features
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
 _FORMAT = 1
@@ -124,9 +122,9 @@ def prepare_texts(
         "features": features,
         **settings,
     }
-    preset = elmo_preset(features)
-    if preset:
-        settings["elmo"] = find_preset(preset).metadata["fingerprint"]
+    parsed = parse_features(features)
+    if parsed.elmo:
+        settings["elmo"] = parsed.elmo_metadata()["fingerprint"]
     if (directory / "metadata.json").exists():
         found = json.loads((directory / "metadata.json").read_text())
         if found["settings"] == settings:
@@ -214,8 +212,8 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
         ]
         notes.append(
             f"{split}: {len(splits[split]):,} examples, {count[1:].sum():,} units; "
-            f"{shares[0]:.1%} of them have features, {shares[1]:.1%} are known to the "
-            "graph predictor"
+            f"{shares[0]:.1%} of them have word features, {shares[1]:.1%} are known to "
+            "the graph predictor"
         )
     characters = np.zeros((len(units), CHARACTERS), np.uint8)
     for number, unit in enumerate(units):
@@ -229,8 +227,9 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
     )
     if vectors is not None:
         np.save(directory / "vectors.npy", vectors)
-    if elmo_preset(features):
-        ids = _elmo_characters(units, elmo_preset(features))
+    parsed = parse_features(features)
+    if parsed.elmo:
+        ids = _elmo_characters(units, parsed)
         np.save(directory / "elmo_characters.npy", ids)
     (directory / "units.json").write_text(json.dumps(units))
     for split in splits:
@@ -297,40 +296,34 @@ def _count(fields, rows, lengths, num_units):
     return counts
 
 
-def _elmo_characters(units, preset):
-    """Ids of the characters of units, for the language model of a preset."""
+def _elmo_characters(units, parsed):
+    """Ids of the characters of units, for the language model of the features."""
     from glomo_keras.data import character_ids
 
-    config = find_preset(preset).metadata["config"]["config"]
+    config = parsed.elmo_metadata()["config"]["config"]
     ids = character_ids(units, config["max_characters"]).numpy()  # zeros for padding
     return ids.astype("uint16")
 
 
 def _features(units, features, train_counts, max_trainable=20_000):
     """Ids of the downstream model by unit, frozen vectors or `None`, and the size."""
-    others = [part for part in features.split("+") if not part.startswith("elmo:")]
-    if not others:
+    part = parse_features(features).words
+    if part is None:
         return np.ones(len(units), np.int32), None, 2
-    kind, _, path = others[0].partition(":")
-    if len(others) > 1:
-        kind = None
-    if kind == "vectors" and path:
+    if part.startswith("vectors:"):
         from glomo_keras.data import read_word_vectors
 
-        words, vectors, lowercase = read_word_vectors(path, keep=units)
+        words, vectors, lowercase = read_word_vectors(
+            part.removeprefix("vectors:"), keep=units
+        )
         table = np.concatenate([np.zeros((2, vectors.shape[1]), np.float32), vectors])
-    elif others == ["trainable"]:
+    else:
         lowercase, table = True, None
         counts = collections.Counter()
         for unit, count in zip(units[1:], train_counts[1:].tolist(), strict=True):
             counts[unit.lower()] += count
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         words = [word for word in ranked if counts[word] > 0][: max_trainable - 2]
-    else:
-        raise ValueError(
-            "--features must be vectors:PATH, trainable, elmo:PRESET, or elmo:PRESET+ "
-            f"and one of the others. Received: {features!r}."
-        )
     ids = {word: number for number, word in enumerate(words, start=2)}
     task_ids = [ids.get(u.lower() if lowercase else u, 1) for u in units]
     return np.array(task_ids, np.int32), table, len(words) + 2

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 
 import compare
 import graph_arms
@@ -15,6 +16,7 @@ import task_batches
 import task_options
 import task_runs
 import task_texts
+from task_features import parse_features
 
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import character_ids
@@ -386,31 +388,96 @@ def test_layers_of_texts_are_computed_once_and_kept(
 
 
 def test_a_task_trains_on_layers_of_a_language_model(
-    elmo_folder, predictor_folder, tmp_path
+    elmo_folder, predictor_folder, tmp_path, capsys
 ):
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("the 1 2\nplot 3 4\n")
     arguments = ["--predictor", str(predictor_folder), *TINY]
-    elmo = ["--features", f"elmo:{elmo_folder}"]
-    both = ["--features", f"elmo:{elmo_folder}+vectors:{vectors}"]
-    # Six of the language model, two of the vectors, and as many of messages.
-    for features, width in ((elmo, 6), (both, 8)):
-        options = options_of(
-            imdb, "--output", str(tmp_path / str(width)), *arguments, *features
-        )
+    arguments += ["--elmo-cache", str(tmp_path / "cache")]
+    features = {
+        "vectors": f"vectors:{vectors}",
+        "elmo": f"elmo:{elmo_folder}",
+        "both": f"elmo:{elmo_folder}+vectors:{vectors}",
+    }
+    # Two of the vectors, six of the language model, and as many of messages.
+    for name, width in (("vectors", 2), ("elmo", 6), ("both", 8)):
+        output = ["--output", str(tmp_path / name), "--features", features[name]]
+        options = options_of(imdb, *output, *arguments)
         texts = imdb.TASK.prepare(options)
         model = imdb.build(texts, (1, 1), options)
         assert model.get_layer("graph_transfer").output.shape[-1] == 2 * width
-    output = tmp_path / "8"
-    imdb.main(["--output", str(output), *arguments, *both, "--graph", "none"])
-    record = json.loads((output / "runs.jsonl").read_text())
+        if name != "elmo":
+            imdb.main([*output, *arguments, "--graph", "none"])
+    (kept,) = (tmp_path / "cache").iterdir()  # both outputs share it
+    assert kept.name.startswith("elmo-")
+    record = json.loads((tmp_path / "both" / "runs.jsonl").read_text())
     assert sum(record["elmo_mix"]["shares"]) == pytest.approx(1.0, abs=1e-5)
     assert record["elmo_mix"]["gamma"] != 1.0
+    assert record["settings"]["elmo"] in kept.name
+
+    capsys.readouterr()
+    both = ["--table", "--against", str(tmp_path / "both")]
+    compare.main(["imdb", "--output", str(tmp_path / "vectors"), *both])
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "| accuracy | runs | mean | sd | seeds | to vectors |"
+    rows = [line.split(" | ") for line in shown[2:4]]
+    assert [row[1] for row in rows] == ["vectors", "both"]
+    results = [float(row[2]) for row in rows]
+    mean, low, high = map(float, re.findall(r"[-+.0-9]+", rows[1][5]))
+    assert mean == pytest.approx(results[1] - results[0], abs=0.011)
+    assert low <= mean <= high
+    assert shown[-1].startswith("both, none: layers 0.") and "gamma" in shown[-1]
 
 
-def test_unknown_features_are_named(predictor_folder, tmp_path):
+def test_runs_that_cannot_be_compared_are_refused(tmp_path):
+    settings = {"num_train": 32, "features": "trainable"}
+    runs = {"one": settings, "other": settings | {"num_train": 64}, "none": None}
+    for name, of_run in runs.items():
+        (tmp_path / name / "scores").mkdir(parents=True)
+        if of_run:
+            np.savez(tmp_path / name / "scores" / "0.npz", examples=np.arange(3))
+            run = {"settings": of_run, "scores": "scores/0.npz"}
+            (tmp_path / name / "runs.jsonl").write_text(json.dumps(run))
+    for name, message in (
+        ("other", "features alone. They differ in num_train"),
+        ("none", "No run is finished in"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare.table_of_outputs([tmp_path / "one", tmp_path / name])
+
+
+def test_graphs_on_layers_of_a_language_model_in_every_task(
+    elmo_folder, predictor_folder, tmp_path
+):
+    arguments = ["--predictor", str(predictor_folder), *TINY]
+    arguments += ["--features", f"elmo:{elmo_folder}", "--output"]
+    for module in (nli, squad):
+        options = options_of(module, *arguments, str(tmp_path / module.TASK.name))
+        texts = module.TASK.prepare(options)
+        graphs = module.TASK.make_arm("uniform", 0, options)
+        model = module.TASK.build(texts, graphs.shape, options)
+        rows = module.TASK.usable(texts)[:4]
+        batches = module.TASK.batches(texts, "train", graphs, options, rows)
+        outputs = keras.tree.flatten(model(batches[0][0]))
+        assert all(np.isfinite(keras.ops.convert_to_numpy(x)).all() for x in outputs)
+
+
+def test_features_are_taken_apart(elmo_folder):
+    assert parse_features("trainable") == (None, "trainable")
+    assert parse_features("elmo:a") == ("a", None)
+    assert parse_features("vectors:b+elmo:a") == ("a", "vectors:b")
+
+
+@pytest.mark.parametrize(
+    "features", ["glove", "vectors:", "elmo:", "trainable+vectors:a", "elmo:a+elmo:b"]
+)
+def test_unknown_features_are_named(features, predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
-    for features in ("glove", "vectors:", "trainable+vectors:a.txt"):
-        options = options_of(imdb, *arguments, "--features", features, *TINY)
-        with pytest.raises(ValueError, match="--features must be"):
-            imdb.TASK.prepare(options)
+    with pytest.raises(ValueError, match="--features must be"):
+        options_of(imdb, *arguments, "--features", features, *TINY)
+
+
+def test_a_preset_that_is_no_language_model_is_named(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path), "--features", f"elmo:{predictor_folder}"]
+    with pytest.raises(ValueError, match="Received one of GraphPredictor"):
+        options_of(imdb, *arguments, *TINY)

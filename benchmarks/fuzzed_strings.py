@@ -4,10 +4,11 @@
     python benchmarks/fuzzed_strings.py --preset glomo_elmo_small_en
 
 Random Unicode, control characters, bytes that are not UTF-8, empty strings, only
-spaces, real words, and a hundred lines of 1 MB, in batches of random sizes. Checks
-every answer (no NaN, rows of graphs that sum to one or zero, nothing at padding),
-prints the time a text and how the memory of the process grew, and ends with an error
-where that is more than 50 MB after the first tenth.
+spaces, real words, and a hundred lines of 1 MB, in batches of random sizes; to a
+language model also as words, of any length and number. Checks every answer (no NaN,
+rows of graphs that sum to one or zero, nothing at padding), prints the time a text and
+how the memory of the process grew, and ends with an error where that is more than 50 MB
+after the first tenth.
 """
 
 import argparse
@@ -52,19 +53,20 @@ def fuzzed(draw, words):
     if kind == 4:
         return " \t\n\u3000\u200b".encode() * draw.randrange(1, 50)
     if kind == 5:  # marks, joiners, scripts without spaces, text from right to left
-        pieces = [
-            "e\u0301",
-            "\u200d",
-            "\U0001f469\u200d\U0001f4bb",
-            "漢字",
-            "かな",
-            "שלום",
-        ]
-        return "".join(draw.choice(pieces) for _ in range(length)).encode()
+        return "".join(draw.choice(PIECES) for _ in range(length)).encode()
     if kind == 6:  # words, cut in the middle of a character
         text = " ".join(draw.choice(words) for _ in range(length // 4 + 1)) + " café"
         return text.encode()[: draw.randrange(1, len(text) + 1)]
     return " ".join(draw.choice(words) for _ in range(length // 4 + 1)).encode()
+
+
+def words_of(draw, texts):
+    """The texts as words that a client sends: some empty, some not to be read."""
+    rows = [text.split(b" ")[: draw.randrange(1, 65)] for text in texts]
+    width = max(map(len, rows))
+    lengths = [draw.randrange(len(row) + 1) for row in rows]
+    padded = [row + [draw.choice((b"", b"x"))] * (width - len(row)) for row in rows]
+    return {"words": tf.constant(padded), "lengths": tf.constant(lengths, tf.int32)}
 
 
 def check(found):
@@ -116,7 +118,12 @@ def main(arguments=None):
         else:
             vocabulary = Vocabulary.load(find_preset(options.preset).vocabulary)
             paths = export_graph_predictor(model, folder, vocabulary)
-        serve = tf.saved_model.load(paths["text"]).signatures["serve"]
+        serve, of_words = (
+            tf.saved_model.load(paths[kind]).signatures["serve"]
+            if kind in paths
+            else None
+            for kind in ("text", "words")
+        )
     every = max(1, options.count // max(1, options.large))
     sent, slowest, spent, start = 0, 0.0, 0.0, None
     next_line = step = max(1, options.count // 10)
@@ -132,6 +139,8 @@ def main(arguments=None):
         seconds = time.perf_counter() - begin
         check(found)
         del found
+        if of_words is not None:
+            check(of_words(**words_of(draw, texts)))
         spent += seconds
         slowest = max(slowest, seconds / size)
         sent += size

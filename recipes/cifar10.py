@@ -93,8 +93,8 @@ def build(data, shape, options):
     hidden = keras.layers.Dropout(options.dropout)(hidden)
     num_classes = int(data["train"]["labels"].max()) + 1
     model = keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(hidden))
-    count = options.num_train or len(data["train"]["labels"])
-    steps = max(1, count // options.batch_size) * options.epochs
+    num_train, _ = task_runs.split_sizes(options, len(data["train"]["labels"]))
+    steps = max(1, num_train // options.batch_size) * options.epochs
     model.compile(
         keras.optimizers.SGD(
             keras.optimizers.schedules.CosineDecay(options.learning_rate, steps),

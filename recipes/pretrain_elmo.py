@@ -114,6 +114,8 @@ def parse_arguments(arguments=None):
         "0.1)")  # fmt: skip
     add("--batch-size", type=int, help="windows a step")
     add("--window", type=int, help="words of a window")
+    add("--shift", type=int, help="words between windows (default: half a window, so "
+        "that windows begin elsewhere in every pass)")  # fmt: skip
     add("--steps-per-epoch", type=int, help="steps an epoch")
     add("--epochs", type=int, help="epochs that the schedule spans")
     add = parser.add_argument_group("texts").add_argument
@@ -129,20 +131,17 @@ def prepare(options):
     from glomo_keras.data import character_ids
     from glomo_keras.data.prepare import prepare_corpus
 
-    if not (options.prepared / "metadata.json").exists():
-        prepare_corpus(
-            options.corpus,
-            options.prepared,
-            vocabulary_size=max(NUM_TYPES, options.num_words),
-            lowercase=False,  # the case is in the characters
-            valid_spec=options.valid_corpus,
-            limit=options.limit,
-            seed=0,  # the same split for all seeds of training
-        )
-    else:
-        print(f"Arrays of {options.prepared} are used.")
-    path = characters_file(options)
-    if not path.exists():
+    prepare_corpus(
+        options.corpus,
+        options.prepared,
+        vocabulary_size=max(NUM_TYPES, options.num_words),
+        lowercase=False,  # the case is in the characters
+        valid_spec=options.valid_corpus,
+        limit=options.limit,
+        seed=0,  # the same split for all seeds of training
+    )
+    path, metadata = characters_file(options), options.prepared / "metadata.json"
+    if not path.exists() or path.stat().st_mtime < metadata.stat().st_mtime:
         words = load_prepared(options.prepared).units
         characters = character_ids(words, options.max_characters).numpy()
         characters[0] = 0  # padding is no word
@@ -189,7 +188,7 @@ def train(options):
         corpus.train_offsets,
         options.batch_size,
         window=options.window,
-        shift=options.window,
+        shift=options.shift or max(1, options.window // 2),
         min_units=options.min_units,
         seed=options.seed,
         first_step=first_epoch * options.steps_per_epoch,

@@ -46,15 +46,22 @@ class DevScore(keras.callbacks.Callback):
         )
 
 
+def split_sizes(options, num_usable):
+    """Numbers of examples to train on and to choose the epoch by."""
+    num_dev = min(options.num_dev, num_usable // 3)
+    left = num_usable - num_dev
+    return min(options.num_train or left, left), num_dev
+
+
 def choose_examples(task, data, options, seed):
     """Numbers of the examples to train on, to select the epoch by, and to test on.
 
     The first two are drawn from `train` by the seed; the last are the same for all.
     """
     usable = task.usable(data)
-    num_dev = min(options.num_dev, len(usable) // 3)
+    num_train, num_dev = split_sizes(options, len(usable))
     usable = np.random.default_rng([seed, 1]).permutation(usable)
-    train = usable[num_dev : num_dev + (options.num_train or len(usable))]
+    train = usable[num_dev : num_dev + num_train]
     num_test = task.num_test(data)
     test = np.random.default_rng(0).permutation(num_test)[: options.num_test]
     return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)

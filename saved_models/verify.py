@@ -23,6 +23,7 @@ import tensorflow as tf
 from glomo_keras.data import character_ids
 from glomo_keras.data import draw_shapes
 from glomo_keras.data import shrink
+from glomo_keras.data import split_units
 from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_image_graph_predictor
@@ -97,8 +98,8 @@ def image_answers(model, output):
 
 
 def language_model_answers(model, output):
-    """Layers of sentences, whose units are what spaces separate."""
-    words = tf.strings.split(SENTENCES)
+    """Layers of sentences, of strings and of their units."""
+    words = split_units(SENTENCES).units
     characters = character_ids(words, model.max_characters)
     paths = export_language_model(model, output)
     lengths = tf.cast(words.row_lengths(), tf.int32)
@@ -107,6 +108,7 @@ def language_model_answers(model, output):
         "words archive": _serve(paths["words"])(
             words=words.to_tensor(""), lengths=lengths
         ),
+        "text archive": _serve(paths["text"])(text=tf.constant(SENTENCES)),
     }
 
 

@@ -64,6 +64,6 @@ class ElmoFeatures(SavedModelLayer):
     def call(self, inputs):
         if self.takes_text:
             return self.call_endpoint_fn(text=inputs)
-        real = keras.ops.not_equal(inputs, "")
-        lengths = keras.ops.sum(keras.ops.cast(real, "int32"), axis=1)
+        batch, length = keras.ops.shape(inputs)
+        lengths = keras.ops.full((batch,), length, dtype="int32")  # "" is padding
         return self.call_endpoint_fn(words=inputs, lengths=lengths)

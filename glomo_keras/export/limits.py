@@ -71,7 +71,7 @@ class Limits:
         """Words of at most `max_bytes` bytes, and none past the length of a text.
 
         Refuses texts that are too many, too long, or of another length than they say.
-        An empty word of a text is read as a space.
+        Empty words are padding, wherever they stand.
         """
         checks = [
             self._batch_check(words),
@@ -92,7 +92,6 @@ class Limits:
         ]
         with tf.control_dependencies(checks):
             words = tf.strings.substr(words, 0, self.max_bytes)
-        words = tf.where(words == "", " ", words)
         real = tf.sequence_mask(lengths, tf.shape(words)[1])
         return tf.where(real, words, "")
 

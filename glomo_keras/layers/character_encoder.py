@@ -146,7 +146,10 @@ class CharacterEncoder(keras.layers.Layer):
         length, max_characters = ops.shape(character_ids)[1:]
         words = ops.reshape(character_ids, (-1, max_characters))
         characters = self.embedding(words)  # (words, characters, embedding_dim)
-        found = [ops.max(layer(characters), axis=1) for layer in self.convolutions]
+        found = [
+            ops.max(layer(characters), axis=1, initial=float("-inf"))  # may be none
+            for layer in self.convolutions
+        ]
         features = self.activation(ops.concatenate(found, axis=-1))
         for transform, gate in zip(self.transforms, self.gates, strict=True):
             admitted = gate(features)

@@ -65,7 +65,8 @@ class BidirectionalLanguageModel(keras.Model):
         padding; with `return_states`, a tuple of it and the states, a dict.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range, the words have another number
+            of characters, or the states are of another model or number of texts.
 
     Example:
 
@@ -179,6 +180,7 @@ class BidirectionalLanguageModel(keras.Model):
             Two dicts of `forward` and `backward`: lists of `1 + num_layers` float
             tensors `(batch, length + 2, projection_dim)`, and the states.
         """
+        self._check(character_ids, initial_states)
         marked = add_sentence_marks(character_ids)
         real = ops.any(ops.not_equal(marked, 0), axis=-1)
         words = self.character_encoder(marked)
@@ -196,6 +198,34 @@ class BidirectionalLanguageModel(keras.Model):
                 outputs[direction].append(features)
                 states[direction].append(state)
         return outputs, states
+
+    def _check(self, character_ids, initial_states):
+        shape = tuple(character_ids.shape)
+        if len(shape) != 3 or shape[-1] not in (None, self.max_characters):
+            raise ValueError(
+                "`character_ids` must have shape (batch, length, "
+                f"{self.max_characters}), such as those of `glomo_keras.data."
+                f"character_ids(words, max_characters={self.max_characters})`. "
+                f"Received a shape: {shape}."
+            )
+        if initial_states is None:
+            return
+        for direction in DIRECTIONS:
+            given = initial_states.get(direction)
+            if given is None or len(given) != self.num_layers:
+                raise ValueError(
+                    "`initial_states` must be what a call with `return_states=True` "
+                    f"returned: of {self.num_layers} layers of either direction. "
+                    f"Received for {direction!r}: {given!r}."
+                )
+            for tensor in keras.tree.flatten(given):
+                if None not in (tensor.shape[0], shape[0]) and (
+                    tensor.shape[0] != shape[0]
+                ):
+                    raise ValueError(
+                        "`initial_states` must be of as many texts as "
+                        f"`character_ids`. Received: {tensor.shape[0]} and {shape[0]}."
+                    )
 
     def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
         """Writes the model as a preset folder: see `GraphPredictor.save_to_preset`.

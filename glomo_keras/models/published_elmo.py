@@ -35,14 +35,25 @@ def load_published_elmo(options_file, weights_file, **kwargs):
 
     Reference: Peters et al., 2018 (arXiv 1802.05365), the released program.
     """
-    options = json.loads(pathlib.Path(options_file).read_text(encoding="utf-8"))
     try:
-        model = BidirectionalLanguageModel(**_arguments(options), **kwargs)
-    except (KeyError, TypeError) as error:
+        text = pathlib.Path(options_file).read_text(encoding="utf-8")
+        arguments = _arguments(json.loads(text))
+    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
             f"{options_file} has not the options of a published ELMo: {error!r}. Give "
             "the options.json that came with the weights."
         ) from error
+    given = sorted(set(kwargs) & set(arguments))
+    if given:
+        raise ValueError(
+            f"{', '.join(given)} must be left out: {options_file} tells it."
+        )
+    model = BidirectionalLanguageModel(**arguments, **kwargs)
+    if not h5py.is_hdf5(weights_file) and pathlib.Path(weights_file).exists():
+        raise ValueError(
+            f"{weights_file} must be an HDF5 file. Give the weights that came with the "
+            "options."
+        )
     try:
         with h5py.File(weights_file) as weights:
             pairs = list(_pairs(model, weights))

@@ -14,7 +14,7 @@ def add_sentence_marks(character_ids):
 
     Args:
         character_ids: int tensor `(batch, length, max_characters)`, words whose ids
-            are all 0 being padding, on the right.
+            are all 0 being padding.
 
     Returns:
         Int tensor `(batch, length + 2, max_characters)`. The end mark stands after the
@@ -32,14 +32,14 @@ def add_sentence_marks(character_ids):
     Reference: Peters et al., 2018 (arXiv 1802.05365), the released program.
     """
     character_ids = ops.cast(character_ids, "int32")
-    num_words = ops.sum(
-        ops.cast(ops.any(ops.not_equal(character_ids, 0), axis=-1), "int32"), axis=1
-    )
+    real = ops.any(ops.not_equal(character_ids, 0), axis=-1)
+    numbers = ops.arange(1, ops.shape(real)[1] + 1, dtype="int32")
+    last = ops.max(ops.where(real, numbers, 0), axis=1, initial=0)
     marked = ops.pad(character_ids, [[0, 0], [1, 1], [0, 0]])
     places = ops.arange(ops.shape(marked)[1], dtype="int32")[None, :, None]
     for place, mark in (
-        (ops.zeros_like(num_words), BEGIN_SENTENCE),
-        (num_words + 1, END_SENTENCE),
+        (ops.zeros_like(last), BEGIN_SENTENCE),
+        (last + 1, END_SENTENCE),
     ):
         word = ops.convert_to_tensor(_mark(mark, character_ids.shape[-1]))
         marked = ops.where(places == place[:, None, None], word, marked)

@@ -44,13 +44,17 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
     """
     outputs, table = raise_precision(outputs), raise_precision(table)
     size = table.shape[0]
-    uniform = keras.random.uniform((num_sampled,), seed=seed, dtype="float32")
-    sampled = ops.exp(uniform * float(np.log(size + 1.0))) - 1.0
+    span = float(np.log(size + 1.0))
+    # Uniform numbers of float32 are 2^-23 apart, and high ids would be stepped over.
+    coarse, fine = ops.unstack(
+        keras.random.uniform((2, num_sampled), seed=seed, dtype="float32")
+    )
+    sampled = ops.exp(coarse * span) * (1.0 + fine * (span * 2.0**-23)) - 1.0
     sampled = ops.clip(ops.cast(ops.floor(sampled), "int32"), 0, size - 1)
 
     def log_expected(ids):
         ranks = ops.cast(ids, outputs.dtype)
-        share = ops.log((ranks + 2.0) / (ranks + 1.0)) / float(np.log(size + 1.0))
+        share = ops.log1p(1.0 / (ranks + 1.0)) / span
         return ops.log(num_sampled * share)
 
     targets = ops.cast(targets, "int32")

@@ -119,12 +119,17 @@ def test_what_stands_at_padding_is_not_read(serve, expected):
     words = [["The", "cat", "sat", "."], ["Café", "\U0001f600", "not", "read"]]
     found = serve["words"](words=tf.constant(words), lengths=tf.constant([4, 2]))
     np.testing.assert_allclose(found["layers"], expected[:2], atol=1e-6)
-    # An empty word of a text is a word all the same.
-    found = serve["words"](
-        words=tf.constant([["The", "", "sat"]]), lengths=tf.constant([3])
-    )
-    assert found["padding_mask"].numpy().all()
-    assert (found["layers"].numpy() != 0).any(axis=-1).all()
+
+
+def test_an_empty_word_is_padding_wherever_it_stands(serve, model, archives):
+    words = tf.constant([["The", "", "sat", ""]])
+    expected = model(character_ids(words, model.max_characters))
+    found = serve["words"](words=words, lengths=tf.constant([4]))
+    layer = ElmoFeatures(archives["words"])(words)
+    for answer in (found, layer):
+        assert answer["padding_mask"].numpy().tolist() == [[True, False, True, False]]
+        np.testing.assert_allclose(answer["layers"], expected, atol=1e-6)
+    assert not found["layers"].numpy()[:, :, 1].any()
 
 
 @pytest.mark.parametrize(

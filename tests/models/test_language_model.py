@@ -29,7 +29,8 @@ def characters_of(texts, length=LENGTH):
     ids = np.zeros((len(texts), length, MAX_CHARACTERS), "int32")
     for row, words in zip(ids, texts, strict=True):
         for place, word in enumerate(words):
-            row[place] = reference_elmo.characters_of(word, MAX_CHARACTERS)
+            if word:
+                row[place] = reference_elmo.characters_of(word, MAX_CHARACTERS)
     return ids
 
 
@@ -93,6 +94,25 @@ def test_marks_stand_around_the_words():
         assert not row[len(expected) :].any()
 
 
+def test_the_end_mark_stands_after_the_last_word(random):
+    with_gap = characters_of([["one", "", "three", ""]])
+    marked = ops.convert_to_numpy(add_sentence_marks(with_gap))[0]
+    np.testing.assert_array_equal(marked[1:4], with_gap[0, :3])
+    end = reference_elmo.sentence_of([], MAX_CHARACTERS)[-1]
+    np.testing.assert_array_equal(marked[4], end)
+    # A gap changes nothing of the words around it.
+    model = make(random)
+    found = ops.convert_to_numpy(model(with_gap))[:, :, [0, 2]]
+    expected = model(characters_of([["one", "three"]], 2))
+    np.testing.assert_allclose(found, ops.convert_to_numpy(expected), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_no_texts_and_no_words(random, shape):
+    layers = make(random)(np.zeros((*shape, MAX_CHARACTERS), "int32"))
+    assert tuple(layers.shape) == (shape[0], 3, shape[1], 6)
+
+
 def test_no_layer_of_a_direction_sees_ahead(random):
     model = make(random)
     texts = [["one", "two", "three", "four", "five"]]
@@ -139,6 +159,19 @@ def test_states_are_carried_only_when_asked_for(random):
     assert len(states["forward"]) == 2
     output, cell = states["backward"][1]
     assert tuple(output.shape) == (1, 3) and tuple(cell.shape) == (1, 7)
+
+
+def test_wrong_inputs_are_named(random):
+    model, batch = make(random), characters_of(TEXTS[:1])
+    _, states = model(batch, return_states=True)
+    for inputs in (batch[0], batch[..., :-1], np.pad(batch, [(0, 0), (0, 0), (0, 1)])):
+        with pytest.raises(ValueError, match=f"max_characters={MAX_CHARACTERS}"):
+            model(inputs)
+    for wrong in ({}, {"forward": None}, {**states, "backward": states["forward"][:1]}):
+        with pytest.raises(ValueError, match="of 2 layers of either direction"):
+            model(batch, initial_states=wrong)
+    with pytest.raises(ValueError, match="of as many texts.*Received: 1 and 3"):
+        model(characters_of(TEXTS), initial_states=states)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

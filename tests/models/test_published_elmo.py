@@ -117,6 +117,16 @@ def test_what_does_not_fit_is_told(folder, tmp_path):
     other.write_text(json.dumps(options))
     with pytest.raises(ValueError, match="262 characters"):
         load()
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\xff{")
+    with pytest.raises(ValueError, match="broken has not the options"):
+        load_published_elmo(broken, folder / "weights.hdf5")
+    with pytest.raises(ValueError, match="broken must be an HDF5 file"):
+        load_published_elmo(folder / "options.json", broken)
+    with pytest.raises(ValueError, match="max_characters must be left out"):
+        load_published_elmo(
+            folder / "options.json", folder / "weights.hdf5", max_characters=20
+        )
 
 
 def test_the_model_is_saved_like_any_other(model, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pretrain_elmo
 import pytest
 
+from glomo_keras.data import character_ids
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.models import BidirectionalLanguageModel
 
@@ -41,7 +42,7 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(corpus, tmp_path, capsys)
     assert float(rows[1]["val_nats"]) < float(rows[0]["val_nats"]) < np.log(60)
     run(corpus, tmp_path, "--resume")  # has nothing left to do
     shown = capsys.readouterr().out
-    assert "Arrays of" in shown and "Starting at epoch 3." in shown
+    assert "already holds this corpus" in shown and "Starting at epoch 3." in shown
     assert shown.count("perplexity forward") == 2
     model = BidirectionalLanguageModel.from_preset(tmp_path / "preset")
     assert model(np.ones((1, 2, 12), "int32")).shape == (1, 3, 2, 16)
@@ -59,6 +60,21 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(corpus, tmp_path, capsys)
     assert values[1] < 6 < values[0] and values[3] < 6 < values[2]
     corpus = load_prepared(tmp_path / "prepared")
     assert corpus.units[1] == "[UNK]" and len(corpus.units) == 52
+
+
+def test_characters_are_those_of_the_corpus_at_hand(corpus, tmp_path):
+    options = ["--output", str(tmp_path / "run"), *TINY, "--prepare-only"]
+    pretrain_elmo.main(["--corpus", corpus, *options])
+    other = tmp_path / "other.txt"
+    other.write_text("\n\n".join(["one two three four"] * 60))
+    pretrain_elmo.main(["--corpus", f"files:{other}", *options])
+    prepared = tmp_path / "run" / "prepared"
+    words = load_prepared(prepared).units
+    assert "w1" not in words
+    (path,) = prepared.glob("characters_*.npy")
+    table = np.load(path)
+    expected = character_ids(words, table.shape[1]).numpy()
+    np.testing.assert_array_equal(table[1:], expected[1:])
 
 
 def test_trigrams_by_pencil():

@@ -111,13 +111,7 @@ def _fuse(features, graphs, layer, options):
     """Features of an image augmented by messages of its pixels."""
     height, width, dim = features.shape[1:]
     units = ops.reshape(features, (-1, height * width, dim))
-    fused = layer(
-        num_mixtures=options.num_mixtures,
-        composed=not options.no_composed,
-        conditional=not options.unconditional,
-        dropout=options.graph_dropout,
-        name="graph_transfer",
-    )(units, graphs)
+    fused = layer(**task_options.transfer_arguments(options))(units, graphs)
     return ops.reshape(fused, (-1, height, width, fused.shape[-1]))
 
 

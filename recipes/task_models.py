@@ -2,6 +2,7 @@
 
 import keras
 from keras import ops
+from task_options import transfer_arguments
 
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.layers import ScalarMix
@@ -17,13 +18,7 @@ def fuse_graphs(features, masks, inputs, options):
             direction. Without any, the features are returned.
         options: the command line.
     """
-    transfer = GraphTransfer(
-        num_mixtures=options.num_mixtures,
-        composed=not options.no_composed,
-        conditional=not options.unconditional,
-        dropout=options.graph_dropout,
-        name="graph_transfer",
-    )
+    transfer = GraphTransfer(**transfer_arguments(options))
     fused = {}
     for field, of_field in features.items():
         graphs = {

@@ -128,6 +128,17 @@ def finish_options(task, options):
     return options
 
 
+def transfer_arguments(options):
+    """Arguments of the layer that transfers graphs or messages."""
+    return {
+        "num_mixtures": options.num_mixtures,
+        "composed": not options.no_composed,
+        "conditional": not options.unconditional,
+        "dropout": options.graph_dropout,
+        "name": "graph_transfer",
+    }
+
+
 def run_settings(options, arm):
     """Settings that decide the result of a run of an arm, its seed aside."""
     left_out = ("output", "seeds", "graph", "prepare_only", "graph_memory", "graph_on")

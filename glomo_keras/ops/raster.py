@@ -102,6 +102,9 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
         cells, channels)`, and a bool tensor `(num_positions, cells)`, `True` at cells
         inside the image; the others hold some pixel and mean nothing.
 
+    Raises:
+        ValueError: if the window or the direction is none.
+
     Example:
 
     >>> pixels = keras.ops.reshape(keras.ops.arange(4), (1, 2, 2, 1))

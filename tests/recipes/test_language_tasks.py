@@ -215,10 +215,11 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     assert f"| {100 * runs[1]['test']['accuracy']:.2f} |" in row
     assert "[" in row
     assert "88.51" not in "".join(lines)  # the paper's, of IMDB
-    for run in runs:
-        run["settings"]["data"] = "tfds:imdb_reviews"
-    (row,) = (r for r in compare.table(tmp_path, runs) if r.startswith("| none"))
-    assert row.endswith("| 88.51 |")
+    for features, paper in (("vectors:a.txt", "88.51"), ("elmo:a", "")):
+        for run in runs:
+            run["settings"] |= {"data": "tfds:imdb_reviews", "features": features}
+        (row,) = (r for r in compare.table(tmp_path, runs) if r.startswith("| none"))
+        assert row.endswith(f"| {paper} |")
     with pytest.raises(ValueError, match="epochs: 2, not 3"):
         compare.main([*arguments, "--epochs", "3"])
     compare.main([*arguments, "--plan"])

@@ -94,7 +94,7 @@ def test_graphs_equal_reference(precision, random, threshold):
 @pytest.mark.parametrize("block_size", [None, 4])
 @pytest.mark.parametrize("training", [False, True])
 def test_no_leak(random, training, block_size):
-    size = tuple(int(n) for n in random.integers(2, 6, 2))
+    size = tuple(int(n) for n in random.integers(3, 6, 2))
     predictor = ImageGraphPredictor(**PREDICTOR, dropout=0.2)
     pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
     pretrainer.build((None, *size, 3))

@@ -55,7 +55,7 @@ def dense(keys, queries, values, threshold, direction, mask=None):
     return ops.matmul(squared_relu_affinity(scores - threshold, visible), values)
 
 
-@pytest.mark.parametrize("block_size", [1, 4, 13, 100])
+@pytest.mark.parametrize("block_size", [4, 100])  # 4, 4, 4 and 1; all
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("threshold", ["given", "mean", None])
 def test_messages_and_gradients(precision, random, block_size, direction, threshold):

@@ -1,6 +1,7 @@
 """The embedded corpus and its labelled task, as they are on this machine."""
 
 import collections
+import doctest
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from glomo_keras.data import docs_pages
+from glomo_keras.data import labelled
 from glomo_keras.data import labelled_paragraphs
 from glomo_keras.data import read_documents
 
@@ -48,6 +50,11 @@ def test_no_paragraph_is_repeated():
     assert len(set(paragraphs)) == len(paragraphs)
     beginnings = collections.Counter(text[:60] for text in paragraphs)
     assert beginnings.most_common(1)[0][1] <= 12
+
+
+def test_the_example_of_the_labelled_task():
+    results = doctest.testmod(labelled)
+    assert results.attempted and not results.failed
 
 
 def test_nothing_of_the_packages_is_imported():

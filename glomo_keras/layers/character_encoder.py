@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.convolution import valid_convolution
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -146,10 +147,11 @@ class CharacterEncoder(keras.layers.Layer):
         length, max_characters = ops.shape(character_ids)[1:]
         words = ops.reshape(character_ids, (-1, max_characters))
         characters = self.embedding(words)  # (words, characters, embedding_dim)
-        found = [
-            ops.max(layer(characters), axis=1, initial=float("-inf"))  # may be none
-            for layer in self.convolutions
-        ]
+        found = []
+        for layer in self.convolutions:
+            # Not the layer's own call, which fails where there are no words.
+            feature = valid_convolution(characters, layer.kernel) + layer.bias
+            found.append(ops.max(feature, axis=1, initial=float("-inf")))
         features = self.activation(ops.concatenate(found, axis=-1))
         for transform, gate in zip(self.transforms, self.gates, strict=True):
             admitted = gate(features)

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.layers.initializers import CurrentUnitInitializer
+from glomo_keras.ops.convolution import valid_convolution
 
 
 class MaskedConvolution(keras.layers.Layer):
@@ -91,10 +92,7 @@ class MaskedConvolution(keras.layers.Layer):
             kernel = ops.flip(kernel, axis=tuple(range(len(past))))
             past = tuple(ends[::-1] for ends in past)
         features = ops.pad(features, ((0, 0), *past, (0, 0)))
-        features = ops.conv(
-            features, kernel, padding="valid", data_format="channels_last"
-        )
-        return features + self.bias
+        return valid_convolution(features, kernel) + self.bias
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], self.filters)

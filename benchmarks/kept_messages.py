@@ -47,7 +47,8 @@ def main():
     labels = np.arange(len(images)) % 10
     data = {"train": {"images": images, "labels": labels}}
     predictor = load_image_predictor(options.predictor)
-    messages = PixelMessages("learned", predictor)
+    kept = PixelMessages("learned", predictor, memory=2**40)
+    anew = PixelMessages("learned", predictor, memory=0)
 
     def model_of(arm, site):
         keras.utils.set_random_seed(0)
@@ -57,25 +58,21 @@ def main():
     def milliseconds(model, inputs_of):
         def step(number):
             rows = slice(number * size, (number + 1) * size)
-            keys = list(range(rows.start, rows.stop))
-            batch = {"images": images[rows], **inputs_of(keys, images[rows])}
+            batch = {"images": images[rows], **inputs_of(images[rows])}
             model.train_on_batch(batch, labels[rows])
 
         return median_ms(step, own.repeats)
 
-    def nothing(keys, of_batch):
+    def nothing(of_batch):
         return {}
 
     none = ImageGraphs("none")
     results = {"none": milliseconds(model_of(none, "pixels"), nothing)}
-    model = model_of(messages, "pixels")
-    messages.memory = 0
-    results["messages computed anew"] = milliseconds(model, messages.inputs)
-    messages.memory = 2**40
-    keys = list(range(len(images)))
+    model = model_of(kept, "pixels")
+    results["messages computed anew"] = milliseconds(model, anew.inputs)
     for start in range(0, len(images), size):
-        messages.inputs(keys[start : start + size], images[start : start + size])
-    results["messages kept in memory"] = milliseconds(model, messages.inputs)
+        messages = kept.inputs(images[start : start + size])
+    results["messages kept in memory"] = milliseconds(model, kept.inputs)
     graphs = ImageGraphs("learned", predictor)
     results["predictor in the model"] = milliseconds(model_of(graphs, "stem"), nothing)
 
@@ -84,7 +81,7 @@ def main():
     print(f"{'graphs':<26}{'ms a step':>12}{'ratio':>8}")
     for name, value in results.items():
         print(f"{name:<26}{value:>12.0f}{value / base:>8.2f}")
-    kib = messages.kept[0].nbytes / 2**10
+    kib = sum(of_batch[0].nbytes for of_batch in messages.values()) / 2**10
     print(f"Messages of one image, float16: {kib:.0f} KiB.")
 
 

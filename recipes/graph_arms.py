@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+from kept_arrays import KeptArrays
 from keras import ops
 
 from glomo_keras.models.presets import load_preset
@@ -38,8 +39,7 @@ class GraphArm:
             raise ValueError(f"The arm must be one of {list(ARMS)}. Received: {arm!r}.")
         self.arm = arm
         self.seed = seed
-        self.memory = memory
-        self.kept = {}
+        self.kept = KeptArrays(memory)
         self.predictor = predictor if arm in PREDICTED_ARMS else None
 
     @property
@@ -56,7 +56,8 @@ class GraphArm:
 
         Args:
             field: str, name of the field.
-            rows: int array `(batch,)`, the texts' numbers, by which they are kept.
+            rows: int array `(batch,)`, the texts' numbers; with the field they fix the
+                permutations of `shuffled`.
             unit_ids: int array `(batch, length)`, in the predictor's vocabulary.
 
         Returns:
@@ -68,33 +69,26 @@ class GraphArm:
         if self.predictor is None:
             graph = _control(self.arm, unit_ids != 0)
             return dict.fromkeys(DIRECTIONS, graph)
-        new = [i for i, row in enumerate(rows) if (field, row) not in self.kept]
-        new = list({rows[i]: i for i in new}.values())
-        found = self._predict(field, rows, unit_ids, new) if new else {}
-        known = [found.get(row, self.kept.get((field, row))) for row in rows]
-        graphs = {name: np.stack([g[name] for g in known]) for name in DIRECTIONS}
-        for row, graph in found.items():
-            size = sum(array.nbytes for array in graph.values())
-            if self.memory >= size:
-                self.memory -= size
-                # A copy: a view would keep its whole batch.
-                self.kept[field, row] = {k: v.copy() for k, v in graph.items()}
-        return graphs
+        ids = unit_ids
+        if self.arm == "shuffled":
+            draws = ([self.seed, int(row), *field.encode()] for row in rows)
+            ids = [
+                permute_units(of_text, np.random.default_rng(draw))
+                for of_text, draw in zip(unit_ids, draws, strict=True)
+            ]
+        graphs = self.kept.results(
+            np.asarray(ids), functools.partial(self._predict, len(rows))
+        )
+        return {name: graphs[:, i] for i, name in enumerate(DIRECTIONS)}
 
-    def _predict(self, field, rows, unit_ids, new):
-        batch = np.zeros_like(unit_ids)  # of one shape, so that XLA compiles once
-        for place, i in enumerate(new):
-            ids = unit_ids[i]
-            if self.arm == "shuffled":
-                draw = np.random.default_rng([self.seed, int(rows[i]), *field.encode()])
-                ids = permute_units(ids, draw)
-            batch[place] = ids
+    def _predict(self, batch_size, ids):
+        batch = np.zeros(
+            (batch_size, ids.shape[1]), ids.dtype
+        )  # of one shape: one program
+        batch[: len(ids)] = ids
         inputs = {"unit_ids": batch, "padding_mask": batch != 0}
         graphs = self.predictor.predict_on_batch(inputs)
-        return {
-            rows[i]: {name: graphs[name][place] for name in DIRECTIONS}
-            for place, i in enumerate(new)
-        }
+        return np.stack([graphs[name][: len(ids)] for name in DIRECTIONS], axis=1)
 
 
 def permute_units(ids, draw):

@@ -10,6 +10,7 @@ import numpy as np
 from checkpoints import write_atomically
 from example_batches import ExampleBatches
 from graph_arms import ARMS
+from kept_arrays import KeptArrays
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
@@ -86,19 +87,15 @@ class ImageTask:
 
     def make_arm(self, arm, seed, options):
         """`PixelMessages`, or `ImageGraphs` where features train."""
-        predictor = None
-        if arm == "learned":
-            predictor = load_image_predictor(options.predictor)
+        predictor = options.predictor if arm == "learned" else None
         if options.graph_on == "pixels":
             memory = int(options.graph_memory * 2**30)
-            return PixelMessages(arm, predictor, memory, not options.no_composed)
-        return ImageGraphs(arm, predictor)
+            return _pixel_messages(arm, predictor, memory, not options.no_composed)
+        return ImageGraphs(arm, predictor and load_image_predictor(predictor))
 
     def batches(self, data, split, arm, options, chosen, **training):
         """`ImageBatches`; with a `shuffle_seed` those to train on."""
-        return ImageBatches(
-            data[split], split, arm, options.batch_size, chosen, **training
-        )
+        return ImageBatches(data[split], arm, options.batch_size, chosen, **training)
 
     def score(self, predictions, data, split, chosen):
         """Whether each image was classified correctly."""
@@ -122,9 +119,8 @@ class PixelMessages:
     def __init__(self, arm, predictor=None, memory=4 * 2**30, composed=True):
         self.arm = arm
         self.predictor = predictor
-        self.memory = memory
         self.composed = composed
-        self.kept = {}
+        self.kept = KeptArrays(memory)
 
     @property
     def shape(self):
@@ -136,33 +132,29 @@ class PixelMessages:
         num_layers, heads = self.predictor.num_graph_layers, self.predictor.num_heads
         return (2 * num_layers - 1 if self.composed else num_layers, heads)
 
-    def inputs(self, keys, images):
+    def inputs(self, images):
         """Messages of images, by direction, float16 arrays.
 
         Args:
-            keys: list of hashable values, one an image, by which they are kept.
             images: uint8 array `(batch, height, width, channels)`.
         """
         if self.arm == "none":
             return {}
         if self.predictor is None:
             return dict.fromkeys(DIRECTIONS, _control(self.arm, images))
-        new = list({k: i for i, k in enumerate(keys) if k not in self.kept}.items())
-        model = _message_model(self.predictor, self.composed, images.shape[1:])
-        found = {}
-        for start in range(0, len(new), _AT_ONCE):
-            part = new[start : start + _AT_ONCE]
-            batch = np.zeros((_AT_ONCE, *images.shape[1:]), "uint8")  # of one shape
-            batch[: len(part)] = images[[i for _, i in part]]
-            predicted = np.stack(model.predict_on_batch(batch), axis=1)
-            for (key, _), messages in zip(part, predicted, strict=False):
-                found[key] = messages
-        for key, messages in found.items():
-            if self.memory >= messages.nbytes:
-                self.memory -= messages.nbytes
-                self.kept[key] = messages.copy()  # a view would keep its whole batch
-        both = np.stack([found[k] if k in found else self.kept[k] for k in keys])
+        both = self.kept.results(images, self._compute)
         return {name: both[:, i] for i, name in enumerate(DIRECTIONS)}
+
+    def _compute(self, images):
+        model = _message_model(self.predictor, self.composed, images.shape[1:])
+        found = []
+        for start in range(0, len(images), _AT_ONCE):
+            part = images[start : start + _AT_ONCE]
+            batch = np.zeros((_AT_ONCE, *images.shape[1:]), "uint8")  # of one shape
+            batch[: len(part)] = part
+            messages = np.stack(model.predict_on_batch(batch), axis=1)
+            found.append(messages[: len(part)])
+        return np.concatenate(found)
 
 
 class ImageGraphs:
@@ -181,7 +173,7 @@ class ImageGraphs:
         """What stands in for the graphs: the arm or its predictor, or `None`."""
         return None if self.arm == "none" else (self.predictor or self.arm)
 
-    def inputs(self, keys, images):
+    def inputs(self, images):
         """Nothing: the images are all that the model needs."""
         return {}
 
@@ -193,15 +185,14 @@ class ImageBatches(ExampleBatches):
 
     Args:
         data: dict of `images` and `labels`.
-        split: str.
         arm: `PixelMessages` or `ImageGraphs`.
         batch_size: int.
         chosen: int array, the images that take part.
         **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
     """
 
-    def __init__(self, data, split, arm, batch_size, chosen, **training):
-        self.data, self.split, self.arm = data, split, arm
+    def __init__(self, data, arm, batch_size, chosen, **training):
+        self.data, self.arm = data, arm
         super().__init__(chosen, batch_size, **training)
 
     def __getitem__(self, index):
@@ -211,11 +202,7 @@ class ImageBatches(ExampleBatches):
         if self.training:
             mirrored = self.draw(index).random(len(numbers)) < 0.5
         images[mirrored] = images[mirrored][:, :, ::-1]
-        keys = [
-            (self.split, int(number), bool(flip))
-            for number, flip in zip(numbers, mirrored, strict=True)
-        ]
-        inputs = {"images": images, **self.arm.inputs(keys, images)}
+        inputs = {"images": images, **self.arm.inputs(images)}
         return (inputs, self.data["labels"][numbers]) if self.training else (inputs,)
 
 
@@ -246,6 +233,12 @@ def load_image_predictor(preset):
     predictor = load_preset(preset)
     predictor.trainable = False
     return predictor
+
+
+@functools.lru_cache(maxsize=len(ARMS))
+def _pixel_messages(arm, preset, memory, composed):
+    """`PixelMessages`, the same for all runs of a process: nothing in them is drawn."""
+    return PixelMessages(arm, preset and load_image_predictor(preset), memory, composed)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import numpy as np
 import pretrain_images
 import pytest
 import resnet
+import task_options
 from image_batches import ImageSequence
 from keras import ops
 
@@ -89,7 +90,7 @@ def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
     arm = image_task.PixelMessages("learned", predictor, composed=composed)
     kept = image_task.MessageTransfer(num_mixtures=2)
     for _ in range(2):  # computed, then kept
-        messages = arm.inputs([7, 8, 9, 7], images[[0, 1, 2, 0]])
+        messages = arm.inputs(images[[0, 1, 2, 0]])
         found = kept(pixels[[0, 1, 2, 0]], messages)
         kept.set_weights(transfer.get_weights())
     found = ops.convert_to_numpy(kept(pixels[[0, 1, 2, 0]], messages))
@@ -97,20 +98,28 @@ def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
     assert messages["forward"].shape[1:3] == arm.shape
     assert len(arm.kept) == 3
     nothing_kept = image_task.PixelMessages("learned", predictor, 0, composed)
-    again = nothing_kept.inputs([7, 8, 9, 7], images[[0, 1, 2, 0]])
+    again = nothing_kept.inputs(images[[0, 1, 2, 0]])
     np.testing.assert_array_equal(again["backward"], messages["backward"])
-    assert not nothing_kept.kept
+    assert len(nothing_kept.kept) == 0
+
+
+def test_runs_share_what_is_kept(tmp_path):
+    line = ["--output", str(tmp_path), "--size", "smoke", "--graph-on", "pixels"]
+    options = cifar10.make_parser().parse_args(line)
+    options = task_options.finish_options(cifar10.TASK, options)
+    first, second = (cifar10.TASK.make_arm("learned", seed, options) for seed in (0, 1))
+    assert first.kept is second.kept
 
 
 def test_controls_send_pixels_or_their_mean(random):
     images = random.integers(0, 256, (2, 3, 5, 3)).astype("uint8")
     pixels = images.reshape(2, 15, 3) / 127.5 - 1
-    matched = image_task.PixelMessages("matched").inputs([0, 1], images)
+    matched = image_task.PixelMessages("matched").inputs(images)
     np.testing.assert_allclose(matched["forward"][:, 0, 0], pixels, atol=1e-3)
-    uniform = image_task.PixelMessages("uniform").inputs([0, 1], images)
+    uniform = image_task.PixelMessages("uniform").inputs(images)
     mean = np.broadcast_to(pixels.mean(axis=1, keepdims=True), pixels.shape)
     np.testing.assert_allclose(uniform["backward"][:, 0, 0], mean, atol=1e-3)
-    assert image_task.PixelMessages("none").inputs([0, 1], images) == {}
+    assert image_task.PixelMessages("none").inputs(images) == {}
 
 
 @pytest.mark.parametrize("depth, count", [(18, 11_173_962), (34, 21_282_122)])

@@ -140,8 +140,7 @@ def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
     graphs = graph_arms.GraphArm("learned", predictor, memory=2 * size)
     ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
     first = graphs.graphs("one", [0, 1, 2], ids)
-    assert set(graphs.kept) == {("one", 0), ("one", 1)}
-    assert graphs.memory == 0
+    assert len(graphs.kept) == 2 and graphs.kept.room == 0
     second = graphs.graphs("one", [2, 0, 0], ids[[2, 0, 0]])
     expected = first["forward"][[2, 0, 0]]
     np.testing.assert_allclose(second["forward"], expected, atol=1e-6)

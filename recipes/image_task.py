@@ -20,7 +20,7 @@ from glomo_keras.ops import scale_pixels
 from glomo_keras.ops import term_messages
 from glomo_keras.ops.visibility import DIRECTIONS
 
-_AT_ONCE = 32  # images whose messages are computed together
+_AT_ONCE = 8  # images whose messages are computed together, the last ones filled up
 
 
 @dataclasses.dataclass(frozen=True)

@@ -55,8 +55,9 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         height, width, filters)`, in the compute dtype; each carries `mask`.
 
     Raises:
-        ValueError: if an argument is out of its range or `features` is neither of
-            rank 3 nor of rank 4.
+        ValueError: if an argument is out of its range, if `features` is neither of
+            rank 3 nor of rank 4, or if there are so few `filters` that layer
+            normalization makes zeros of all.
 
     Example:
 
@@ -110,6 +111,14 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape):
+        # The two kinds of channels of an image are normalized apart.
+        smallest = 4 if len(features_shape) == 4 else 2
+        if self.normalization == "layer" and self.filters < smallest:
+            raise ValueError(
+                f"Layer normalization leaves nothing of less than {smallest} `filters` "
+                f"over features of rank {len(features_shape)}. Received: "
+                f"filters={self.filters}. Take more, or another `normalization`."
+            )
         self.key_stack = self._build_stack("keys", features_shape)
         self.query_stack = self._build_stack("queries", features_shape)
 

@@ -278,6 +278,7 @@ def test_blocks_that_cannot_be(arguments, message):
         ({"num_heads": 0}, "`num_heads` must be a positive integer"),
         ({"channels": 0}, "`channels` must be a positive integer"),
         ({"dropout": 1.0}, r"`dropout` must be in \[0, 1\)"),
+        ({"filters": 3, "num_heads": 1}, "leaves nothing of less than 4 `filters`"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):

@@ -49,11 +49,26 @@ def test_pretraining_leaves_all_that_it_promises(tmp_path, capsys):
         pretrain(tmp_path, "--data", "elsewhere")
 
 
+CONTROL = (
+    "--graphs uniform --pictures-every 0 --num-graph-layers 1 "
+    "--block-size 4"  # which is for learned graphs
+).split()
+
+
 def test_controls_train(tmp_path):
-    arguments = "--graphs uniform --epochs 1 --pictures-every 0 --num-graph-layers 1"
-    arguments += " --block-size 4"  # which is for learned graphs
-    (row,) = pretrain(tmp_path, *arguments.split())
+    (row,) = pretrain(tmp_path, *CONTROL, "--epochs", "1")
     assert float(row["val_density"]) == 1.0
+
+
+@pytest.mark.slow
+def test_resuming_gives_what_an_uninterrupted_run_gives(tmp_path):
+    arguments = [*CONTROL, "--epochs", "2"]
+    whole = pretrain(tmp_path / "whole", *arguments)
+    pretrain(tmp_path / "parts", *arguments, "--stop-after", "1")
+    parts = pretrain(tmp_path / "parts", *arguments, "--resume")
+    for one, other in zip(whole, parts, strict=True):
+        for name in ("val_bits", "bits"):
+            assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-5)
 
 
 def test_images_come_once_a_round_and_in_the_same_order_after_a_stop(random):

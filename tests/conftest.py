@@ -3,13 +3,17 @@
 import os
 import pathlib
 
+# Hundreds of programs, each run once or twice: quick compilation, in one thread.
 if os.environ.get("KERAS_BACKEND") == "jax":
-    # Hundreds of programs, each run once or twice: quick compilation, in one thread.
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ.setdefault(
         "XLA_FLAGS",
         "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_multi_thread_eigen=false",
     )
+else:
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores have their own process
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras
 import numpy as np

@@ -3,7 +3,6 @@
 import ast
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import textwrap
@@ -44,29 +43,26 @@ def run(program, backend="tensorflow"):
     )
 
 
-def lines(result):
-    """Output lines, less what differs from one run to the next (times, ids)."""
-    output = result.stdout + result.stderr
-    return [re.sub(r"\d+", "#", line) for line in output.splitlines()]
-
-
-def test_import_adds_no_output():
-    keras_alone = run("import keras")
-    ours = run("import keras, glomo_keras")
-    assert ours.returncode == keras_alone.returncode == 0
-    assert lines(ours) == lines(keras_alone)
-
-
-def test_import_adds_little_time():
+def test_import_is_quiet_and_quick():
     program = """
-        import keras
+        import sys
         import time
+        import keras
+        print("Keras is here", flush=True)
+        print("Keras is here", file=sys.stderr, flush=True)
         start = time.perf_counter()
         import glomo_keras
         print(time.perf_counter() - start)
     """
-    # Up to three times: the machine may be busy with something else.
-    assert any(float(run(program).stdout) < 0.3 for _ in range(3))
+    seconds = []
+    for _ in range(3):  # the machine may be busy with something else
+        result = run(program)
+        assert result.stderr.partition("Keras is here\n")[1:] == ("Keras is here\n", "")
+        shown = result.stdout.partition("Keras is here\n")[2]
+        seconds.append(float(shown))  # which would fail on anything more
+        if seconds[-1] < 0.3:
+            return
+    raise AssertionError(f"The import took {seconds} seconds.")
 
 
 def test_import_has_no_side_effects():

@@ -265,7 +265,11 @@ def test_it_learns_and_is_saved(random, tmp_path):
     model = BidirectionalLanguageModel(**{**SMALL, **larger})
     pretrainer = LanguageModelPretrainer(model, 9, num_sampled=5, seed=1)
     pretrainer.compile(keras.optimizers.Adam(0.03))
-    pretrainer.fit(inputs, epochs=120, batch_size=7, verbose=0)
+    rounds = {
+        name: np.tile(array, (20, *[1] * (array.ndim - 1)))
+        for name, array in inputs.items()
+    }
+    pretrainer.fit(rounds, epochs=6, batch_size=7, shuffle=False, verbose=0)
     found = pretrainer.evaluate(inputs, verbose=0, return_dict=True)
     # Without context it is 7. The first word of a direction cannot be known, the other
     # four can: 7^(1/5) = 1.48 is the end, which backends come near at their own pace.

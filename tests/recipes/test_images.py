@@ -165,30 +165,21 @@ def test_the_table_of_a_comparison(preset, tmp_path, capsys):
     assert "cifar10 has the arms none, matched" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arm", ["learned", "uniform"])
-def test_graphs_on_the_stem(arm, preset, tmp_path):
-    arguments = [
-        "--size",
-        "smoke",
-        "--image-size",
-        "4",
-        "--epochs",
-        "1",
-        "--graph",
-        arm,
-    ]
-    arguments += [
-        "--graph-on",
-        "stem",
-        "--output",
-        str(tmp_path),
-        "--predictor",
-        preset,
-    ]
+def test_graphs_on_the_stem(preset, tmp_path):
+    arguments = "--size smoke --image-size 4 --epochs 1 --graph learned --graph-on stem"
+    arguments = [*arguments.split(), "--output", str(tmp_path), "--predictor", preset]
     cifar10.main(arguments)
     (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["graph_on"] == "stem" and 0 <= record["test"]["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("arm, seen", [("matched", np.eye(6)), ("uniform", 1 / 6)])
+def test_controls_on_the_stem(arm, seen):
+    graphs = cifar10._graphs(ops.zeros((4, 2, 3, 3)), arm)
+    for graph in graphs.values():
+        expected = np.broadcast_to(seen, (4, 1, 1, 6, 6))
+        np.testing.assert_allclose(ops.convert_to_numpy(graph), expected, rtol=1e-6)
 
 
 def test_the_shipped_predictor_is_the_default(tmp_path):

@@ -262,8 +262,8 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
                 # The last of the callbacks: the checkpoint is written.
                 patched.setattr(task_runs._Seconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
-                    task_runs.run(imdb.TASK, arrays, options, "learned", 1)
-        return task_runs.run(imdb.TASK, arrays, options, "learned", 1)
+                    task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
+        return task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
 
     whole = record(tmp_path / "whole")
     parts = record(tmp_path / "parts", stop_after=2)

@@ -76,15 +76,12 @@ class GraphArm:
                 permute_units(of_text, np.random.default_rng(draw))
                 for of_text, draw in zip(unit_ids, draws, strict=True)
             ]
-        graphs = self.kept.results(
-            np.asarray(ids), functools.partial(self._predict, len(rows))
-        )
+        predict = functools.partial(self._predict, unit_ids.shape)
+        graphs = self.kept.results(np.asarray(ids), predict)
         return {name: graphs[:, i] for i, name in enumerate(DIRECTIONS)}
 
-    def _predict(self, batch_size, ids):
-        batch = np.zeros(
-            (batch_size, ids.shape[1]), ids.dtype
-        )  # of one shape: one program
+    def _predict(self, shape, ids):
+        batch = np.zeros(shape, ids.dtype)  # of one shape, so that XLA compiles once
         batch[: len(ids)] = ids
         inputs = {"unit_ids": batch, "padding_mask": batch != 0}
         graphs = self.predictor.predict_on_batch(inputs)

@@ -31,15 +31,16 @@ class GraphArm:
         predictor: model of `load_predictor`; other arms than `shuffled` and `learned`
             need none.
         seed: int, of the permutations of `shuffled`.
-        memory: int, bytes of graphs that are kept.
+        kept: `KeptArrays` of graphs of this predictor, which arms may share. `None`
+            means its own, of 4 GiB.
     """
 
-    def __init__(self, arm, predictor=None, seed=0, memory=4 * 2**30):
+    def __init__(self, arm, predictor=None, seed=0, kept=None):
         if arm not in ARMS:
             raise ValueError(f"The arm must be one of {list(ARMS)}. Received: {arm!r}.")
         self.arm = arm
         self.seed = seed
-        self.kept = KeptArrays(memory)
+        self.kept = KeptArrays(4 * 2**30) if kept is None else kept
         self.predictor = predictor if arm in PREDICTED_ARMS else None
 
     @property

@@ -90,7 +90,9 @@ class ImageTask:
         predictor = options.predictor if arm == "learned" else None
         if options.graph_on == "pixels":
             memory = int(options.graph_memory * 2**30)
-            return _pixel_messages(arm, predictor, memory, not options.no_composed)
+            messages = _pixel_messages(arm, predictor, memory, not options.no_composed)
+            messages.kept.start_run()
+            return messages
         return ImageGraphs(arm, predictor and load_image_predictor(predictor))
 
     def batches(self, data, split, arm, options, chosen, **training):

@@ -1,12 +1,14 @@
 """Tasks on labelled texts, each of which has graphs of its own."""
 
 import dataclasses
+import functools
 import typing
 
 from graph_arms import ARMS
 from graph_arms import PREDICTED_ARMS
 from graph_arms import GraphArm
 from graph_arms import load_predictor
+from kept_arrays import KeptArrays
 from kept_layers import KeptLayers
 from task_batches import TaskBatches
 from task_features import parse_features
@@ -87,10 +89,11 @@ class LanguageTask:
 
     def make_arm(self, arm, seed, options):
         """`GraphArm` with the predictor of the command line, where it needs one."""
-        predictor = None
-        if arm in PREDICTED_ARMS:
-            predictor = load_predictor(options.predictor)
-        return GraphArm(arm, predictor, seed, int(options.graph_memory * 2**30))
+        if arm not in PREDICTED_ARMS:
+            return GraphArm(arm)
+        kept = _kept_graphs(options.predictor, int(options.graph_memory * 2**30))
+        kept.start_run()
+        return GraphArm(arm, load_predictor(options.predictor), seed, kept)
 
     def batches(self, texts, split, graphs, options, chosen, **training):
         """`TaskBatches`; with a `shuffle_seed` those to train on."""
@@ -107,3 +110,9 @@ class LanguageTask:
             with_characters=self.with_characters,
             **training,
         )
+
+
+@functools.cache
+def _kept_graphs(preset, memory):
+    """Graphs of a predictor, the same for all runs of a process."""
+    return KeptArrays(memory)

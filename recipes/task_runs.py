@@ -125,7 +125,9 @@ def run(task, data, options, arm, seed):
     mixed = mix_weights(model)
     correct = options.output / "scores" / f"{name}.npz"
     correct.parent.mkdir(exist_ok=True)
-    write_atomically(correct, lambda path: np.savez(path, examples=test, **result))
+    write_atomically(
+        correct, lambda path: np.savez_compressed(path, examples=test, **result)
+    )
     seconds = spent.before + time.monotonic() - started
     shutil.rmtree(folder)
     return {

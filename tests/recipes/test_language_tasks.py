@@ -16,6 +16,7 @@ import task_batches
 import task_options
 import task_runs
 import task_texts
+from kept_arrays import KeptArrays
 from task_features import parse_features
 
 from glomo_keras.data import Vocabulary
@@ -137,7 +138,7 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
 def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
     predictor = graph_arms.load_predictor(predictor_folder)
     size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes
-    graphs = graph_arms.GraphArm("learned", predictor, memory=2 * size)
+    graphs = graph_arms.GraphArm("learned", predictor, kept=KeptArrays(2 * size))
     ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
     first = graphs.graphs("one", [0, 1, 2], ids)
     assert len(graphs.kept) == 2 and graphs.kept.room == 0
@@ -145,6 +146,30 @@ def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
     expected = first["forward"][[2, 0, 0]]
     np.testing.assert_allclose(second["forward"], expected, atol=1e-6)
     np.testing.assert_array_equal(second["forward"][1:], expected[1:])
+
+
+def test_what_earlier_runs_left_makes_room():
+    computed = []
+
+    def double(numbers):
+        computed.extend(numbers.tolist())
+        return 2 * numbers
+
+    kept = KeptArrays(3 * 8)
+    for run, new in (([1, 2, 3], [1, 2, 3]), ([3, 4, 5, 5], [4, 5]), ([3, 1, 5], [1])):
+        kept.start_run()
+        for _ in range(2):  # epochs
+            found = kept.results(np.array(run), double)
+            np.testing.assert_array_equal(found, 2 * np.array(run))
+        assert computed == new and len(kept) == 3 and kept.room == 0
+        computed.clear()
+
+
+def test_runs_share_the_graphs(predictor_folder, tmp_path):
+    where = ["--predictor", str(predictor_folder), "--output", str(tmp_path)]
+    options = options_of(imdb, *where)
+    first, second = (imdb.TASK.make_arm("learned", seed, options) for seed in (0, 1))
+    assert first.kept is second.kept
 
 
 def test_permuted_units_are_the_same_units():

@@ -41,6 +41,8 @@ setup(
         "tensorflow>=2.21,<2.22",
         "tensorflow-text>=2.21,<2.22",
         "tensorflow-datasets>=4.9.9,<4.10",
+        # It is imported to prepare any data set, and declared for Python < 3.9 alone.
+        "importlib_resources>=6",
     ],
     extras_require={
         "plots": PLOTS,

@@ -33,6 +33,7 @@ from word_batches import WordBatches
 from word_batches import word_inputs
 
 from glomo_keras.data.prepared import load_prepared
+from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.windows import WindowSequence
 from glomo_keras.data.windows import fixed_windows
 from glomo_keras.models import BidirectionalLanguageModel
@@ -99,8 +100,13 @@ def parse_arguments(arguments=None):
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
     pretraining.add_run_options(parser, SIZES)
-    add("--seed", type=int, default=0, help="of weights, windows and samples")
-    add = parser.add_argument_group("sizes (default: decided by --size)").add_argument
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights, windows and samples (default: 0)",
+    )
+    add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
     add("--units", type=int, help="size of the LSTMs' cells")
     add("--projection-dim", type=int, help="size of a direction's vectors")
     add("--embedding-dim", type=int, help="size of the character embeddings")
@@ -119,7 +125,8 @@ def parse_arguments(arguments=None):
     add("--steps-per-epoch", type=int, help="steps an epoch")
     add("--epochs", type=int, help="epochs that the schedule spans")
     add = parser.add_argument_group("texts").add_argument
-    add("--min-units", type=int, default=10, help="shorter documents are dropped")
+    add("--min-units", type=int, default=10, help="shorter documents are dropped "
+        "(default: 10)")  # fmt: skip
     add("--limit", type=int, help="read no more than about this many words")
     add("--valid-windows", type=int, default=256, help="fixed windows (default: 256)")
     pretraining.add_training_options(parser, pictures=False)
@@ -127,21 +134,29 @@ def parse_arguments(arguments=None):
 
 
 def prepare(options):
-    """Write the arrays of the corpus and the characters of its words."""
-    from glomo_keras.data import character_ids
-    from glomo_keras.data.prepare import prepare_corpus
+    """Write the arrays of the corpus and the characters of its words.
 
-    prepare_corpus(
-        options.corpus,
-        options.prepared,
-        vocabulary_size=max(NUM_TYPES, options.num_words),
-        lowercase=False,  # the case is in the characters
-        valid_spec=options.valid_corpus,
-        limit=options.limit,
-        seed=0,  # the same split for all seeds of training
-    )
+    Arrays of other settings are replaced. TensorFlow is imported only to write.
+    """
+    settings = {
+        "spec": options.corpus,
+        "vocabulary_size": max(NUM_TYPES, options.num_words),
+        "lowercase": False,  # the case is in the characters
+        "valid_spec": options.valid_corpus,
+        "limit": options.limit,
+        "seed": 0,  # the same split for all seeds of training
+    }
+    found = read_metadata(options.prepared)
+    if found is not None and settings.items() <= found["settings"].items():
+        print(f"Arrays of {options.prepared} are used.")
+    else:
+        from glomo_keras.data.prepare import prepare_corpus
+
+        prepare_corpus(directory=options.prepared, **settings)
     path, metadata = characters_file(options), options.prepared / "metadata.json"
     if not path.exists() or path.stat().st_mtime < metadata.stat().st_mtime:
+        from glomo_keras.data import character_ids
+
         words = load_prepared(options.prepared).units
         characters = character_ids(words, options.max_characters).numpy()
         characters[0] = 0  # padding is no word
@@ -151,6 +166,12 @@ def prepare(options):
 def characters_file(options):
     """Path of the table of characters, `(words, max_characters)`."""
     return options.prepared / f"characters_{options.max_characters}.npy"
+
+
+def share_told_apart(ids, num_words):
+    """Share of words that the softmax tells apart: all but unknown and rarer ones."""
+    ids = np.asarray(ids)
+    return np.mean((ids >= 2) & (ids < num_words))
 
 
 def build_pretrainer(options):
@@ -200,7 +221,7 @@ def train(options):
         window=options.window,
         min_units=options.min_units,
     )
-    known = (np.asarray(corpus.train_ids) < options.num_words).mean()
+    known = share_told_apart(corpus.train_ids, options.num_words)
     print(
         f"{len(corpus.train_ids):,} words to train on, {len(corpus.units):,} different "
         f"ones; the softmax tells {options.num_words:,} apart ({known:.1%}); "
@@ -226,8 +247,8 @@ def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
-    pretraining.write_settings(options)
     prepare(options)
+    pretraining.write_settings(options)
     if options.prepare_only:
         return
     train(options)

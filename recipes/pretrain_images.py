@@ -33,6 +33,7 @@ from memory import keep_freed_memory
 from pixel_pictures import PixelPictures
 from progress import image_line
 
+from glomo_keras.data.prepared import read_metadata
 from glomo_keras.models import ImageGLoMoPretrainer
 
 SIZES = {
@@ -95,8 +96,13 @@ def parse_arguments(arguments=None):
         default="learned",
         help="learned, or the controls uniform and zeros (default: learned)",
     )
-    add("--seed", type=int, default=0, help="of weights, images and positions")
-    add = parser.add_argument_group("sizes (default: decided by --size)").add_argument
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights, images and positions (default: 0)",
+    )
+    add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
     add("--image-size", type=int, help="height and width that images are shrunk to")
     add("--filters", type=int, help="channels of convolutions and features")
     add("--num-graph-layers", type=int, help="number of graph layers")
@@ -120,27 +126,22 @@ def parse_arguments(arguments=None):
 
 def prepare(options):
     """Write the images as one array, unless it is there."""
-    from glomo_keras.data import read_images
-
     path = options.prepared / "images.npy"
     described = {
         "data": options.data,
         "size": options.image_size,
         "limit": options.limit,
     }
-    metadata = options.prepared / "metadata.json"
-    if metadata.exists():
-        found = json.loads(metadata.read_text())
-        if found != described:
-            raise ValueError(
-                f"{options.prepared} holds other images: {found}, not {described}. "
-                "Give another --prepared, or the options of those."
-            )
-        print(f"Arrays of {options.prepared} are used.")
+    found = read_metadata(options.prepared)
+    if found is not None:
+        pretraining.check_prepared(options.prepared, found, described)
         return
+    from glomo_keras.data import read_images
+
     options.prepared.mkdir(parents=True, exist_ok=True)
     images = read_images(options.data, size=options.image_size, limit=options.limit)
     write_atomically(path, lambda part: np.save(part, images.images))
+    metadata = options.prepared / "metadata.json"
     write_atomically(metadata, lambda part: part.write_text(json.dumps(described)))
     print(f"{len(images.images):,} images of {options.image_size} x "
           f"{options.image_size} are in {path}.")  # fmt: skip
@@ -212,8 +213,8 @@ def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
-    pretraining.write_settings(options)
     prepare(options)
+    pretraining.write_settings(options)
     if options.prepare_only:
         return
     train(options)

@@ -30,6 +30,7 @@ from memory import keep_freed_memory
 from progress import text_line
 
 from glomo_keras.data.prepared import load_prepared
+from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.windows import WindowSequence
 from glomo_keras.data.windows import fixed_windows
 from glomo_keras.models import GLoMoPretrainer
@@ -96,9 +97,14 @@ def parse_arguments(arguments=None):
         action="store_true",
         help="the choices of the authors' program in place of the paper's text",
     )
-    add("--seed", type=int, default=0, help="of weights, windows and positions")
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        help="of weights, windows and positions (default: 0)",
+    )
 
-    sizes = parser.add_argument_group("sizes (default: decided by --size)")
+    sizes = parser.add_argument_group(pretraining.SIZES_TITLE)
     sizes.add_argument("--vocabulary-size", type=int, help="number of unit ids")
     sizes.add_argument("--embedding-dim", type=int, help="size of embeddings")
     sizes.add_argument("--num-graph-layers", type=int, help="number of graph layers")
@@ -112,37 +118,54 @@ def parse_arguments(arguments=None):
     add = sizes.add_argument
     add("--context-length", type=int, default=3, help="units predicted (default: 3)")
     add(
-        "--threshold", choices=("mean", "scalar", "query", "none"), help="of the scores"
+        "--threshold",
+        choices=("mean", "scalar", "query", "none"),
+        help="of the scores (default: mean; released: query)",
     )
-    add("--normalization", choices=("layer", "batch", "none"), help="in convolutions")
+    add(
+        "--normalization",
+        choices=("layer", "batch", "none"),
+        help="in convolutions (default: layer; released: batch)",
+    )
 
     data = parser.add_argument_group("windows")
     add = data.add_argument
     add("--window", type=int, default=200, help="units of a window (default: 200)")
     add("--shift", type=int, default=100, help="units between windows (default: 100)")
-    add("--min-units", type=int, default=20, help="shorter documents are dropped")
+    add(
+        "--min-units",
+        type=int,
+        default=20,
+        help="shorter documents are dropped (default: 20)",
+    )
     add("--limit", type=int, help="read no more than about this many units")
     add("--keep-case", action="store_true", help="look units up as they are written")
     add("--valid-windows", type=int, default=64, help="fixed windows (default: 64)")
 
-    pretraining.add_training_options(parser)
+    pretraining.add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
     return pretraining.finish_options(options, SIZES, options.released)
 
 
 def prepare(options):
     """Write the arrays of the corpus, unless they are there."""
+    settings = {
+        "spec": options.corpus,
+        "vocabulary_size": options.vocabulary_size,
+        "lowercase": not options.keep_case,
+        "valid_spec": options.valid_corpus,
+        "limit": options.limit,
+        "seed": 0,  # the same split for all seeds of training
+    }
+    found = read_metadata(options.prepared)
+    if found is not None:
+        pretraining.check_prepared(
+            options.prepared, found.get("settings", {}), settings
+        )
+        return
     from glomo_keras.data.prepare import prepare_corpus
 
-    prepare_corpus(
-        options.corpus,
-        options.prepared,
-        vocabulary_size=options.vocabulary_size,
-        lowercase=not options.keep_case,
-        valid_spec=options.valid_corpus,
-        limit=options.limit,
-        seed=0,  # the same split for all seeds of training
-    )
+    prepare_corpus(directory=options.prepared, **settings)
 
 
 def build_pretrainer(options, vocabulary_size):
@@ -232,11 +255,8 @@ def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
+    prepare(options)
     pretraining.write_settings(options)
-    if (options.prepared / "metadata.json").exists():
-        print(f"Arrays of {options.prepared} are used.")
-    else:
-        prepare(options)
     if options.prepare_only:
         return
     train(options)

@@ -9,9 +9,12 @@ from checkpoints import ResumableCheckpoint
 from checkpoints import write_atomically
 from progress import EpochLine
 
+SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
+
 
 def add_run_options(parser, sizes):
     """Where a run goes, how it goes on, and how large it is."""
+    parser.epilog = list_sizes(sizes)
     add = parser.add_argument
     add("--output", required=True, type=Path, help="folder of the run")
     add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
@@ -25,17 +28,36 @@ def add_run_options(parser, sizes):
     )
 
 
-def add_training_options(parser, pictures=True):
-    """Optimizer, early stopping and, where there are any, pictures."""
+def list_sizes(sizes):
+    """What each size decides, as a table for the end of --help."""
+    rows = [("what --size decides:", *sizes)]
+    for name in next(iter(sizes.values())):
+        values = (size[name] for size in sizes.values())
+        cells = (str(value).strip("[]").replace(",", "") for value in values)
+        rows.append((f"  --{name.replace('_', '-')}", *cells))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def add_training_options(parser, pictures=True, released=False):
+    """Optimizer, early stopping and, where there are any, pictures.
+
+    With `released`, the help says what the option --released decides.
+    """
+    sgd, clipped = ("; released: sgd", "; released: 0.25") if released else ("", "")
     add = parser.add_argument_group("training").add_argument
-    add("--optimizer", choices=("adam", "sgd"), default="adam")
+    add(
+        "--optimizer",
+        choices=("adam", "sgd"),
+        help=f"sgd has a momentum of 0.2 (default: adam{sgd})",
+    )
     add(
         "--learning-rate",
         type=float,
         help="highest rate (default: 0.003 for adam, 8 for sgd)",
     )
     add("--warmup", type=int, default=200, help="steps to it (default: 200)")
-    add("--clip-norm", type=float, help="of all gradients (default: 1, released 0.25)")
+    add("--clip-norm", type=float, help=f"of all gradients (default: 1{clipped})")
     add(
         "--patience", type=int, default=3, help="epochs without a new best (default: 3)"
     )
@@ -45,21 +67,52 @@ def add_training_options(parser, pictures=True):
         help="stop after this epoch, the schedule unchanged: for runs of equal steps",
     )
     if pictures:
-        add("--pictures-every", type=int, default=4, help="epochs; 0 draws none")
+        add(
+            "--pictures-every",
+            type=int,
+            default=4,
+            help="epochs; 0 draws none (default: 4)",
+        )
     add("--no-jit", action="store_true", help="do not compile with XLA")
 
 
 def finish_options(options, sizes, released=False):
-    """Fill in what a size and the other options decide."""
+    """Fill in what a size and the other options decide, where nothing was given."""
     for name, value in sizes[options.size].items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    sgd = released or options.optimizer == "sgd"
-    options.optimizer = "sgd" if sgd else "adam"
-    options.learning_rate = options.learning_rate or (8.0 if sgd else 0.003)
-    options.clip_norm = options.clip_norm or (0.25 if released else 1.0)
+    if options.optimizer is None:
+        options.optimizer = "sgd" if released else "adam"
+    if options.learning_rate is None:
+        options.learning_rate = 8.0 if options.optimizer == "sgd" else 0.003
+    if options.clip_norm is None:
+        options.clip_norm = 0.25 if released else 1.0
     options.prepared = options.prepared or options.output / "prepared"
     return options
+
+
+def check_prepared(folder, found, asked):
+    """Refuse arrays that were prepared with other settings than those asked for.
+
+    Args:
+        folder: path of the arrays, for the message.
+        found: dict, the settings of the arrays.
+        asked: dict, those of the options.
+
+    Raises:
+        ValueError: where they differ; names each difference.
+    """
+    others = [
+        f"{name}={found.get(name)!r}, not {value!r}"
+        for name, value in asked.items()
+        if found.get(name) != value
+    ]
+    if others:
+        raise ValueError(
+            f"{folder} holds arrays of other settings: {'; '.join(others)}. Give "
+            "another --prepared or --output, or the options of those arrays."
+        )
+    print(f"Arrays of {folder} are used.")
 
 
 def listed_settings(options):

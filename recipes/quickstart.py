@@ -159,14 +159,16 @@ def classify(predictor, vocabulary, epochs):
                 {"unit_ids": test_ids, **(test_arms[arm] or {})}, test_labels, verbose=0
             )
             results[arm].append(accuracy)
-        scores = " ".join(f"{score:.1%}" for score in results[arm])
-        print(
-            f"  {arm:<14} {np.mean(results[arm]):.1%} +- {np.std(results[arm]):.1%}"
-            f"   (seeds: {scores})",
-            flush=True,
-        )
+        print(result_line(arm, results[arm]), flush=True)
     print(f"  always the same answer: {1 / len(names):.1%}")
     return results
+
+
+def result_line(arm, scores):
+    """Mean and standard deviation of an arm, and the score of each seed."""
+    seeds = " ".join(f"{score:.1%}" for score in scores)
+    deviation = np.std(scores, ddof=1)  # of a sample, as in the other tables
+    return f"  {arm:<14} {np.mean(scores):.1%} +- {deviation:.1%}   (seeds: {seeds})"
 
 
 def main(arguments=None):
@@ -181,10 +183,16 @@ def main(arguments=None):
         help="folder of pictures and model (default: runs/quickstart)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=7, help="of pretraining, 100 steps each"
+        "--epochs",
+        type=int,
+        default=7,
+        help="of pretraining, 100 steps each (default: 7)",
     )
     parser.add_argument(
-        "--classifier-epochs", type=int, default=6, help="of each classifier"
+        "--classifier-epochs",
+        type=int,
+        default=6,
+        help="of each classifier (default: 6)",
     )
     options = parser.parse_args(arguments)
     keep_freed_memory()

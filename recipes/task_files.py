@@ -39,11 +39,17 @@ def read_json(path):
         raise ValueError(f"{path} is not a JSON document: {error}.") from error
 
 
-def read_json_lines(path, fields):
+def read_json_lines(path, fields, check=lambda row: None):
     """Dicts, one a line, that have all of `fields`.
 
+    Args:
+        path: path of the file.
+        fields: tuple of str.
+        check: function of a dict that says what is wrong with it, or returns `None`.
+
     Raises:
-        ValueError: for a line that is no JSON object with them; names file and line.
+        ValueError: for a line that is no JSON object with them, or in which `check`
+            finds something wrong; names file and line.
     """
     rows = []
     for number, line in enumerate(byte_lines(path), start=1):
@@ -58,18 +64,48 @@ def read_json_lines(path, fields):
                 f"{path} line {number} must be a JSON object with the fields "
                 f"{list(fields)}. Received: {line[:80].decode(errors='replace')!r}."
             )
+        wrong = check(row)
+        if wrong:
+            raise ValueError(
+                f"{path} line {number}: {wrong} Correct the line, or remove it."
+            )
         rows.append(row)
     return rows
 
 
-def read_tfds(spec, split):
-    """Examples of a split of `tfds:NAME` as dicts; byte strings become strings."""
+def read_tfds(spec, split, check=lambda row: None):
+    """Examples of a split of `tfds:NAME` as dicts; byte strings become strings.
+
+    Args:
+        spec: str, `tfds:NAME`.
+        split: str.
+        check: as for `read_json_lines`.
+
+    Raises:
+        ValueError: for an example in which `check` finds something wrong; names the
+            data set and the split.
+    """
     builder = find_builder(spec.removeprefix("tfds:"))
     import tensorflow_datasets as tfds
 
     builder.download_and_prepare()
     dataset = builder.as_dataset(split=split, shuffle_files=False)
-    return [_text(example) for example in tfds.as_numpy(dataset)]
+    rows = [_text(example) for example in tfds.as_numpy(dataset)]
+    for number, row in enumerate(rows):
+        wrong = check(row)
+        if wrong:
+            raise ValueError(
+                f"{spec}, example {number} of {split}: {wrong} Give another data set."
+            )
+    return rows
+
+
+def wrong_text(row, fields):
+    """What is wrong with a row whose `fields` must be strings, or `None`."""
+    for name in fields:
+        if not isinstance(row.get(name), str):
+            return f"`{name}` must be a string. Received: {row.get(name)!r:.80}."
+    return None
 
 
 def _text(value):

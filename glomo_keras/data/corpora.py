@@ -76,9 +76,11 @@ def read_documents(spec):
       relative path that does not exist is looked up in the folder that the
       environment variable `GLOMO_DATA` names.
     - `tfds:NAME[:SPLIT[:FEATURE]]`: a data set of tensorflow-datasets, one document
-      an example: `tfds:wikipedia/20230601.en`, `tfds:imdb_reviews:unsupervised`,
+      an example: `tfds:lm1b`, `tfds:imdb_reviews:unsupervised`,
       `tfds:glue/sst2:train[:10%]:sentence`. The split is `train` and the feature the
-      only text feature (or the one called `text`) where they are not given.
+      only text feature (or the one called `text`) where they are not given. Those
+      that are made with Beam, such as `tfds:wikipedia/20230601.en`, take
+      `pip install apache-beam mwparserfromhell` where no copy can be fetched ready.
 
     Args:
         spec: string, as above.

@@ -5,8 +5,7 @@ def find_builder(name):
     """Builder of a data set, which is neither downloaded nor prepared yet.
 
     Args:
-        name: string as tensorflow-datasets writes it, `glue/mnli` or
-            `wikipedia/20230601.en`.
+        name: string as tensorflow-datasets writes it, `imdb_reviews` or `glue/mnli`.
 
     Raises:
         ImportError: without tensorflow-datasets.

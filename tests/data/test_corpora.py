@@ -148,6 +148,7 @@ def mock_tfds(tmp_path):
 @pytest.mark.parametrize(
     "spec",
     [
+        "tfds:lm1b",
         "tfds:imdb_reviews",
         "tfds:imdb_reviews/plain_text:unsupervised",
         "tfds:imdb_reviews:train:text",
@@ -161,6 +162,16 @@ def test_tfds_gives_a_document_an_example(mock_tfds, spec):
     assert len(texts) == documents.counts.documents == 5
     assert all(isinstance(text, str) and text for text in texts)
     assert documents.sources[0][0].startswith(spec.split(":")[1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorflow_datasets.*")
+def test_tfds_has_what_it_prepares_data_sets_with(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    builder = tfds.builder("imdb_reviews", data_dir=tmp_path)
+    assert any("imdb" in url.lower() for url in builder.url_infos)
+    # The example of `read_documents` needs nothing else.
+    example = tfds.builder("lm1b", data_dir=tmp_path)
+    assert not isinstance(example, tfds.core.BeamBasedBuilder)
 
 
 def test_tfds_slices_are_splits(mock_tfds):

@@ -45,8 +45,10 @@ def test_pretraining_leaves_all_that_it_promises(tmp_path, capsys):
     assert len(list((tmp_path / "pictures").glob("epoch_001_image_*.png"))) == 4
     metadata = json.loads((tmp_path / "preset" / "metadata.json").read_text())
     assert metadata["training"]["image_size"] == 4
-    with pytest.raises(ValueError, match="holds other images"):
+    settings = (tmp_path / "settings.json").read_text()
+    with pytest.raises(ValueError, match="settings: data='shapes', not 'elsewhere'"):
         pretrain(tmp_path, "--data", "elsewhere")
+    assert (tmp_path / "settings.json").read_text() == settings
 
 
 CONTROL = (

@@ -1,15 +1,21 @@
 """The text recipe: from a corpus to a predictor, and on after a stop."""
 
+import argparse
 import contextlib
 import csv
 import io
 import json
+import sys
 
 import ablations
+import draw_sentence
 import keras
 import numpy as np
+import pretrain_elmo
+import pretrain_images
 import pretrain_text
 import pytest
+import quickstart
 
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models.presets import find_preset
@@ -104,6 +110,34 @@ def test_what_stands_in_for_the_learned_graphs(graphs, density):
         np.testing.assert_allclose(found[0, 0, 0, 4, :4], 0.25, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "more, difference",
+    [
+        (["--vocabulary-size", "77"], "vocabulary_size=101, not 77"),
+        (["--keep-case"], "lowercase=True, not False"),
+        (["--corpus", "docs"], "spec='files:.*', not 'docs'"),
+        (["--valid-corpus", "docs"], "valid_spec=None, not 'docs'"),
+        (["--limit", "5"], "limit=None, not 5"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_arrays_of_other_settings_are_refused(corpus, whole, more, difference):
+    folder, _, _ = whole
+    settings = (folder / "settings.json").read_text()
+    with pytest.raises(ValueError, match=f"{difference}. Give another --prepared"):
+        run(corpus, folder, "--prepare-only", *more)
+    assert (folder / "settings.json").read_text() == settings
+
+
+def test_arrays_are_used_without_tensorflow(
+    corpus, whole, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "glomo_keras.data.prepare", None)
+    places = ["--output", str(tmp_path), "--prepared", str(whole[0] / "prepared")]
+    pretrain_text.main(["--corpus", corpus, *places, *TINY, "--prepare-only"])
+    assert "Arrays of" in capsys.readouterr().out
+
+
 def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
     options = pretrain_text.parse_arguments(["--output", str(tmp_path), "--released"])
     assert options.optimizer == "sgd"
@@ -118,6 +152,61 @@ def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
     assert affinity.use_bias
     network = model.graph_predictor.get_layer("backward_network")
     assert network.normalization == "batch"
+
+
+def test_what_is_given_stands_against_released(tmp_path):
+    arguments = ["--output", str(tmp_path), "--released", "--vocabulary-size", "31"]
+    options = pretrain_text.parse_arguments([*arguments, "--optimizer", "adam"])
+    assert (options.optimizer, options.learning_rate) == ("adam", 0.003)
+    assert options.clip_norm == 0.25
+    more = "--learning-rate 0.5 --clip-norm 2 --threshold none --normalization layer"
+    options = pretrain_text.parse_arguments([*arguments, *more.split()])
+    assert (options.optimizer, options.learning_rate) == ("sgd", 0.5)
+    assert options.clip_norm == 2.0
+    model = pretrain_text.build_pretrainer(options, vocabulary_size=31)
+    assert model.graph_predictor.get_layer("forward_affinity").threshold is None
+    network = model.graph_predictor.get_layer("forward_network")
+    assert network.normalization == "layer"
+
+
+@pytest.mark.parametrize(
+    "recipe", [pretrain_text, pretrain_elmo, pretrain_images, quickstart, draw_sentence]
+)
+def test_help_shows_every_default(recipe, monkeypatch):
+    class Parsed(Exception):
+        pass
+
+    def stop(self, arguments=None):
+        raise Parsed(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(argparse.ArgumentParser, "parse_args", stop)
+        with pytest.raises(Parsed) as parsed:
+            recipe.main([])
+    (parser,) = parsed.value.args
+    for action in parser._actions:
+        if action.default not in (None, False, argparse.SUPPRESS):
+            assert "default" in action.help, action.option_strings
+    if recipe in (quickstart, draw_sentence):
+        return
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = parser.format_help()
+    told = (
+        "default: adam; released: sgd" if recipe is pretrain_text else "default: adam"
+    )
+    assert f"({told})" in shown
+    assert ("released: 0.25" in shown) == (recipe is pretrain_text)
+    table = shown.partition("what --size decides:")[2].splitlines()
+    assert table[0].split() == list(recipe.SIZES)
+    rows = [line.split()[0] for line in table[1:]]
+    assert rows == [f"--{n.replace('_', '-')}" for n in recipe.SIZES["small"]]
+    epochs = next(line.split()[1:] for line in table if "--epochs" in line)
+    assert epochs == [str(size["epochs"]) for size in recipe.SIZES.values()]
+
+
+def test_the_spread_of_seeds_is_that_of_a_sample():
+    line = quickstart.result_line("no graph", [0.1, 0.2, 0.3])
+    assert line == "  no graph       20.0% +- 10.0%   (seeds: 10.0% 20.0% 30.0%)"
 
 
 def test_a_missing_corpus_is_named(tmp_path):

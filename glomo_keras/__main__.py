@@ -22,7 +22,9 @@ def positive(text):
 def make_parser():
     """Parser of the four commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m glomo_keras", description="Relational graphs of text."
+        prog="python -m glomo_keras",
+        description="Presets of relational graphs, of texts and of images, and of "
+        "language models: exported, inspected, drawn, and run on texts.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -38,8 +40,10 @@ def make_parser():
         "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION, of images to "
         "DIRECTORY/NAME/VERSION, of language models to DIRECTORY/NAME_words/VERSION "
         "and DIRECTORY/NAME_text/VERSION")  # fmt: skip
-    add("--name", help="of the models (default: glomo_text, glomo_image, glomo_elmo)")
-    add("--version", type=positive, help="(default: the next one)")
+    add("--name", help="of the models; give one where the folder holds another preset "
+        "(default: glomo_text, glomo_image, glomo_elmo)")  # fmt: skip
+    add("--version", type=positive, help="(default: the next one, of the same preset "
+        "trained anew)")  # fmt: skip
     add("--num-senders", type=positive, default=4, help="of top_senders (default: 4)")
     add("--max-batch", type=positive, default=64, help="texts or images a request "
         "(default: 64)")  # fmt: skip

@@ -279,6 +279,10 @@ def _untied_embedding():
     return keras.layers.ReversibleEmbedding(VOCABULARY, 11, tie_weights=False)
 
 
+_DROPOUT = tuple(
+    ({"dropout": rate}, ValueError, rf"`dropout` must be in \[0, 1\).*dropout={rate}")
+    for rate in (-0.1, 1.0)
+)
 _DIRECTION = ({"direction": "left"}, ValueError, "`direction` must be .*'left'")
 
 
@@ -307,6 +311,7 @@ CNN = Entry(
     ("mask",),
     wrong_arguments=(
         _DIRECTION,
+        *_DROPOUT,
         *_positive("filters", "kernel_size", "num_layers"),
         ({"normalization": "group"}, ValueError, "`normalization` must be .*'group'"),
     ),
@@ -340,6 +345,12 @@ AFFINITY = Entry(
     wrong_inputs=(
         ({"keys": (3, 7)}, ValueError, "`keys` must have shape .*rank 2"),
         ({"queries": (3, 7, 2, 13)}, ValueError, "`queries` must have shape .*rank 4"),
+        ({"queries": (3, 6, 13)}, ValueError, "`queries` must be over.*6 and 7 units"),
+        (
+            {"keys": (3, 2, 7, 11), "queries": (3, 2, 5, 13)},
+            ValueError,
+            "`queries` must be over the units of `keys`.*2 x 5 and 2 x 7 units",
+        ),
     ),
 )
 
@@ -360,6 +371,7 @@ PROPAGATION = Entry(
         ({"features": (3, 10)}, ValueError, "`features` must have shape .*rank 2"),
         ({"graph": (3, 2, 5, 7, 7)}, ValueError, "`graph` must have shape .*rank 5"),
         ({"graph": (3, 3, 7, 7)}, ValueError, "heads=3, dim=10.*1, 2, 5, 10"),
+        ({"graph": (3, 5, 6, 6)}, ValueError, "`graph` must be .*6 x 6 and 7 x 7"),
     ),
 )
 
@@ -432,6 +444,11 @@ MIXER = Entry(
     wrong_inputs=(
         ({"features": (3, 11)}, ValueError, "`features` must have shape .*rank 2"),
         ({"graphs": (3, 5, 7, 7)}, ValueError, "`graphs` must have shape .*rank 4"),
+        (
+            {"graphs": (3, 2, 5, 7, 6)},
+            ValueError,
+            "over the units of `features`.*7 x 6 and 7 x 7 units.*graphs_over_pieces",
+        ),
     ),
 )
 
@@ -442,10 +459,11 @@ FUSION = Entry(
     {"features": (1,), "messages": (1,)},
     (1,),
     ("features_mask",),
-    wrong_arguments=_positive("units"),
+    wrong_arguments=(*_positive("units"), *_DROPOUT),
     wrong_inputs=(
         ({"features": (3, 11)}, ValueError, "`features` must have shape .*rank 2"),
         ({"messages": (3, 7, 1, 17)}, ValueError, "`messages` must have .*rank 4"),
+        ({"messages": (3, 6, 17)}, ValueError, "`messages` must be .*6 and 7 units"),
     ),
 )
 
@@ -464,11 +482,21 @@ TRANSFER = Entry(
     (1,),
     ("features_mask",),
     label="free",
-    wrong_arguments=_positive("num_mixtures", "units"),
+    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT),
     wrong_inputs=(
         ({"graphs": (3, 2, 5, 7, 7)}, ValueError, "`graphs` must be a dict"),
         ({"graphs": {"left": (3, 2, 5, 7, 7)}}, ValueError, "`graphs` must .*'left'"),
         ({"graphs": {"forward": (3, 5, 7, 7)}}, ValueError, "`graphs` must .*rank 4"),
+        (
+            {"graphs": {"forward": (3, 2, 5, 6, 6)}},
+            ValueError,
+            "`graphs` must be over the units of `features`.*6 x 6 and 7 x 7 units",
+        ),
+        (
+            {"graphs": {"forward": (3, 2, 5, 7, 7), "padding_mask": (3, 7)}},
+            ValueError,
+            "Leave out 'padding_mask': pass {d: found",
+        ),
     ),
 )
 
@@ -541,7 +569,10 @@ SCALAR_MIX = Entry(
     {"layers": (2,)},
     (1,),
     ("mask",),
-    wrong_arguments=(({"l2": -1.0}, ValueError, "`l2` must not be negative.*-1"),),
+    wrong_arguments=(
+        ({"l2": -1.0}, ValueError, "`l2` must not be negative.*-1"),
+        *_DROPOUT,
+    ),
     wrong_inputs=(({"layers": (3, 7, 11)}, ValueError, "rank 3"),),
 )
 

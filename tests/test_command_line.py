@@ -15,6 +15,7 @@ from glomo_keras import __main__ as command_line
 from glomo_keras.data import Vocabulary
 from glomo_keras.export import TextGraphs
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGraphPredictor
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "."]
 
@@ -98,6 +99,26 @@ def test_export_and_inspect(preset, tmp_path, capsys):
     )
 
 
+def test_another_preset_is_no_next_version(preset, tmp_path, capsys):
+    GraphPredictor(
+        9, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
+    ).save_to_preset(tmp_path / "other", Vocabulary(WORDS, lowercase=True))
+    command_line.main(["export", preset, str(tmp_path)])
+    export_other = ["export", str(tmp_path / "other"), str(tmp_path)]
+    with pytest.raises(SystemExit, match="embedding_dim=6 there and 4 here.*`name`"):
+        command_line.main(export_other)
+    capsys.readouterr()
+    command_line.main([*export_other, "--name", "other"])
+    command_line.main([*export_other, "--version", "2"])
+    paths = capsys.readouterr().out.split()
+    assert [os.path.relpath(path, tmp_path) for path in paths] == [
+        "other_ids/1",
+        "other_text/1",
+        "glomo_text_ids/2",
+        "glomo_text_text/2",
+    ]
+
+
 @pytest.mark.parametrize("kind", ["arcs", "grid"])
 def test_plot(preset, tmp_path, capsys, kind):
     pytest.importorskip("matplotlib")
@@ -113,14 +134,14 @@ def test_plot(preset, tmp_path, capsys, kind):
     [
         (["inspect", "no_such_preset"], "inspect: There is no preset"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
-        (["graphs", "PIXELS"], "graphs: .*has no vocabulary"),
+        (["graphs", "PIXELS"], "has no vocabulary.*ImageGraphPredictor.from_preset"),
         (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*no vocabulary"),
         (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
     ],
 )
 def test_errors_are_one_line(preset, tmp_path, arguments, message):
-    GraphPredictor(5, embedding_dim=4).save_to_preset(tmp_path / "pixels")
+    ImageGraphPredictor(4, 1, 1, num_convolutions=1).save_to_preset(tmp_path / "pixels")
     places = {"PRESET": preset, "FOLDER": str(tmp_path)}
     places["PIXELS"] = str(tmp_path / "pixels")
     with pytest.raises(SystemExit, match=message) as error:
@@ -143,3 +164,4 @@ def test_it_runs_as_a_module():
         check=True,
     ).stdout
     assert all(name in shown for name in ("export", "inspect", "plot", "graphs"))
+    assert all(held in shown for held in ("texts", "images", "language models"))

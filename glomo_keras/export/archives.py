@@ -1,6 +1,8 @@
 """Archives in TF Serving's layout: where they go, and that they are written whole."""
 
 import contextlib
+import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -9,10 +11,21 @@ import tempfile
 import keras
 import tensorflow as tf
 
+from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.checks import check_model
+from glomo_keras.models.graph_predictor import GraphPredictor
+from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.locking import locked
+from glomo_keras.models.presets import class_and_arguments
 from glomo_keras.ops.visibility import DIRECTIONS
 
 _UNFINISHED = ".writing-"  # servers look for numbers, so that they do not see it
+_IDENTITY = pathlib.Path("assets.extra") / "glomo_keras.json"
+_WRITERS = {
+    GraphPredictor: "export_graph_predictor",
+    ImageGraphPredictor: "export_image_graph_predictor",
+    BidirectionalLanguageModel: "export_language_model",
+}
 
 
 def describe_archive(path):
@@ -63,6 +76,20 @@ def float32(found):
     }
 
 
+def check_exported(name, model, kind):
+    """Raise TypeError unless a model is of the class that a function exports."""
+    found = [writer for other, writer in _WRITERS.items() if isinstance(model, other)]
+    check_model(name, model, kind, f"Use {found[0]}." if found else None)
+
+
+def identity(model, vocabulary=None):
+    """What all versions of an archive have in common: all but the weights."""
+    words = None
+    if vocabulary is not None:
+        words = hashlib.sha256(vocabulary.file_content()).hexdigest()[:16]
+    return {**class_and_arguments(model), "vocabulary": words}
+
+
 def model_folder(directory, name):
     """Path of a model's folder."""
     if pathlib.PurePath(name).name != name or name in ("", ".."):
@@ -72,8 +99,12 @@ def model_folder(directory, name):
     return pathlib.Path(directory) / name
 
 
-def free_version(folders, version):
-    """The version that all the folders get: the one asked for, or the next one."""
+def free_version(folders, version, identity=None):
+    """The version that all the folders get: the one asked for, or the next one.
+
+    The next one is refused where the last one is of a model with another `identity`:
+    clients would get other graphs than they ask for. One that is asked for is given.
+    """
     there = {
         int(path.name)
         for folder in folders
@@ -82,6 +113,8 @@ def free_version(folders, version):
     }
     following = max(there, default=0) + 1
     if version is None:
+        for folder in folders:
+            _check_identity(folder / str(following - 1), identity, following)
         return following
     if version < 1:
         raise ValueError(
@@ -106,7 +139,7 @@ def one_writer(directory, folders):
         yield
 
 
-def write_archive(folder, version, track, check, endpoints, specs):
+def write_archive(folder, version, track, check, endpoints, specs, identity=None):
     """Writes an archive as `folder/version`; returns its path, a string.
 
     `check` refuses bad inputs, and returns the others for the functions of `endpoints`.
@@ -123,10 +156,40 @@ def write_archive(folder, version, track, check, endpoints, specs):
     temporary.chmod(0o755)  # a server may run as somebody else
     try:
         archive.write_out(temporary, verbose=False)
+        if identity is not None:
+            (temporary / _IDENTITY).parent.mkdir(exist_ok=True)
+            (temporary / _IDENTITY).write_text(json.dumps(identity, indent=2) + "\n")
         os.rename(temporary, folder / str(version))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return str(folder / str(version))
+
+
+def _check_identity(archive, identity, following):
+    try:
+        there = json.loads((archive / _IDENTITY).read_bytes())
+    except FileNotFoundError:  # no version, or of a writer that left none
+        return
+    if identity in (None, there):
+        return
+    raise ValueError(
+        f"{archive} is of another model: {_differences(there, identity)}. Give another "
+        f"`name`, or ask for `version` {following} to have it served in place of that "
+        "one."
+    )
+
+
+def _differences(there, identity):
+    flat = [
+        {**one["config"], "class": one["class"], "vocabulary": one["vocabulary"]}
+        for one in (there, identity)
+    ]
+    names = sorted(flat[0].keys() | flat[1].keys())
+    return ", ".join(
+        f"{name}={flat[0].get(name)!r} there and {flat[1].get(name)!r} here"
+        for name in names
+        if flat[0].get(name) != flat[1].get(name)
+    )
 
 
 def _never_empty(check, function):

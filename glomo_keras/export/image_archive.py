@@ -2,13 +2,16 @@
 
 import tensorflow as tf
 
+from glomo_keras.export.archives import check_exported
 from glomo_keras.export.archives import float32
 from glomo_keras.export.archives import free_version
+from glomo_keras.export.archives import identity
 from glomo_keras.export.archives import model_folder
 from glomo_keras.export.archives import one_writer
 from glomo_keras.export.archives import strongest
 from glomo_keras.export.archives import write_archive
 from glomo_keras.export.limits import Limits
+from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 
 
 def export_image_graph_predictor(
@@ -35,7 +38,8 @@ def export_image_graph_predictor(
         predictor: an `ImageGraphPredictor`.
         directory: path of the folder of models.
         name: string, of the model.
-        version: int or None. `None` takes the one after the highest that is there.
+        version: int or None. `None` takes the one after the highest that is there,
+            which must be of a predictor with the same arguments.
         num_senders: int, senders that `top_senders` returns.
         limits: `Limits` of a request, of which those of the batch and of the units,
             the pixels, hold here. `None` means the default ones: 64 images of 256.
@@ -45,7 +49,8 @@ def export_image_graph_predictor(
 
     Raises:
         ValueError: if an argument is out of its range, or the version is there
-            already.
+            already or of another predictor.
+        TypeError: if it is no `ImageGraphPredictor`.
 
     Example:
 
@@ -59,6 +64,7 @@ def export_image_graph_predictor(
     >>> graphs["forward"].shape.as_list()
     [2, 1, 8, 15, 15]
     """
+    check_exported("predictor", predictor, ImageGraphPredictor)
     limits = limits or Limits()
 
     def of_images(images):
@@ -66,12 +72,14 @@ def export_image_graph_predictor(
 
     folder = model_folder(directory, name)
     shape = (None, None, None, predictor.channels)
+    held = identity(predictor)
     with one_writer(directory, [folder]):
         return write_archive(
             folder,
-            free_version([folder], version),
+            free_version([folder], version, held),
             [predictor],
             limits.images,
             {"serve": of_images, "top_senders": strongest(of_images, num_senders)},
             [tf.TensorSpec(shape, tf.uint8, name="images")],
+            held,
         )

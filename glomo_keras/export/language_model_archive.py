@@ -4,12 +4,15 @@ import tensorflow as tf
 
 from glomo_keras.data.characters import character_ids
 from glomo_keras.data.units import split_units
+from glomo_keras.export.archives import check_exported
 from glomo_keras.export.archives import float32
 from glomo_keras.export.archives import free_version
+from glomo_keras.export.archives import identity
 from glomo_keras.export.archives import model_folder
 from glomo_keras.export.archives import one_writer
 from glomo_keras.export.archives import write_archive
 from glomo_keras.export.limits import Limits
+from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 
 
 def export_language_model(
@@ -31,14 +34,17 @@ def export_language_model(
         model: a `BidirectionalLanguageModel`.
         directory: path of the folder of models.
         name: string, the beginning of the models' names.
-        version: int or None. `None` takes the one after the highest that is there.
+        version: int or None. `None` takes the one after the highest that is there,
+            which must be of a model with the same arguments.
         limits: `Limits` of a request. `None` means the default ones.
 
     Returns:
         Dict of `words` and `text`, paths of the archives that were written.
 
     Raises:
-        ValueError: if the version is there already, or an argument is out of its range.
+        ValueError: if the version is there already or of another model, or an argument
+            is out of its range.
+        TypeError: if it is no `BidirectionalLanguageModel`.
 
     Example:
 
@@ -54,6 +60,7 @@ def export_language_model(
     >>> found["layers"].shape.as_list(), int(found["padding_mask"].numpy().sum())
     ([2, 3, 3, 10], 4)
     """
+    check_exported("model", model, BidirectionalLanguageModel)
     limits = limits or Limits()
 
     def layers_of(words):
@@ -81,11 +88,12 @@ def export_language_model(
         ),
     }
     folders = {kind: model_folder(directory, f"{name}_{kind}") for kind in endpoints}
+    held = identity(model)
     with one_writer(directory, folders.values()):
-        version = free_version(folders.values(), version)
+        version = free_version(folders.values(), version, held)
         return {
             kind: write_archive(
-                folders[kind], version, [model], check, {"serve": function}, specs
+                folders[kind], version, [model], check, {"serve": function}, specs, held
             )
             for kind, (check, function, specs) in endpoints.items()
         }

@@ -2,14 +2,17 @@
 
 import tensorflow as tf
 
+from glomo_keras.export.archives import check_exported
 from glomo_keras.export.archives import float32
 from glomo_keras.export.archives import free_version
+from glomo_keras.export.archives import identity
 from glomo_keras.export.archives import model_folder
 from glomo_keras.export.archives import one_writer
 from glomo_keras.export.archives import strongest
 from glomo_keras.export.archives import write_archive
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.text_graphs import TextGraphs
+from glomo_keras.models.graph_predictor import GraphPredictor
 
 
 def export_graph_predictor(
@@ -51,7 +54,8 @@ def export_graph_predictor(
         vocabulary: the `glomo_keras.data.Vocabulary` that it was trained with, or
             `None`.
         name: string, the beginning of the models' names.
-        version: int or None. `None` takes the one after the highest that is there.
+        version: int or None. `None` takes the one after the highest that is there,
+            which must be of a predictor with the same arguments and vocabulary.
         num_senders: int, senders that `top_senders` returns.
         limits: `Limits` of a request. `None` means the default ones.
 
@@ -60,7 +64,8 @@ def export_graph_predictor(
 
     Raises:
         ValueError: if the vocabulary does not fit, an argument is out of its range, or
-            the version is there already.
+            the version is there already or of another predictor.
+        TypeError: if it is no `GraphPredictor`.
 
     Example:
 
@@ -75,6 +80,7 @@ def export_graph_predictor(
     >>> graphs["forward"].shape.as_list()
     [1, 1, 8, 4, 4]
     """
+    check_exported("predictor", predictor, GraphPredictor)
     limits = limits or Limits()
     text_graphs = None
     if vocabulary is not None:
@@ -97,9 +103,10 @@ def export_graph_predictor(
         tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
         tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
     ]
+    held = identity(predictor, vocabulary)
     paths = {}
     with one_writer(directory, folders.values()):
-        version = free_version(folders.values(), version)
+        version = free_version(folders.values(), version, held)
         paths["ids"] = write_archive(
             folders["ids"],
             version,
@@ -107,6 +114,7 @@ def export_graph_predictor(
             checked_ids,
             {"serve": of_ids, "top_senders": strongest(of_ids, num_senders)},
             specs,
+            held,
         )
         if text_graphs is not None:
             paths["text"] = write_archive(
@@ -116,6 +124,7 @@ def export_graph_predictor(
                 limits.texts,
                 {"serve": of_text, "top_senders": strongest(of_text, num_senders)},
                 [tf.TensorSpec((None,), tf.string, name="text")],
+                held,
             )
     return paths
 

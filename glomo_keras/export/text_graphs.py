@@ -3,6 +3,8 @@
 import tensorflow as tf
 
 from glomo_keras.data.vocabulary import Vocabulary
+from glomo_keras.models.checks import check_model
+from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.presets import load_preset
 from glomo_keras.models.presets import open_preset
 from glomo_keras.ops.visibility import DIRECTIONS
@@ -27,6 +29,7 @@ class TextGraphs(tf.Module):
 
     Raises:
         ValueError: if the vocabulary does not fit the predictor.
+        TypeError: if it is no `GraphPredictor`.
 
     Example:
 
@@ -42,6 +45,8 @@ class TextGraphs(tf.Module):
 
     def __init__(self, predictor, vocabulary, max_units=None):
         super().__init__(name="text_graphs")
+        advice = "To load a preset use TextGraphs.from_preset(...)."
+        check_model("predictor", predictor, GraphPredictor, advice)
         if predictor.vocabulary_size != len(vocabulary):
             raise ValueError(
                 f"`vocabulary` has {len(vocabulary):,} units, and `predictor` was made "
@@ -71,9 +76,10 @@ class TextGraphs(tf.Module):
         """
         with open_preset(name_or_folder) as preset:
             if preset.vocabulary is None:
+                held = preset.metadata["config"]["class_name"]
                 raise ValueError(
-                    f"The preset {str(preset.folder)!r} has no vocabulary: its units "
-                    "are no words. Load it by GraphPredictor.from_preset."
+                    f"The preset {str(preset.folder)!r} has no vocabulary to read "
+                    f"texts by. It holds a {held}: load it by {held}.from_preset."
                 )
             vocabulary = Vocabulary.load(preset.vocabulary)
             return cls(load_preset(preset), vocabulary, max_units)

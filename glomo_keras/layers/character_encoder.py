@@ -158,7 +158,8 @@ class CharacterEncoder(keras.layers.Layer):
             features = admitted * transform(features) + (1 - admitted) * features
         vectors = self.projection(features)
         vectors = ops.reshape(vectors, (-1, length, self.projection_dim))
-        return zero_padding(vectors, self.compute_mask(character_ids, mask))
+        vectors = zero_padding(vectors, mask)
+        return zero_padding(vectors, self.compute_mask(character_ids))
 
     def compute_mask(self, character_ids, previous_mask=None):
         real = ops.any(ops.not_equal(character_ids, 0), axis=-1)

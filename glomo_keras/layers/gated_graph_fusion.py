@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_dropout
+from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 
 
@@ -32,7 +34,7 @@ class GatedGraphFusion(keras.layers.Layer):
         Float tensor `(batch, length, dim + units)` in the compute dtype.
 
     Raises:
-        ValueError: if `units` is not positive or a shape does not fit.
+        ValueError: if an argument is out of its range or a shape does not fit.
 
     Example:
 
@@ -52,7 +54,7 @@ class GatedGraphFusion(keras.layers.Layer):
             )
         self.units = units
         self.use_bias = use_bias
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.seed = seed
         self.supports_masking = True
 
@@ -63,6 +65,7 @@ class GatedGraphFusion(keras.layers.Layer):
                     f"`{name}` must have shape (batch, length, dim). Received a shape "
                     f"of rank {len(shape)}: {shape}."
                 )
+        check_units("messages", messages_shape[1:2], "features", features_shape[1:2])
         units = self.units or features_shape[-1]
         joined = (*features_shape[:-1], features_shape[-1] + messages_shape[-1])
         self.linear = keras.layers.Dense(

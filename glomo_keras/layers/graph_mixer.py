@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
 
@@ -73,6 +74,13 @@ class GraphMixer(keras.layers.Layer):
                 "layers of one direction. Received a shape of rank "
                 f"{len(graphs_shape)}: {graphs_shape}."
             )
+        check_units(
+            "graphs",
+            graphs_shape[3:],
+            "features",
+            features_shape[1:2] * 2,
+            "Cut both to one length, or see `glomo_keras.ops.graphs_over_pieces`.",
+        )
         _, num_layers, num_heads, _, _ = graphs_shape
         num_terms = 2 * num_layers - 1 if self.composed else num_layers
         self._weights_shape = (self.num_mixtures, num_terms, num_heads)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.initializers import MessageInitializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.composition import propagate
@@ -83,6 +84,7 @@ class GraphPropagation(keras.layers.Layer):
                 "`graph` must have shape (batch, heads, length, length): one graph "
                 f"layer. Received a shape of rank {len(graph_shape)}: {graph_shape}."
             )
+        check_units("graph", graph_shape[2:], "features", features_shape[1:2] * 2)
         dim, heads = features_shape[-1], graph_shape[1]
         if dim % heads:
             divisors = [n for n in range(1, dim + 1) if dim % n == 0]

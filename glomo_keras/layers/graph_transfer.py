@@ -2,6 +2,7 @@
 
 import keras
 from keras import ops
+from keras import tree
 
 from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
 from glomo_keras.layers.graph_mixer import GraphMixer
@@ -36,8 +37,8 @@ class GraphTransfer(keras.layers.Layer):
     Call arguments:
         features: float tensor `(batch, length, dim)`: word vectors, states of an
             RNN, any features of the units.
-        graphs: dict with `"forward"` and `"backward"`, or one of them, float tensors
-            `(batch, layers, heads, length, length)`.
+        graphs: dict with `"forward"` and `"backward"`, or one of them and nothing
+            else, float tensors `(batch, layers, heads, length, length)`.
         features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         return_graphs: bool, whether to return the mixed graphs as well.
         training: bool, whether to apply dropout.
@@ -48,8 +49,8 @@ class GraphTransfer(keras.layers.Layer):
         `(batch, num_mixtures, length, length)` of every direction.
 
     Raises:
-        ValueError: if `graphs` is not a dict of the known directions, or an argument
-            is out of its range.
+        ValueError: if `graphs` is not a dict of the known directions, is over other
+            units than the features, or an argument is out of its range.
 
     Example:
 
@@ -137,23 +138,25 @@ class GraphTransfer(keras.layers.Layer):
     def compute_mask(self, features, previous_mask=None):
         return previous_mask
 
-    def compute_output_spec(
-        self, features, graphs, features_mask=None, return_graphs=False, training=None
-    ):
-        dim = features.shape[-1]
-        fused = keras.KerasTensor(
-            (*features.shape[:-1], dim + (self.units or dim)), dtype=self.compute_dtype
-        )
+    def compute_output_shape(self, features_shape, graphs_shape, return_graphs=False):
+        dim = features_shape[-1]
+        fused = (*features_shape[:-1], dim + (self.units or dim))
         if not return_graphs:
             return fused
         mixed = {
-            direction: keras.KerasTensor(
-                (of_direction.shape[0], self.num_mixtures, *of_direction.shape[-2:]),
-                dtype=self.compute_dtype,
-            )
-            for direction, of_direction in graphs.items()
+            direction: (shape[0], self.num_mixtures, *shape[-2:])
+            for direction, shape in graphs_shape.items()
         }
         return fused, mixed
+
+    def compute_output_spec(
+        self, features, graphs, features_mask=None, return_graphs=False, training=None
+    ):
+        graphs_shape = {direction: graph.shape for direction, graph in graphs.items()}
+        return tree.map_shape_structure(
+            lambda shape: keras.KerasTensor(shape, dtype=self.compute_dtype),
+            self.compute_output_shape(features.shape, graphs_shape, return_graphs),
+        )
 
     def get_config(self):
         return {
@@ -177,9 +180,18 @@ class GraphTransfer(keras.layers.Layer):
 
 
 def _check_graphs(graphs):
-    if not isinstance(graphs, dict) or not graphs or set(graphs) - set(DIRECTIONS):
-        received = list(graphs) if isinstance(graphs, dict) else type(graphs).__name__
-        raise ValueError(
-            '`graphs` must be a dict with the keys "forward" and "backward", or one of '
-            f"them, as `GraphPredictor` returns it. Received: {received}."
+    received = list(graphs) if isinstance(graphs, dict) else []
+    extra = [name for name in received if name not in DIRECTIONS]
+    if received and not extra:
+        return
+    advice = ""
+    if len(extra) < len(received):  # what comes from strings has more than graphs
+        advice = (
+            f" Leave out {', '.join(map(repr, extra))}: pass "
+            '{d: found[d] for d in ("forward", "backward")}.'
         )
+    raise ValueError(
+        '`graphs` must be a dict with the keys "forward" and "backward", or one of '
+        "them, as `GraphPredictor` returns it. Received: "
+        f"{received or type(graphs).__name__}.{advice}"
+    )

@@ -2,6 +2,7 @@
 
 import keras
 
+from glomo_keras.layers.checks import check_dropout
 from glomo_keras.layers.masked_convolution import MaskedConvolution
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.raster_normalization import RasterNormalization
@@ -96,17 +97,13 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 f'`normalization` must be "layer", "batch" or None. Received: '
                 f"normalization={normalization!r}."
             )
-        if not 0 <= dropout < 1:
-            raise ValueError(
-                f"`dropout` must be in [0, 1). Received: dropout={dropout}."
-            )
         self.filters = filters
         self.kernel_size = kernel_size
         self.num_layers = num_layers
         self.direction = check_direction(direction)
         self.normalization = normalization
         self.activation = keras.activations.get(activation)
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.seed = seed
         self.supports_masking = True
 

@@ -13,6 +13,10 @@ def zero_padding(features, mask):
     Returns:
         Float tensor like `features`.
 
+    Raises:
+        ValueError: if the mask is over other units than the features, as far as is
+            known.
+
     Example:
 
     >>> features = keras.ops.array([[[1.0], [float("nan")]]])
@@ -23,4 +27,20 @@ def zero_padding(features, mask):
     if mask is None:
         return features
     real = ops.cast(mask, "bool")[..., None]
+    _check_mask(real, features)
     return ops.where(real, features, ops.zeros_like(features))
+
+
+def _check_mask(real, features):
+    if not real.shape:  # a rank that a tf.function does not know
+        return
+    shape, wanted = tuple(real.shape)[:-1], tuple(features.shape)[:-1]
+    pairs = zip(shape, wanted, strict=False)
+    if len(shape) != len(wanted) or any(
+        None not in pair and pair[0] not in (1, pair[1]) for pair in pairs
+    ):
+        raise ValueError(
+            "A mask must have the shape of what it masks, without the last dimension. "
+            f"Received: a mask of shape {shape} for features of shape "
+            f"{tuple(features.shape)}. Cut or pad both to one length."
+        )

@@ -2,6 +2,7 @@
 
 import keras
 from keras import ops
+from keras import tree
 
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.projected_lstm import projected_lstm_step
@@ -129,15 +130,20 @@ class ProjectedLSTM(keras.layers.Layer):
     def compute_mask(self, features, previous_mask=None):
         return previous_mask
 
+    def compute_output_shape(self, features_shape, return_state=False):
+        batch, length = features_shape[:2]
+        outputs = (batch, length, self.projection_dim)
+        if not return_state:
+            return outputs
+        return outputs, (batch, self.projection_dim), (batch, self.units)
+
     def compute_output_spec(
         self, features, mask=None, initial_state=None, return_state=False
     ):
-        batch, length = features.shape[:2]
-        shapes = [(batch, length, self.projection_dim)]
-        if return_state:
-            shapes += [(batch, self.projection_dim), (batch, self.units)]
-        specs = [keras.KerasTensor(shape, self.compute_dtype) for shape in shapes]
-        return tuple(specs) if return_state else specs[0]
+        return tree.map_shape_structure(
+            lambda shape: keras.KerasTensor(shape, dtype=self.compute_dtype),
+            self.compute_output_shape(features.shape, return_state),
+        )
 
     def get_config(self):
         return {

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_dropout
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.precision import raise_precision
 
@@ -39,7 +40,7 @@ class ScalarMix(keras.layers.Layer):
         Float tensor `(batch, length, dim)` in the compute dtype.
 
     Raises:
-        ValueError: if `layers` is not of rank 4, or `l2` is negative.
+        ValueError: if `layers` is not of rank 4, or an argument is out of its range.
 
     Example:
 
@@ -58,7 +59,7 @@ class ScalarMix(keras.layers.Layer):
             raise ValueError(f"`l2` must not be negative. Received: l2={l2}.")
         self.normalize = normalize
         self.l2 = l2
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.seed = seed
         self.supports_masking = True
 

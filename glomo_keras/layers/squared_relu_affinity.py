@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
@@ -123,6 +124,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
                     "height, width, dim) if both have. Received a shape of rank "
                     f"{len(shape)}: {shape}."
                 )
+        check_units("queries", queries_shape[1:-1], "keys", keys_shape[1:-1])
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
         for name, dim in (("key", keys_shape[-1]), ("query", queries_shape[-1])):
             kernel = self.add_weight(

@@ -4,8 +4,10 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.character_encoder import CharacterEncoder
+from glomo_keras.layers.checks import check_dropout
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
+from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.presets import load_preset_of
 from glomo_keras.models.presets import save_preset
 from glomo_keras.ops.characters import NUM_CHARACTERS
@@ -67,6 +69,7 @@ class BidirectionalLanguageModel(keras.Model):
     Raises:
         ValueError: if an argument is out of its range, the words have another number
             of characters, or the states are of another model or number of texts.
+        TypeError: if the first argument is the name of a preset.
 
     Example:
 
@@ -99,6 +102,7 @@ class BidirectionalLanguageModel(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_no_preset("units", units, BidirectionalLanguageModel)
         if num_layers < 1:
             raise ValueError(
                 "`num_layers` must be a positive integer. Received: "
@@ -115,7 +119,7 @@ class BidirectionalLanguageModel(keras.Model):
         self.cell_clip = cell_clip
         self.projection_clip = projection_clip
         self.skip_connections = skip_connections
-        self.dropout = dropout
+        self.dropout = check_dropout(dropout)
         self.max_characters = max_characters
         self.seed = seed
         self.character_encoder = CharacterEncoder(

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
+from glomo_keras.models.checks import check_no_preset
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -45,6 +46,7 @@ class GraphPredictor(BaseGraphPredictor):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if the first one is the name of a preset.
 
     Example:
 
@@ -74,6 +76,7 @@ class GraphPredictor(BaseGraphPredictor):
         dtype=None,
         **kwargs,
     ):
+        check_no_preset("vocabulary_size", vocabulary_size, GraphPredictor)
         if vocabulary_size < 2:
             raise ValueError(
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "

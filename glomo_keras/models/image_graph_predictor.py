@@ -3,6 +3,7 @@
 import keras
 
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
+from glomo_keras.models.checks import check_no_preset
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.precision import accumulation_dtype
 
@@ -77,6 +78,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if the first one is the name of a preset.
 
     Example:
 
@@ -105,6 +107,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         dtype=None,
         **kwargs,
     ):
+        check_no_preset("filters", filters, ImageGraphPredictor)
         if channels < 1:
             raise ValueError(
                 f"`channels` must be a positive integer. Received: channels={channels}."

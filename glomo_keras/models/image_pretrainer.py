@@ -4,7 +4,9 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
+from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_graph_predictor import ScalePixels
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.pixels import bits_per_dimension
@@ -69,6 +71,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if `graph_predictor` is none.
 
     Example:
 
@@ -97,6 +100,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         seed=None,
         **kwargs,
     ):
+        check_model("graph_predictor", graph_predictor, ImageGraphPredictor)
         check_context_window(context_window)
         dim = dim or graph_predictor.filters
         if dim % graph_predictor.num_heads:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.prebuilt_optimizer import PrebuiltOptimizer
 from glomo_keras.ops.context import log_likelihood
@@ -48,6 +50,7 @@ class LanguageModelPretrainer(PrebuiltOptimizer, keras.Model):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if `language_model` is none.
 
     Example:
 
@@ -72,6 +75,7 @@ class LanguageModelPretrainer(PrebuiltOptimizer, keras.Model):
         seed=None,
         **kwargs,
     ):
+        check_model("language_model", language_model, BidirectionalLanguageModel)
         kwargs.setdefault("dtype", language_model.dtype_policy)
         super().__init__(**kwargs)
         if vocabulary_size < 2:

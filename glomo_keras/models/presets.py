@@ -65,8 +65,7 @@ def save_preset(predictor, directory, vocabulary=None, training=None, card=None)
     """
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    config = json.loads(json.dumps(keras.saving.serialize_keras_object(predictor)))
-    config.pop("compile_config", None)  # how it was trained is no part of it
+    config = _serialized(predictor)
     words = None if vocabulary is None else _vocabulary_bytes(vocabulary)
     if words is not None:
         _check_vocabulary(predictor, words, vocabulary)
@@ -281,6 +280,17 @@ def _fingerprint(config, weights, words):
         digest.update(array.tobytes())
     digest.update(words or b"")
     return digest.hexdigest()[:16]
+
+
+def class_and_arguments(model):
+    """What a model is, apart from its weights: a dict that JSON can hold."""
+    return _nameless(_serialized(model))
+
+
+def _serialized(model):
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
+    config.pop("compile_config", None)  # how it was trained is no part of it
+    return config
 
 
 def _nameless(config):

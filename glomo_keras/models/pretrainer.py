@@ -4,8 +4,10 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.context_decoder import ContextDecoder
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.graph_metrics import Perplexity
+from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.visibility import DIRECTIONS
@@ -67,6 +69,7 @@ class GLoMoPretrainer(ContextPretrainer):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if `graph_predictor` is none.
 
     Example:
 
@@ -96,6 +99,7 @@ class GLoMoPretrainer(ContextPretrainer):
         seed=None,
         **kwargs,
     ):
+        check_model("graph_predictor", graph_predictor, GraphPredictor)
         kwargs.setdefault("dtype", graph_predictor.embedding.dtype_policy)
         dim, num_heads = graph_predictor.embedding_dim, graph_predictor.num_heads
         if dim % num_heads:
@@ -217,7 +221,8 @@ def _unpack(inputs):
             "`inputs` must be unit ids or a dict of `unit_ids` and, optionally, "
             f"`padding_mask` and `loss_scale`. Received the keys: {sorted(inputs)}."
         )
-    unit_ids = inputs["unit_ids"]
+    # Arrays beside tensors are refused by layers where nothing is compiled.
+    unit_ids = ops.cast(inputs["unit_ids"], "int32")
     padding_mask = inputs.get("padding_mask")
     if padding_mask is None:
         padding_mask = unit_ids != 0

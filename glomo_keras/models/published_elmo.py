@@ -93,7 +93,7 @@ def _arguments(options):
         "kernel_sizes": [size for size, _ in characters["filters"]],
         "filters": [filters for _, filters in characters["filters"]],
         "activation": characters.get("activation", "relu"),
-        "num_highways": characters.get("n_highway", 0),
+        "num_highways": characters.get("n_highway") or 0,  # null: none
     }
 
 

@@ -113,6 +113,23 @@ def test_the_command_line_exports_images(predictor, tmp_path, capsys):
     assert "ImageGraphPredictor" in json.dumps(capsys.readouterr().out)
 
 
+def test_the_guide_names_all_inputs_and_outputs(archive):
+    guide = (pathlib.Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    table = guide.partition("| `glomo_image` |")[2].partition("\n\n")[0]
+    for signature in tf.saved_model.load(archive).signatures.values():
+        names = {*signature.structured_outputs}
+        names |= {*signature.structured_input_signature[1]}
+        assert all(f"`{name}`" in table for name in names)
+
+
+def test_another_predictor_is_no_next_version(predictor, tmp_path):
+    export_image_graph_predictor(predictor, tmp_path)
+    assert export_image_graph_predictor(predictor, tmp_path).endswith("/2")
+    other = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
+    with pytest.raises(ValueError, match="glomo_image/2 is of another model: filters="):
+        export_image_graph_predictor(other, tmp_path)
+
+
 def test_wrong_arguments(predictor, tmp_path):
     with pytest.raises(ValueError, match="num_senders=0"):
         export_image_graph_predictor(predictor, tmp_path, num_senders=0)

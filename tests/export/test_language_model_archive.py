@@ -206,3 +206,10 @@ def test_the_command_line_exports_language_models(model, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "takes   words: string (any, any)" in shown
     assert "returns layers: float32 (any, 3, any, 6)" in shown
+
+
+def test_another_model_is_no_next_version(model, archives, tmp_path):
+    folder = pathlib.Path(archives["words"]).parents[1]
+    other = BidirectionalLanguageModel(5, 3, kernel_sizes=[1], filters=[3])
+    with pytest.raises(ValueError, match="glomo_elmo_words/1 is of another.*units=7"):
+        export_language_model(other, folder)

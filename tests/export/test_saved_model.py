@@ -18,7 +18,11 @@ from glomo_keras.export import Limits
 from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_downstream
 from glomo_keras.export import export_graph_predictor
+from glomo_keras.export import export_image_graph_predictor
+from glomo_keras.export import export_language_model
+from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models.locking import locked
 
 TESTS = pathlib.Path(__file__).parents[1]
@@ -294,6 +298,25 @@ def test_versions_count_up_and_are_never_written_over(text_graphs, tmp_path):
     assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
 
 
+def test_a_version_of_another_predictor_must_be_asked_for(tmp_path):
+    sizes = {"num_graph_layers": 1, "num_heads": 2, "num_convolutions": 1}
+    first = GraphPredictor(4, embedding_dim=4, **sizes)
+    vocabularies = [Vocabulary(words) for words in (["one", "two"], ["un", "deux"])]
+    export_graph_predictor(first, tmp_path, vocabularies[0])
+    # The same arguments, trained anew, are a next version.
+    again = GraphPredictor(4, embedding_dim=4, **sizes)
+    paths = export_graph_predictor(again, tmp_path, vocabularies[0])
+    assert paths["ids"].endswith("/2")
+    other = GraphPredictor(4, embedding_dim=6, **sizes)
+    message = "glomo_text_ids/2 is of another model: {}.*another `name`.*`version` 3"
+    with pytest.raises(ValueError, match=message.format("embedding_dim=4 there and 6")):
+        export_graph_predictor(other, tmp_path, vocabularies[0])
+    with pytest.raises(ValueError, match=message.format("vocabulary=")):
+        export_graph_predictor(first, tmp_path, vocabularies[1])
+    paths = export_graph_predictor(other, tmp_path, vocabularies[0], version=3)
+    assert paths["text"].endswith("/3")
+
+
 def test_both_archives_get_one_version(text_graphs, tmp_path):
     (tmp_path / "glomo_text_ids" / "4").mkdir(parents=True)
     paths = export_graph_predictor(
@@ -344,6 +367,23 @@ def test_wrong_arguments(text_graphs, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_other_models_have_exporters_of_their_own(text_graphs, tmp_path):
+    images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
+    words = BidirectionalLanguageModel(5, 3, kernel_sizes=[1], filters=[3])
+    for function, model, message in (
+        (export_graph_predictor, images, "Use export_image_graph_predictor"),
+        (export_graph_predictor, words, "Use export_language_model"),
+        (export_image_graph_predictor, text_graphs.predictor, "export_graph_predictor"),
+        (export_language_model, images, "Use export_image_graph_predictor"),
+        (export_graph_predictor, "glomo", "use GraphPredictor.from_preset"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            function(model, tmp_path)
+    with pytest.raises(TypeError, match="use TextGraphs.from_preset"):
+        TextGraphs("glomo", text_graphs.vocabulary)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
     from glomo_keras.layers import GraphTransfer
 
@@ -378,6 +418,9 @@ def test_text_graphs_of_a_preset(text_graphs, tmp_path, expected):
     np.testing.assert_array_equal(
         found["forward"], expected["forward"][..., :4, :4]
     )  # what is cut off comes later
-    text_graphs.predictor.save_to_preset(tmp_path / "pixels")
-    with pytest.raises(ValueError, match="has no vocabulary"):
-        TextGraphs.from_preset(tmp_path / "pixels")
+    text_graphs.predictor.save_to_preset(tmp_path / "ids")
+    ImageGraphPredictor(4, 1, 1, num_convolutions=1).save_to_preset(tmp_path / "pixels")
+    for name, held in (("ids", "GraphPredictor"), ("pixels", "ImageGraphPredictor")):
+        message = f"has no vocabulary.* holds a {held}: load it by {held}.from_preset"
+        with pytest.raises(ValueError, match=message):
+            TextGraphs.from_preset(tmp_path / name)

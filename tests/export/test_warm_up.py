@@ -1,5 +1,8 @@
 """Warm-up records, read back as a server reads them and replayed."""
 
+import pathlib
+import re
+
 import pytest
 import tensorflow as tf
 
@@ -34,3 +37,23 @@ def test_records_can_be_replayed(text_graphs, tmp_path):
         write_warm_up(paths["ids"], texts)
     with pytest.raises(FileNotFoundError, match="no archive"):
         write_warm_up(tmp_path / "nothing", texts)
+
+
+def test_the_guide_warms_a_version_up_before_a_server_sees_it(
+    text_graphs, tmp_path, monkeypatch
+):
+    from glomo_keras.export import export_graph_predictor
+
+    monkeypatch.chdir(tmp_path)
+    export_graph_predictor(text_graphs.predictor, "staging", text_graphs.vocabulary)
+    guide = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
+    (block,) = re.findall(
+        r"```python\n((?:(?!```).)*write_warm_up.*?)```", guide.read_text(), re.S
+    )
+    exec(compile(block, "serving.md", "exec"), {})
+    assert pathlib.Path("models/glomo_text_ids/1/saved_model.pb").is_file()
+    warmed = pathlib.Path("models/glomo_text_text/1")
+    assert (warmed / "assets.extra" / "tf_serving_warmup_requests").is_file()
+    assert not list(pathlib.Path("staging").glob("*/1"))
+    # What tells the model is still there, so that the next version is compared.
+    assert (warmed / "assets.extra" / "glomo_keras.json").is_file()

@@ -186,3 +186,23 @@ def test_masked_features_and_mixed_graphs_together(random):
     assert (ops.convert_to_numpy(fused)[1, 3:] == 0).all()
     assert (ops.convert_to_numpy(mixed["backward"])[1, :, 3:] == 0).all()
     assert (ops.convert_to_numpy(fused)[0] != 0).all()
+
+
+def test_shapes_of_mixed_graphs_are_computed_without_a_call():
+    shape = (2, 3, 5, None, None)
+    fused, mixed = GraphTransfer(3, units=13).compute_output_shape(
+        (2, None, 11), {"forward": shape}, return_graphs=True
+    )
+    assert fused == (2, None, 24)
+    assert mixed == {"forward": (2, 3, None, None)}
+
+
+def test_a_batch_of_strings_says_what_to_leave_out(random):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    found = {**graphs, "units": np.ones((2, 7)), "padding_mask": MASK}
+    with pytest.raises(ValueError, match="Leave out 'units', 'padding_mask': pass"):
+        GraphTransfer()(features, found)
+    transfer = GraphTransfer()
+    transfer(features, {d: found[d] for d in ("forward", "backward")})
+    with pytest.raises(ValueError, match="Leave out 'units', 'padding_mask': pass"):
+        transfer(features, found)

@@ -103,3 +103,9 @@ def test_a_gradient_reaches_the_first_unit_through_all_others(random):
     features = random.normal(size=(1, 7, 5)).astype("float32")
     (gradient,) = gradients.by_arrays(lambda x: ops.sum(layer(x)[0, -1]), features)
     assert (np.abs(gradient[0]).max(axis=-1) > 0).all()
+
+
+def test_shapes_of_states_are_computed_without_a_call(random):
+    layer = make(random)
+    shapes = layer.compute_output_shape((2, None, 5), return_state=True)
+    assert shapes == ((2, None, 3), (2, 3), (2, 7))

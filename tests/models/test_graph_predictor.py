@@ -283,3 +283,17 @@ def test_a_frozen_predictor_serves_a_model_that_trains(random):
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         GraphPredictor(**{"vocabulary_size": VOCABULARY, **SIZES, **arguments})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        GraphPredictor,
+        glomo_keras.models.ImageGraphPredictor,
+        glomo_keras.models.BidirectionalLanguageModel,
+    ],
+)
+def test_a_preset_is_loaded_by_another_name(kind):
+    message = f"an integer.*'my_preset'.*use {kind.__name__}.from_preset\\('my_preset'"
+    with pytest.raises(TypeError, match=message):
+        kind("my_preset")

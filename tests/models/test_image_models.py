@@ -286,6 +286,11 @@ def test_wrong_arguments_are_named(arguments, message):
         ImageGraphPredictor(**{**PREDICTOR, **arguments})
 
 
+def test_a_pretrainer_takes_a_predictor_of_images():
+    with pytest.raises(TypeError, match="of the class `ImageGraphPredictor`.*'x' of"):
+        ImageGLoMoPretrainer("x")
+
+
 @pytest.mark.parametrize("context_window", [3, (3,), (1, 1), (0, 2)])
 def test_a_window_is_rows_and_columns(context_window):
     with pytest.raises(ValueError, match="`context_window` must be rows and columns"):

@@ -214,7 +214,7 @@ def test_it_stands_in_a_functional_model(random):
 
 
 @pytest.mark.parametrize(
-    ("argument", "value"), [("num_layers", 0), ("max_characters", 2)]
+    ("argument", "value"), [("num_layers", 0), ("max_characters", 2), ("dropout", 1.0)]
 )
 def test_wrong_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=f"`{argument}` must be .*{argument}={value}"):
@@ -291,3 +291,8 @@ def test_wrong_pretrainer_arguments_are_named(random, argument, value):
     arguments = {"vocabulary_size": 13, argument: value}
     with pytest.raises(ValueError, match=f"`{argument}` must be .*{argument}={value}"):
         LanguageModelPretrainer(make(random), **arguments)
+
+
+def test_a_pretrainer_takes_a_language_model():
+    with pytest.raises(TypeError, match="`language_model` must be of the class `Bi"):
+        LanguageModelPretrainer("x", vocabulary_size=13)

@@ -262,6 +262,13 @@ def test_steps_with_a_loss_scale_equal_steps_without(random):
     assert sum(changed) > 40
 
 
+def test_arrays_are_taken_where_nothing_is_compiled(random):
+    unit_ids, _ = units_for(random)
+    pretrainer = pretrainer_for(random)
+    pretrainer.compile("adam", run_eagerly=True)
+    assert np.isfinite(pretrainer.train_on_batch(unit_ids)[0])
+
+
 def test_fit_learns_from_unit_ids_alone(random):
     # After a unit comes its successor: 4 cycles of 7 units.
     starts = random.integers(0, 28, size=(64, 1))
@@ -461,6 +468,12 @@ def test_wrong_arguments_are_named(arguments, message):
     predictor = GraphPredictor(VOCABULARY, **PREDICTOR)
     with pytest.raises(ValueError, match=message):
         GLoMoPretrainer(predictor, **arguments)
+
+
+def test_a_pretrainer_takes_a_predictor():
+    message = "must be of the class `GraphPredictor`.*'x' of type str.*from_preset"
+    with pytest.raises(TypeError, match=message):
+        GLoMoPretrainer("x")
 
 
 def test_heads_must_divide_the_embedding():

@@ -1,0 +1,53 @@
+"""Checks of arguments and shapes that several layers share."""
+
+
+def check_dropout(dropout):
+    """Raise unless `dropout` is a rate.
+
+    Args:
+        dropout: the value to check.
+
+    Returns:
+        `dropout`.
+
+    Raises:
+        ValueError: if it is outside of [0, 1).
+
+    Example:
+
+    >>> check_dropout(0.3)
+    0.3
+    """
+    if not 0 <= dropout < 1:
+        raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}.")
+    return dropout
+
+
+def check_units(name, sizes, other, other_sizes, advice="Cut both to one length."):
+    """Raise where two call arguments are over different units, as far as is known.
+
+    Args:
+        name: string, name of the one.
+        sizes: ints or `None`, its axes that run over units.
+        other: string, name of the other.
+        other_sizes: ints or `None`, as many.
+        advice: string, what to do.
+
+    Raises:
+        ValueError: if a size differs.
+
+    Example:
+
+    >>> check_units("messages", (6,), "features", (7,))
+    Traceback (most recent call last):
+    ValueError: `messages` must be over the units of `features`. Received: 6 and 7
+    units. Cut both to one length.
+    >>> check_units("messages", (6,), "features", (None,))
+    """
+    pairs = zip(sizes, other_sizes, strict=True)
+    if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        received = [" x ".join(map(str, both)) for both in (sizes, other_sizes)]
+        raise ValueError(
+            f"`{name}` must be over the units of `{other}`. Received: {received[0]} "
+            f"and {received[1]} units. {advice}"
+        )

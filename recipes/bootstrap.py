@@ -10,7 +10,7 @@ def paired_difference(scores, others, draws=DRAWS, seed=0):
 
     Both arms were run with the same seeds and tested on the same examples. Each draw
     takes seeds and examples with replacement, the same ones for both arms, so that
-    the interval covers both sources of chance.
+    the interval covers both sources of chance. Of three seeds it is a little narrow.
 
     Args:
         scores: float array `(seeds, examples)`.
@@ -22,6 +22,9 @@ def paired_difference(scores, others, draws=DRAWS, seed=0):
         Tuple of floats: mean difference, lower and upper end of the interval.
     """
     differences = np.asarray(scores, float) - np.asarray(others, float)
+    # The same draws for either order of the arms: one interval mirrors the other.
+    sign = -1.0 if differences.mean() < 0 else 1.0
+    differences = sign * differences
     num_seeds, num_examples = differences.shape
     # Examples with the same differences are interchangeable: drawing how many of each
     # kind there are is the same as drawing examples, and far cheaper.
@@ -35,5 +38,5 @@ def paired_difference(scores, others, draws=DRAWS, seed=0):
         examples = draw.multinomial(num_examples, sizes / num_examples, count)
         of_kinds = (seeds / num_seeds) @ kinds  # (draws, kinds)
         means[part] = (of_kinds * examples).sum(axis=1) / num_examples
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(differences.mean()), float(low), float(high)
+    low, high = sorted(sign * np.percentile(means, [2.5, 97.5]))
+    return float(sign * differences.mean()), float(low), float(high)

@@ -42,6 +42,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         self.on_best = on_best
         self.state = {"epochs": 0, "best": float("inf"), "best_epoch": 0}
 
+    @property
+    def is_out_of_patience(self):
+        """Whether training stopped, or would, for want of a better epoch."""
+        return self.state["epochs"] - self.state["best_epoch"] >= self.patience
+
     def restore(self, model):
         """Load the last checkpoint into a compiled model.
 
@@ -71,7 +76,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             self.model.stop_training = True
             return  # the last good checkpoint stays
         self._save()
-        if epoch + 1 - self.state["best_epoch"] >= self.patience:
+        if self.is_out_of_patience:
             print(
                 f"No better {self.monitor} for {self.patience} epochs: stopping. "
                 f"Best: {self.state['best']:.4f} in epoch {self.state['best_epoch']}."

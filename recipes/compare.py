@@ -15,7 +15,6 @@ test examples are read once, at the end of a run.
 
 import argparse
 import importlib
-import json
 import time
 from pathlib import Path
 
@@ -24,6 +23,14 @@ import task_options
 import task_runs
 from bootstrap import paired_difference
 from graph_arms import ARMS
+from run_records import check_settings
+from run_records import check_table
+from run_records import differences
+from run_records import key
+from run_records import key_of
+from run_records import load_scores
+from run_records import predictors
+from run_records import read_runs
 
 TASKS = ("imdb", "nli", "squad", "cifar10")
 # Percent of Tables 1 and 3 of the paper, by task, test set or model, then by arm and
@@ -58,93 +65,62 @@ PAPER = {
 PLAN_STEPS = 5
 
 
-def read_runs(output):
-    """Finished runs, from the lines of `runs.jsonl`; a last, half line is left out."""
-    path = output / "runs.jsonl"
-    runs = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            runs.append(json.loads(line))
-        except ValueError:
-            print(f"{path}: a line that was not written to its end is left out.")
-    return runs
-
-
-def key(arm, graph_on, seed):
-    """What tells a run from the others of a comparison: `none` has no site."""
-    return arm, graph_on if arm != "none" else None, seed
-
-
-def key_of(run):
-    """`key` of a finished run."""
-    return key(run["arm"], run["graph_on"], run["seed"])
-
-
-def check_settings(runs, options):
-    """Runs with other settings must not end up in one table."""
-    for run in runs:
-        settings = task_options.run_settings(options, run["arm"])
-        other = {
-            name: (run["settings"].get(name), value)
-            for name, value in settings.items()
-            if run["settings"].get(name) != value
-        }
-        if other:
-            listed = ", ".join(f"{n}: {a!r}, not {b!r}" for n, (a, b) in other.items())
-            raise ValueError(
-                f"{options.output}/runs.jsonl holds runs with other settings "
-                f"({listed}). Give another --output, or the settings of those runs."
-            )
-
-
-def load_scores(output, runs, metric):
-    """Scores of runs by test example: array `(runs, examples)`."""
-    rows = []
-    for run in runs:
-        with np.load(output / run["scores"]) as arrays:
-            rows.append(arrays[metric])
-    return np.array(rows)
-
-
 def table(output, runs):
     """Lines of the table in Markdown: a row an arm and site, by metric.
 
     The last column is the paper's, of larger models that were trained on all of train.
     """
+    check_table(output, runs)
     lines = []
     paper = _paper(runs)
-    for metric in runs[0]["test"] if runs else []:
+    for metric in runs[0]["test"]:
         lines += [
             f"| {metric} | mean | sd | seeds | to none | to matched "
             "| the paper, full size |",
             "|---|---|---|---|---|---|---|",
         ]
-        sites = sorted({run["graph_on"] for run in runs})
-        for arm in ARMS:
-            for site in sites if arm != "none" else sites[:1]:
-                chosen = _of(runs, arm, site)
-                if not chosen:
-                    continue
-                values = 100 * np.array([run["test"][metric] for run in chosen])
-                spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
-                cells = [f"{arm}, {site}" if len(sites) > 1 and arm != "none" else arm]
-                cells += [f"{values.mean():.2f}", spread, str(len(values))]
-                for other in ("none", "matched"):
-                    cells.append(
-                        _difference(output, runs, metric, chosen, other, site)
-                        if arm != other
-                        else ""
-                    )
-                row = arm if arm == "none" else f"{arm}, {site}"
-                cells.append(str(paper.get(row, {}).get(metric, "")))
-                lines.append(f"| {' | '.join(cells)} |")
+        for arm, site, name in _rows(runs):
+            chosen = _of(runs, arm, site)
+            cells = [name, *_mean_and_spread(chosen, metric)]
+            for other in ("none", "matched"):
+                cells.append(
+                    _difference(output, runs, metric, chosen, other, site)
+                    if arm != other
+                    else ""
+                )
+            row = arm if arm == "none" else f"{arm}, {site}"
+            cells.append(str(paper.get(row, {}).get(metric, "")))
+            lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+    if paper:
+        lines.append("The paper's numbers are as remembered, not checked against it.")
     return lines + mixes(runs)
+
+
+def _rows(runs):
+    """Yields arm, site and name of the rows of a table."""
+    sites = sorted({run["graph_on"] for run in runs if run["arm"] != "none"})
+    for arm in ARMS:
+        for site in sites if arm != "none" else [None]:
+            if _of(runs, arm, site):
+                several = len(sites) > 1 and arm != "none"
+                yield arm, site, f"{arm}, {site}" if several else arm
+
+
+def _mean_and_spread(runs, metric):
+    """Cells with the mean, the standard deviation and the number of seeds."""
+    values = 100 * np.array([run["test"][metric] for run in runs])
+    return f"{values.mean():.2f}", _spread(values), str(len(values))
+
+
+def _spread(values):
+    """Standard deviation; nothing for a single value."""
+    return f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
 
 
 def _paper(runs):
     """The paper's numbers of the runs' task; toys and other features have none."""
-    settings = runs[0]["settings"] if runs else {}
+    settings = runs[0]["settings"]
     if settings.get("data", "embedded") in ("embedded", "shapes"):
         return {}
     if not settings.get("features", "vectors:").startswith("vectors:"):
@@ -162,8 +138,8 @@ def mixes(runs):
         if found:
             rows = np.array([[*mix["shares"], mix["gamma"]] for mix in found])
             *shares, gamma = [
-                f"{mean:.2f} (sd {spread:.2f})"
-                for mean, spread in zip(rows.mean(0), rows.std(0), strict=True)
+                f"{values.mean():.2f} (sd {_spread(values) or 'unknown'})"
+                for values in rows.T
             ]
             lines.append(f"{arm}: layers {', '.join(shares)}; gamma {gamma}")
     return lines
@@ -184,21 +160,19 @@ def table_of_outputs(outputs):
             f"| {metric} | runs | mean | sd | seeds | to {first.name} |",
             "|---|---|---|---|---|---|",
         ]
-        for arm in ARMS:
+        for arm, site, name in _rows([run for found in runs.values() for run in found]):
             for output in outputs:
-                chosen = [run for run in runs[output] if run["arm"] == arm]
+                chosen = _of(runs[output], arm, site)
                 if not chosen:
                     continue
-                values = 100 * np.array([run["test"][metric] for run in chosen])
-                spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
-                cells = [arm, output.name, f"{values.mean():.2f}", spread]
-                cells += [str(len(values)), ""]
+                cells = [name, output.name, *_mean_and_spread(chosen, metric), ""]
                 paired = [run for run in chosen if key_of(run) in others]
                 if output != first and paired:
                     theirs = [others[key_of(run)] for run in paired]
                     cells[-1] = _interval(
                         load_scores(output, paired, metric),
                         load_scores(first, theirs, metric),
+                        len(chosen),
                     )
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
@@ -217,15 +191,18 @@ def _check_comparable(runs):
         (output, {k: v for k, v in found[0]["settings"].items() if k not in free})
         for output, found in runs.items()
     )
+    for output, found in runs.items():
+        check_table(output, found)
     for output, theirs in others:
-        different = sorted(
-            name for name in ours | theirs if ours.get(name) != theirs.get(name)
-        )
+        different = differences(theirs, dict.fromkeys(theirs) | ours)
         if different:
             raise ValueError(
                 f"{output} and {first} must differ in their features alone. They "
-                f"differ in {', '.join(different)}."
+                f"differ in {different}."
             )
+    used = set().union(*(predictors(found) for found in runs.values()))
+    if len(used) > 1:
+        raise ValueError(f"The graphs are of several predictors: {sorted(used)}.")
     examples = [_test_examples(output, found[0]) for output, found in runs.items()]
     if any(not np.array_equal(examples[0], other) for other in examples[1:]):
         raise ValueError("The runs were tested on other examples.")
@@ -249,14 +226,18 @@ def _difference(output, runs, metric, chosen, other, site):
     pairs = [(run, others[run["seed"]]) for run in chosen if run["seed"] in others]
     if not pairs:
         return ""
+    ours, theirs = zip(*pairs, strict=True)
     return _interval(
-        *(load_scores(output, part, metric) for part in zip(*pairs, strict=True))
+        load_scores(output, ours, metric),
+        load_scores(output, theirs, metric),
+        len(chosen),
     )
 
 
-def _interval(ours, theirs):
+def _interval(ours, theirs, num_seeds):
     mean, low, high = paired_difference(ours, theirs)
-    return f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    cell = f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return cell if len(ours) == num_seeds else f"{cell} ({len(ours)} seeds)"
 
 
 def plan(task, data, options, arms):
@@ -264,7 +245,7 @@ def plan(task, data, options, arms):
     hours = 0.0
     train, dev, test = task_runs.choose_examples(task, data, options, seed=0)
     if getattr(data, "elmo", None) is not None:
-        hours += _plan_layers(task, data, options, train, len(dev) + len(test))
+        hours += _plan_layers(task, data, options, train, len(test))
     for arm in arms:
         graphs = task.make_arm(arm, 0, options)
         model = task.build(data, graphs.shape, options)
@@ -291,8 +272,12 @@ def plan(task, data, options, arms):
     )
 
 
-def _plan_layers(task, data, options, train, num_others):
+def _plan_layers(task, data, options, train, num_test):
     """Print and return the hours of the layers of a language model, computed once."""
+    drawn = set()  # each seed draws its own part of train
+    for seed in range(options.seeds):
+        for part in task_runs.choose_examples(task, data, options, seed)[:2]:
+            drawn.update(part.tolist())
     graphs = task.make_arm("none", 0, options)
     batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
     count = min(PLAN_STEPS, batches.num_batches)
@@ -301,7 +286,7 @@ def _plan_layers(task, data, options, train, num_others):
     for number in range(count):
         batches[number]
     step = (time.monotonic() - started) / max(1, count - 1)
-    hours = step * (batches.num_batches + num_others / options.batch_size) / 3600
+    hours = step * (len(drawn) + num_test) / options.batch_size / 3600
     print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
     return hours
 
@@ -312,6 +297,7 @@ def main(arguments=None):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("task", choices=TASKS)
@@ -337,7 +323,11 @@ def main(arguments=None):
     task_runs.prepare_process()
     output: Path = options.output
     runs = read_runs(output)
+    if own.against and not own.table:
+        parser.error("--against is for --table")
     if own.table:
+        if not runs:
+            parser.error(f"no run is finished in {output}")
         compared = [output, *own.against] if own.against else None
         lines = table_of_outputs(compared) if compared else table(output, runs)
         print("\n".join(lines))

@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from compare import read_runs
 from graph_arms import ARMS
+from run_records import read_runs
 
 from glomo_keras.analysis.figures import FAINT
 from glomo_keras.analysis.figures import PLAIN

@@ -6,8 +6,9 @@
 
 A baseline of recurrent layers, linear layers and self-attention over word vectors.
 --data is tfds:imdb_reviews, a folder with train.jsonl and test.jsonl (fields `text`
-and `label`; plain or .gz), or `embedded`: a toy made from templates, for trying the
-recipe. Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
+and `label`, 0 or 1; plain or .gz), or `embedded`: a toy made from templates, for
+trying the recipe. Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables
+of them.
 """
 
 import re
@@ -26,6 +27,7 @@ from reading_layers import masked_pooling
 from task_files import data_file
 from task_files import read_json_lines
 from task_files import read_tfds
+from task_files import wrong_text
 
 SIZES = {
     "smoke": {
@@ -73,10 +75,10 @@ def load(options):
     splits = {}
     for split in ("train", "test"):
         if options.data.startswith("tfds:"):
-            rows = read_tfds(options.data, split)
+            rows = read_tfds(options.data, split, _wrong)
         else:
             path = data_file(options.data, f"{split}.jsonl", "tfds:imdb_reviews")
-            rows = read_json_lines(path, ("text", "label"))
+            rows = read_json_lines(path, ("text", "label"), _wrong)
         splits[split] = [
             {
                 "id": str(row.get("id", number)),
@@ -86,6 +88,16 @@ def load(options):
             for number, row in enumerate(rows)
         ]
     return splits
+
+
+def _wrong(row):
+    """What is wrong with a review, or `None`."""
+    if row.get("label") not in (0, 1):  # -1, too: tensorflow-datasets' unsupervised
+        return (
+            "`label` must be 0 (negative) or 1 (positive). "
+            f"Received: {row.get('label')!r:.80}."
+        )
+    return wrong_text(row, ("text",))
 
 
 def build(texts, graph_shape, options):
@@ -107,7 +119,7 @@ def build(texts, graph_shape, options):
     if options.graph_on == "rnn_states":
         hidden = fuse(hidden)
     hidden = keras.layers.Dense(2 * options.units, activation="relu")(hidden)
-    hidden = SelfAttention(name="self_attention")(hidden, mask=mask)
+    hidden = hidden + SelfAttention(name="self_attention")(hidden, mask=mask)
     pooled = keras.layers.Dropout(options.dropout)(masked_pooling(hidden, mask))
     pooled = keras.layers.Dense(options.units, activation="relu")(pooled)
     logits = keras.layers.Dense(2, name="logits")(pooled)

@@ -55,11 +55,17 @@ class LanguageTask:
     def prepare(self, options):
         """Text to arrays on disk; returns `TaskTexts`."""
         directory = options.output / "arrays"
+        vocabulary = find_preset(options.predictor).vocabulary
+        if vocabulary is None:
+            raise ValueError(
+                "--predictor must name a preset with a vocabulary, as "
+                f"`pretrain_text.py` leaves it. Received: {options.predictor}."
+            )
         texts = prepare_texts(
             lambda: self.load(options),
             self.lengths(options),
             directory,
-            find_preset(options.predictor).vocabulary,
+            vocabulary,
             options.features,
             {
                 "task": self.name,

@@ -26,8 +26,10 @@ from reading_layers import masked_softmax
 from task_files import data_file
 from task_files import read_json_lines
 from task_files import read_tfds
+from task_files import wrong_text
 
 LABELS = ("entailment", "neutral", "contradiction")  # as tensorflow-datasets has them
+NONE = ("-", -1)  # of annotators who did not agree, and of tensorflow-datasets
 SIZES = {
     "smoke": {
         "num_examples": 240,
@@ -74,38 +76,46 @@ def load(options):
         names = {"train": "train", "test": options.test}
         if options.data.startswith("tfds:glue/"):
             names["test"] = options.test.replace("dev_", "validation_")
-        splits = {split: read_tfds(options.data, name) for split, name in names.items()}
+        splits = {
+            split: read_tfds(options.data, name, _wrong)
+            for split, name in names.items()
+        }
     else:
         names = {"train": "train", "test": options.test}
         splits = {
             split: read_json_lines(
                 data_file(options.data, f"{name}.jsonl", "tfds:glue/mnli"),
                 ("premise", "hypothesis", "label"),
+                _wrong,
             )
             for split, name in names.items()
         }
-    return {split: _labelled(rows, options.data) for split, rows in splits.items()}
+    return {split: _labelled(rows) for split, rows in splits.items()}
 
 
-def _labelled(rows, source):
+def _wrong(row):
+    """What is wrong with a pair, or `None`."""
+    label = row.get("label")
+    if isinstance(label, bool) or label not in (*LABELS, *range(len(LABELS)), *NONE):
+        return (
+            f"`label` must be one of {list(LABELS)}, its number from 0, or - or -1 "
+            f"for none. Received: {label!r:.80}."
+        )
+    return wrong_text(row, ("premise", "hypothesis"))
+
+
+def _labelled(rows):
     examples = []
     for number, row in enumerate(rows):
         label = row["label"]
-        if not isinstance(label, str):  # a number in tensorflow-datasets, -1 for none
-            label = LABELS[label] if label >= 0 else "-"
-        if label == "-":
+        if label in NONE:
             continue
-        if label not in LABELS:
-            raise ValueError(
-                f"{source}: a label must be one of {list(LABELS)}, or - for none. "
-                f"Received: {label!r} in example {number}."
-            )
         examples.append(
             {
                 "id": str(row.get("id", row.get("idx", number))),
                 "premise": row["premise"],
                 "hypothesis": row["hypothesis"],
-                "label": LABELS.index(label),
+                "label": LABELS.index(label) if label in LABELS else int(label),
             }
         )
     return examples
@@ -148,7 +158,7 @@ def build(texts, graph_shape, options):
         own, other = hidden[name], aligned[name]
         joined = ops.concatenate([own, other, own - other, own * other], axis=-1)
         composed = composition(dropout(projection(joined)), mask=masks[name])
-        attended = attention(composed, mask=masks[name])
+        attended = composed + attention(composed, mask=masks[name])
         pooled.append(masked_pooling(attended, masks[name]))
     answer = dropout(ops.concatenate(pooled, axis=-1))
     answer = keras.layers.Dense(options.units, activation="tanh")(answer)

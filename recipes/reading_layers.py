@@ -4,12 +4,12 @@ import keras
 from keras import ops
 
 register = keras.saving.register_keras_serializable(package="glomo_recipes")
-_FAR_BELOW = -1e9
+FAR_BELOW = -1e9  # a score that no softmax or maximum chooses
 
 
 def masked_softmax(scores, mask):
     """Softmax over the last axis, of real units alone; zeros where there is none."""
-    weights = ops.softmax(ops.where(mask, scores, _FAR_BELOW), axis=-1)
+    weights = ops.softmax(ops.where(mask, scores, FAR_BELOW), axis=-1)
     return ops.where(mask, weights, 0.0)
 
 
@@ -18,7 +18,7 @@ def masked_pooling(features, mask):
     mask = mask[:, :, None]
     size = ops.maximum(ops.sum(ops.cast(mask, features.dtype), axis=1), 1.0)
     mean = ops.sum(ops.where(mask, features, 0.0), axis=1) / size
-    highest = ops.max(ops.where(mask, features, _FAR_BELOW), axis=1)
+    highest = ops.max(ops.where(mask, features, FAR_BELOW), axis=1)
     highest = ops.where(ops.any(mask, axis=1), highest, 0.0)
     return ops.concatenate([mean, highest], axis=-1)
 
@@ -65,12 +65,9 @@ class TrilinearScores(keras.layers.Layer):
 
 @register
 class SelfAttention(keras.layers.Layer):
-    """Attention of a text on itself, added to its features (a residual).
+    """Attention of a text on itself; what it gives is to be added to a residual.
 
-        h_i + relu(W [h_i; c_i; h_i * c_i]),   c_i = sum_j a_ij h_j, a_ii = 0
-
-    Args:
-        **kwargs: `keras.layers.Layer` arguments.
+        relu(W [h_i; c_i; h_i * c_i]),   c_i = sum_j a_ij h_j, a_ii = 0
 
     Call arguments:
         features: float tensor `(batch, length, dim)`.
@@ -96,7 +93,7 @@ class SelfAttention(keras.layers.Layer):
         weights = masked_softmax(self.scores(features, features), visible)
         context = ops.matmul(weights, features)
         joined = ops.concatenate([features, context, features * context], axis=-1)
-        return features + self.dense(joined)
+        return self.dense(joined)
 
     def compute_mask(self, features, mask=None):
         return mask
@@ -112,6 +109,10 @@ class BidirectionalAttention(keras.layers.Layer):
         relu(W [h_i; c_i; h_i * c_i; q * c_i]): `c_i` the question as unit i of the
         context sees it, `q` the context as the whole question sees it
 
+    Args:
+        units: int, size of the result.
+        **kwargs: `keras.layers.Layer` arguments.
+
     Call arguments:
         context: float tensor `(batch, length, dim)`.
         question: float tensor `(batch, question_length, dim)`.
@@ -119,24 +120,27 @@ class BidirectionalAttention(keras.layers.Layer):
         question_mask: bool tensor `(batch, question_length)`.
 
     Returns:
-        Float tensor of the shape of `context`.
+        Float tensor `(batch, length, units)`.
 
     Reference: Seo et al., 2016 (arXiv 1611.01603), as in Clark and Gardner, 2017
     (arXiv 1710.10723), section 3.1.
     """
 
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+
     def build(self, context_shape, question_shape, **unused):
-        dim = context_shape[-1]
         self.scores = TrilinearScores(name="scores")
         self.scores.build(context_shape, question_shape)
-        self.dense = keras.layers.Dense(dim, activation="relu", name="dense")
-        self.dense.build((*context_shape[:-1], 4 * dim))
+        self.dense = keras.layers.Dense(self.units, activation="relu", name="dense")
+        self.dense.build((*context_shape[:-1], 4 * context_shape[-1]))
 
     def call(self, context, question, context_mask=None, question_mask=None):
         scores = self.scores(context, question)
         visible = question_mask[:, None, :]
         to_question = ops.matmul(masked_softmax(scores, visible), question)
-        highest = ops.max(ops.where(visible, scores, _FAR_BELOW), axis=-1)
+        highest = ops.max(ops.where(visible, scores, FAR_BELOW), axis=-1)
         weights = masked_softmax(highest, context_mask)
         to_context = ops.matmul(weights[:, None, :], context)  # (batch, 1, dim)
         return self.dense(
@@ -150,7 +154,10 @@ class BidirectionalAttention(keras.layers.Layer):
         return context_mask
 
     def compute_output_shape(self, context_shape, question_shape):
-        return context_shape
+        return (*context_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
 
 
 @register

@@ -23,6 +23,7 @@ import task_models
 import task_options
 import task_runs
 from keras import ops
+from reading_layers import FAR_BELOW
 from reading_layers import BidirectionalAttention
 from reading_layers import CharacterNetwork
 from reading_layers import SelfAttention
@@ -68,7 +69,6 @@ SIZES = {
     },
 }
 ANSWER_LENGTH = 17  # units of a decoded answer, at most
-_FAR_BELOW = -1e9
 
 
 def load(options):
@@ -166,13 +166,12 @@ def build(texts, graph_shape, options):
     if options.graph_on == "rnn_states":
         hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
     mask = masks["context"]
-    fused = BidirectionalAttention(name="bi_attention")(
+    fused = BidirectionalAttention(2 * options.units, name="bi_attention")(
         dropout(hidden["context"]),
         dropout(hidden["question"]),
         context_mask=mask,
         question_mask=masks["question"],
     )
-    fused = keras.layers.Dense(2 * options.units, activation="relu")(fused)
     states = recurrent("modelling")(dropout(fused), mask=mask)
     fused = fused + SelfAttention(name="self_attention")(dropout(states), mask=mask)
     starts = recurrent("start_states")(dropout(fused), mask=mask)
@@ -180,7 +179,7 @@ def build(texts, graph_shape, options):
         dropout(ops.concatenate([fused, starts], axis=-1)), mask=mask
     )
     logits = {
-        name: ops.where(mask, keras.layers.Dense(1, name=name)(of)[..., 0], _FAR_BELOW)
+        name: ops.where(mask, keras.layers.Dense(1, name=name)(of)[..., 0], FAR_BELOW)
         for name, of in (("start", starts), ("end", ends))
     }
     model = keras.Model(inputs, logits)

@@ -1,6 +1,7 @@
 """Options of a task: the command line, and what the size decides."""
 
 import argparse
+import textwrap
 from pathlib import Path
 
 import keras
@@ -55,13 +56,23 @@ def make_image_parser(task, description):
 
 def _new_parser(task, description):
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description,
+        epilog="\n".join(_describe_sizes(task.sizes)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--output", required=True, type=Path, help="folder of arrays and runs")
     add("--size", choices=task.sizes, default="small", help="(default: small)")
     add("--prepare-only", action="store_true", help="stop after the arrays are written")
     return parser
+
+
+def _describe_sizes(sizes):
+    yield "what --size decides, where nothing else is said:"
+    for name, values in sizes.items():
+        listed = ", ".join(f"{key} {value}" for key, value in values.items())
+        yield textwrap.fill(f"  {name}: {listed}", 80, subsequent_indent="    ")
 
 
 def _add_graph_options(parser, preset, sites):
@@ -89,8 +100,8 @@ def _add_graph_options(parser, preset, sites):
         "--graph-memory",
         type=float,
         default=4.0,
-        help="GiB of graphs, or of messages along them, kept from one epoch to the "
-        "next (default: 4)",
+        help="GiB of graphs, or of messages along them, kept from one epoch or run of "
+        "the process to the next (default: 4)",
     )
 
 

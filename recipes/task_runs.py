@@ -20,6 +20,12 @@ from checkpoints import ResumableCheckpoint
 from checkpoints import write_atomically
 from kept_layers import mix_weights
 from memory import keep_freed_memory
+from run_records import append_run
+from run_records import check_settings
+from run_records import differences
+from run_records import key
+from run_records import key_of
+from run_records import read_runs
 from task_options import add_run_options
 from task_options import finish_options
 from task_options import run_settings
@@ -74,10 +80,15 @@ def run(task, data, options, arm, seed):
     """
     started = time.monotonic()
     name = run_name(arm, options, seed)
-    folder = options.output / "runs" / name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = run_folder(arm, options, seed)
+    settings, found_versions = run_settings(options, arm), versions()
+    _start_or_go_on(folder, settings)
     graphs = task.make_arm(arm, seed, options)
     train, dev, test = choose_examples(task, data, options, seed)
+    if (options.num_train or len(train), options.num_dev) != (len(train), len(dev)):
+        print(
+            f"  as many as there are: {len(train):,} to train on, {len(dev):,} of dev"
+        )
 
     def scores(model, split, chosen):
         batches = task.batches(data, split, graphs, options, chosen)
@@ -112,14 +123,15 @@ def run(task, data, options, arm, seed):
     dev_score = DevScore(
         task.metric, lambda model: scores(model, "train", dev), options.epochs
     )
-    model.fit(
-        batches,
-        epochs=options.epochs,
-        initial_epoch=first_epoch,
-        callbacks=[dev_score, checkpoint, spent],
-        shuffle=False,  # the batches do
-        verbose=0,
-    )
+    if not checkpoint.is_out_of_patience:
+        model.fit(
+            batches,
+            epochs=options.epochs,
+            initial_epoch=first_epoch,
+            callbacks=[dev_score, checkpoint, spent],
+            shuffle=False,  # the batches do
+            verbose=0,
+        )
     model.load_weights(best)
     result = scores(model, "test", test)
     mixed = mix_weights(model)
@@ -129,7 +141,6 @@ def run(task, data, options, arm, seed):
         correct, lambda path: np.savez_compressed(path, examples=test, **result)
     )
     seconds = spent.before + time.monotonic() - started
-    shutil.rmtree(folder)
     return {
         "task": task.name,
         "arm": arm,
@@ -143,9 +154,29 @@ def run(task, data, options, arm, seed):
         "seconds": round(seconds),
         "scores": str(correct.relative_to(options.output)),
         **({"elmo_mix": mixed} if mixed else {}),
-        "settings": run_settings(options, arm),
-        "versions": versions(),
+        "settings": settings,
+        "versions": found_versions,
     }
+
+
+def run_folder(arm, options, seed):
+    """Where a run that is not finished keeps its state."""
+    return options.output / "runs" / run_name(arm, options, seed)
+
+
+def _start_or_go_on(folder, settings):
+    """Make the folder of a run; refuse one that was begun with other settings."""
+    path = folder / "settings.json"
+    if path.exists():
+        other = differences(json.loads(path.read_text()), settings)
+        if other:
+            raise ValueError(
+                f"{folder} holds a run that was begun with other settings ({other}). "
+                "Give those settings or another --output, or remove the folder."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(settings)
+    write_atomically(path, lambda path: path.write_text(text))
 
 
 class _Seconds(keras.callbacks.Callback):
@@ -159,7 +190,7 @@ class _Seconds(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = self.before + time.monotonic() - self.started
-        self.path.write_text(f"{seconds}")
+        write_atomically(self.path, lambda path: path.write_text(f"{seconds}"))
 
 
 def run_name(arm, options, seed):
@@ -187,8 +218,8 @@ def prepare_process():
 def run_and_record(task, data, options, arm, seed):
     """`run`, whose result becomes a line of OUTPUT/runs.jsonl and is printed."""
     record = run(task, data, options, arm, seed)
-    with (options.output / "runs.jsonl").open("a") as file:
-        file.write(json.dumps(record) + "\n")
+    append_run(options.output, record)
+    shutil.rmtree(run_folder(arm, options, seed))
     values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
     print(
         f"  test {values}; best of {record['epochs']} epochs by dev: "
@@ -199,13 +230,19 @@ def run_and_record(task, data, options, arm, seed):
 
 
 def main(task, parser, arguments=None):
-    """Prepare, then train the arm of the command line with each seed."""
+    """Prepare, then train the arm of the command line with each new seed."""
     add_run_options(parser, task.arms)
     options = finish_options(task, parser.parse_args(arguments))
     prepare_process()
+    runs = read_runs(options.output)
+    check_settings(runs, options)
     data = task.prepare(options)
     if options.prepare_only:
         return
+    done = {key_of(run) for run in runs}
     for seed in range(options.seeds):
         print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
+        if key(options.graph, options.graph_on, seed) in done:
+            print(f"  is a line of {options.output}/runs.jsonl")
+            continue
         run_and_record(task, data, options, options.graph, seed)

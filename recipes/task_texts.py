@@ -181,6 +181,9 @@ def load_texts(directory):
 def _write(directory, splits, lengths, vocabulary, features, settings, keep_texts):
     from glomo_keras.data import Vocabulary
 
+    for split, examples in splits.items():
+        if not examples:
+            raise ValueError(f"There is no example in the split {split!r} of the data.")
     index = {"": 0}
     fields, rows, notes = {}, {split: {} for split in splits}, []
     for name, length in lengths.items():
@@ -313,9 +316,13 @@ def _features(units, features, train_counts, max_trainable=20_000):
     if part.startswith("vectors:"):
         from glomo_keras.data import read_word_vectors
 
-        words, vectors, lowercase = read_word_vectors(
-            part.removeprefix("vectors:"), keep=units
-        )
+        path = part.removeprefix("vectors:")
+        words, vectors, lowercase = read_word_vectors(path, keep=units)
+        if not words:
+            raise ValueError(
+                f"{path} has a vector for none of the {len(units) - 1:,} units of the "
+                "task. Give vectors of its language."
+            )
         table = np.concatenate([np.zeros((2, vectors.shape[1]), np.float32), vectors])
     else:
         lowercase, table = True, None

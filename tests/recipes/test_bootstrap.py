@@ -48,3 +48,10 @@ def test_the_spread_of_seeds_widens_the_interval():
         np.diff(paired_difference(scores, zeros)[1:])[0] for scores in (apart, together)
     )
     assert wide > 5 * narrow
+
+
+def test_the_other_order_mirrors_the_interval():
+    draw = np.random.default_rng(0)
+    one, other = draw.normal(0.1, 1.0, (2, 3, 50)).round(1)
+    mean, low, high = paired_difference(one, other)
+    assert paired_difference(other, one) == (-mean, -high, -low)

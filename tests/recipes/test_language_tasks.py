@@ -11,6 +11,7 @@ import keras
 import nli
 import numpy as np
 import pytest
+import run_records
 import squad
 import task_batches
 import task_options
@@ -230,7 +231,7 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     arguments += ["--predictor", str(predictor_folder), "--arms", "none"]
     compare.main(arguments)
     compare.main([*arguments, "matched"])
-    runs = compare.read_runs(tmp_path)
+    runs = run_records.read_runs(tmp_path)
     assert [(run["arm"], run["seed"]) for run in runs] == [("none", 0), ("matched", 0)]
     capsys.readouterr()
     compare.main([*arguments, "matched", "--table"])
@@ -250,6 +251,17 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     assert "h a run" in capsys.readouterr().out
 
 
+def test_a_recipe_does_not_repeat_a_run(predictor_folder, tmp_path, capsys):
+    arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
+    arguments += [*TINY, "--graph", "none", "--epochs", "1"]
+    imdb.main(arguments)
+    imdb.main(arguments)
+    assert "  is a line of" in capsys.readouterr().out
+    assert len(run_records.read_runs(tmp_path)) == 1
+    with pytest.raises(ValueError, match="learning_rate: 0.003, not 0.1"):
+        imdb.main([*arguments, "--learning-rate", "0.1"])
+
+
 def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_path):
     options = options_of(
         imdb, "--output", str(tmp_path), "--predictor", str(predictor_folder)
@@ -259,9 +271,9 @@ def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_pa
         for arm in ("none", "learned")
     )
     options.predictor = "glomo_text_small_en"
-    compare.check_settings([none], options)
+    run_records.check_settings([none], options)
     with pytest.raises(ValueError, match="predictor: .* not 'glomo_text_small_en"):
-        compare.check_settings([learned], options)
+        run_records.check_settings([learned], options)
 
 
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
@@ -288,6 +300,9 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
                 patched.setattr(task_runs._Seconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
                     task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
+            other = argparse.Namespace(**{**vars(options), "dropout": 0.0})
+            with pytest.raises(ValueError, match="begun with other settings .dropout"):
+                task_runs.run(imdb.TASK, arrays, other, "uniform", 1)
         return task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
 
     whole = record(tmp_path / "whole")
@@ -462,17 +477,82 @@ def test_a_task_trains_on_layers_of_a_language_model(
     assert shown[-1].startswith("both, none: layers 0.") and "gamma" in shown[-1]
 
 
+def write_runs(folder, *runs):
+    """Runs of three test examples each, whose scores are all `right`."""
+    (folder / "scores").mkdir(parents=True)
+    lines = []
+    for number, (arm, site, seed, right) in enumerate(runs):
+        scores = f"scores/{number}.npz"
+        found = np.full(3, right)
+        np.savez(folder / scores, examples=np.arange(3), accuracy=found)
+        lines.append(
+            {
+                "task": "imdb", "arm": arm, "graph_on": site, "seed": seed,
+                "test": {"accuracy": right}, "scores": scores,
+                "settings": {"data": "embedded", "predictor": "of a test"},
+            }
+        )  # fmt: skip
+    (folder / "runs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    return folder
+
+
+def test_sites_have_rows_of_their_own(tmp_path):
+    low, high = (
+        write_runs(
+            tmp_path / name,
+            ("learned", "embeddings", 0, first),
+            ("learned", "rnn_states", 0, second),
+        )
+        for name, first, second in (("low", 0.25, 0.5), ("high", 0.75, 0.625))
+    )
+    rows = [line.split(" | ") for line in compare.table_of_outputs([low, high])[2:6]]
+    names = ["| learned, embeddings"] * 2 + ["| learned, rnn_states"] * 2
+    assert [row[0] for row in rows] == names
+    assert [row[2] for row in rows] == ["25.00", "75.00", "50.00", "62.50"]
+    assert rows[3][5] == "+12.50 [+12.50, +12.50] |"
+
+
+def test_seeds_that_are_not_common_are_told(tmp_path):
+    runs = [("none", "embeddings", 0, 0.5)]
+    runs += [("learned", "embeddings", seed, 0.75) for seed in range(2)]
+    folder = write_runs(tmp_path / "runs", *runs)
+    row = compare.table(folder, run_records.read_runs(folder))[3]
+    assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seeds) |" in row
+
+
+def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
+    run = ("none", "embeddings", 0, 0.5)
+    folder = write_runs(tmp_path / "runs", run, run)
+    runs = run_records.read_runs(folder)
+    with pytest.raises(ValueError, match="a run twice: .'none', None, 0"):
+        compare.table(folder, runs)
+    runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
+    with pytest.raises(ValueError, match="data: 'embedded' and 'imdb'"):
+        compare.table(folder, runs)
+
+
+def test_a_torn_line_costs_no_other(tmp_path, capsys):
+    (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
+    run_records.append_run(tmp_path, {"seed": 2})
+    assert run_records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
+    assert "runs.jsonl line 2 is no whole run" in capsys.readouterr().out
+
+
+def test_what_cannot_be_shown_is_told(tmp_path, capsys):
+    for arguments in (["--table"], ["--against", "elsewhere"]):
+        with pytest.raises(SystemExit):
+            compare.main(["imdb", "--output", str(tmp_path), *arguments])
+    shown = capsys.readouterr().err
+    assert "no run is finished in" in shown and "--against is for --table" in shown
+
+
 def test_runs_that_cannot_be_compared_are_refused(tmp_path):
-    settings = {"num_train": 32, "features": "trainable"}
-    runs = {"one": settings, "other": settings | {"num_train": 64}, "none": None}
-    for name, of_run in runs.items():
-        (tmp_path / name / "scores").mkdir(parents=True)
-        if of_run:
-            np.savez(tmp_path / name / "scores" / "0.npz", examples=np.arange(3))
-            run = {"settings": of_run, "scores": "scores/0.npz"}
-            (tmp_path / name / "runs.jsonl").write_text(json.dumps(run))
+    for name in ("one", "other"):
+        folder = write_runs(tmp_path / name, ("none", "embeddings", 0, 0.5))
+    text = (folder / "runs.jsonl").read_text()
+    (folder / "runs.jsonl").write_text(text.replace("embedded", "imdb"))
     for name, message in (
-        ("other", "features alone. They differ in num_train"),
+        ("other", "features alone. They differ in data: 'imdb', not 'embedded'"),
         ("none", "No run is finished in"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -506,6 +586,28 @@ def test_unknown_features_are_named(features, predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
     with pytest.raises(ValueError, match="--features must be"):
         options_of(imdb, *arguments, "--features", features, *TINY)
+
+
+def test_a_predictor_without_a_vocabulary_is_named(tmp_path):
+    options = options_of(
+        imdb, "--output", str(tmp_path), "--predictor", "glomo_image_small"
+    )
+    with pytest.raises(ValueError, match="vocabulary.*Received: glomo_image_small"):
+        imdb.TASK.prepare(options)
+
+
+def test_vectors_of_other_words_and_no_examples_are_told(predictor_folder, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("elsewhere 1 2\n")
+    where = ["--predictor", str(predictor_folder), "--output", str(tmp_path / "run")]
+    options = options_of(imdb, *where, *TINY, "--features", f"vectors:{vectors}")
+    with pytest.raises(ValueError, match="vectors.txt has a vector for none of the"):
+        imdb.TASK.prepare(options)
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("")
+    options = options_of(imdb, *where, *TINY, "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="no example in the split 'train'"):
+        imdb.TASK.prepare(options)
 
 
 def test_a_preset_that_is_no_language_model_is_named(predictor_folder, tmp_path):

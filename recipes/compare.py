@@ -149,18 +149,20 @@ def table_of_outputs(outputs):
     """Lines of a table that compares the runs of several outputs, arm by arm.
 
     Differences are to the runs of the first output with the same arm, site and seed.
+    Arms that it has alone are left out.
     """
     runs = {output: read_runs(output) for output in outputs}
     _check_comparable(runs)
     first = outputs[0]
     others = {key_of(run): run for run in runs[first]}
+    rows = list(_rows([run for output in outputs[1:] for run in runs[output]]))
     lines = []
     for metric in runs[first][0]["test"]:
         lines += [
             f"| {metric} | runs | mean | sd | seeds | to {first.name} |",
             "|---|---|---|---|---|---|",
         ]
-        for arm, site, name in _rows([run for found in runs.values() for run in found]):
+        for arm, site, name in rows:
             for output in outputs:
                 chosen = _of(runs[output], arm, site)
                 if not chosen:

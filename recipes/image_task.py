@@ -218,6 +218,11 @@ class MessageTransfer(GraphTransfer):
     def __init__(self, **kwargs):
         super().__init__(**{**kwargs, "composed": False})  # products are terms
 
+    def build(self, features_shape, graphs_shape=None):
+        # What a mixer is made by: the graphs that the messages went along.
+        shapes = {d: (*shape[:-1], shape[-2]) for d, shape in graphs_shape.items()}
+        super().build(features_shape, shapes)
+
     def messages(self, features, graphs, weights):
         _, length, num_mixtures, terms, heads = ops.shape(weights)
         count, (_, _, _, num_units, dim) = terms * heads, graphs.shape

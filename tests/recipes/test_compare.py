@@ -1,0 +1,90 @@
+"""Tables of finished runs: what may stand in one, and what is said of the rest."""
+
+import json
+
+import compare
+import numpy as np
+import pytest
+import run_records
+
+
+def write_runs(folder, *runs):
+    """Runs of three test examples each, whose scores are all `right`."""
+    (folder / "scores").mkdir(parents=True)
+    lines = []
+    for number, (arm, site, seed, right) in enumerate(runs):
+        scores = f"scores/{number}.npz"
+        found = np.full(3, right)
+        np.savez(folder / scores, examples=np.arange(3), accuracy=found)
+        lines.append(
+            {
+                "task": "imdb", "arm": arm, "graph_on": site, "seed": seed,
+                "test": {"accuracy": right}, "scores": scores,
+                "settings": {"data": "embedded", "predictor": "of a test"},
+            }
+        )  # fmt: skip
+    (folder / "runs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
+    return folder
+
+
+def test_sites_have_rows_of_their_own(tmp_path):
+    low, high = (
+        write_runs(
+            tmp_path / name,
+            ("learned", "embeddings", 0, first),
+            ("learned", "rnn_states", 0, second),
+        )
+        for name, first, second in (("low", 0.25, 0.5), ("high", 0.75, 0.625))
+    )
+    rows = [line.split(" | ") for line in compare.table_of_outputs([low, high])[2:6]]
+    names = ["| learned, embeddings"] * 2 + ["| learned, rnn_states"] * 2
+    assert [row[0] for row in rows] == names
+    assert [row[2] for row in rows] == ["25.00", "75.00", "50.00", "62.50"]
+    assert rows[3][5] == "+12.50 [+12.50, +12.50] |"
+
+
+def test_seeds_that_are_not_common_are_told(tmp_path):
+    runs = [("none", "embeddings", 0, 0.5)]
+    runs += [("learned", "embeddings", seed, 0.75) for seed in range(2)]
+    folder = write_runs(tmp_path / "runs", *runs)
+    row = compare.table(folder, run_records.read_runs(folder))[3]
+    assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seeds) |" in row
+
+
+def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
+    run = ("none", "embeddings", 0, 0.5)
+    folder = write_runs(tmp_path / "runs", run, run)
+    runs = run_records.read_runs(folder)
+    with pytest.raises(ValueError, match="a run twice: .'none', None, 0"):
+        compare.table(folder, runs)
+    runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
+    with pytest.raises(ValueError, match="data: 'embedded' and 'imdb'"):
+        compare.table(folder, runs)
+
+
+def test_a_torn_line_costs_no_other(tmp_path, capsys):
+    (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
+    run_records.append_run(tmp_path, {"seed": 2})
+    assert run_records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
+    assert "runs.jsonl line 2 is no whole run" in capsys.readouterr().out
+
+
+def test_what_cannot_be_shown_is_told(tmp_path, capsys):
+    for arguments in (["--table"], ["--against", "elsewhere"]):
+        with pytest.raises(SystemExit):
+            compare.main(["imdb", "--output", str(tmp_path), *arguments])
+    shown = capsys.readouterr().err
+    assert "no run is finished in" in shown and "--against is for --table" in shown
+
+
+def test_runs_that_cannot_be_compared_are_refused(tmp_path):
+    for name in ("one", "other"):
+        folder = write_runs(tmp_path / name, ("none", "embeddings", 0, 0.5))
+    text = (folder / "runs.jsonl").read_text()
+    (folder / "runs.jsonl").write_text(text.replace("embedded", "imdb"))
+    for name, message in (
+        ("other", "features alone. They differ in data: 'imdb', not 'embedded'"),
+        ("none", "No run is finished in"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare.table_of_outputs([tmp_path / "one", tmp_path / name])

@@ -25,12 +25,12 @@ from bootstrap import paired_difference
 from graph_arms import ARMS
 from run_records import check_settings
 from run_records import check_table
-from run_records import differences
 from run_records import key
 from run_records import key_of
 from run_records import load_scores
 from run_records import predictors
 from run_records import read_runs
+from settings import differences
 
 TASKS = ("imdb", "nli", "squad", "cifar10")
 # Percent of Tables 1 and 3 of the paper, by task, test set or model, then by arm and

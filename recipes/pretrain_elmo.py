@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pretraining
+import text_corpora
 from checkpoints import write_atomically
 from memory import keep_freed_memory
 from progress import words_line
@@ -33,9 +34,6 @@ from word_batches import WordBatches
 from word_batches import word_inputs
 
 from glomo_keras.data.prepared import load_prepared
-from glomo_keras.data.prepared import read_metadata
-from glomo_keras.data.windows import WindowSequence
-from glomo_keras.data.windows import fixed_windows
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import LanguageModelPretrainer
 
@@ -91,21 +89,8 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    add(
-        "--corpus",
-        default="docs",
-        help="what to read: docs (embedded documentation, the default), "
-        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name)",
-    )
-    add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
+    text_corpora.add_corpus_options(parser)
     pretraining.add_run_options(parser, SIZES)
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="of weights, windows and samples (default: 0)",
-    )
     add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
     add("--units", type=int, help="size of the LSTMs' cells")
     add("--projection-dim", type=int, help="size of a direction's vectors")
@@ -134,25 +119,12 @@ def parse_arguments(arguments=None):
 
 
 def prepare(options):
-    """Write the arrays of the corpus and the characters of its words.
-
-    Arrays of other settings are replaced. TensorFlow is imported only to write.
-    """
-    settings = {
-        "spec": options.corpus,
-        "vocabulary_size": max(NUM_TYPES, options.num_words),
-        "lowercase": False,  # the case is in the characters
-        "valid_spec": options.valid_corpus,
-        "limit": options.limit,
-        "seed": 0,  # the same split for all seeds of training
-    }
-    found = read_metadata(options.prepared)
-    if found is not None and settings.items() <= found["settings"].items():
-        print(f"Arrays of {options.prepared} are used.")
-    else:
-        from glomo_keras.data.prepare import prepare_corpus
-
-        prepare_corpus(directory=options.prepared, **settings)
+    """Write the arrays of the corpus and the characters of its words, once."""
+    text_corpora.prepare_arrays(
+        options,
+        max(NUM_TYPES, options.num_words),
+        lowercase=False,  # the case is in the characters
+    )
     path, metadata = characters_file(options), options.prepared / "metadata.json"
     if not path.exists() or path.stat().st_mtime < metadata.stat().st_mtime:
         from glomo_keras.data import character_ids
@@ -204,23 +176,9 @@ def train(options):
         options, "val_nats", "recipes/pretrain_elmo.py", part="language_model"
     )
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    windows = WindowSequence(
-        corpus.train_ids,
-        corpus.train_offsets,
-        options.batch_size,
-        window=options.window,
-        shift=options.shift or max(1, options.window // 2),
-        min_units=options.min_units,
-        seed=options.seed,
-        first_step=first_epoch * options.steps_per_epoch,
-    )
-    valid = fixed_windows(
-        corpus.valid_ids,
-        corpus.valid_offsets,
-        options.valid_windows,
-        window=options.window,
-        min_units=options.min_units,
-    )
+    shift = options.shift or max(1, options.window // 2)
+    windows = text_corpora.training_windows(corpus, options, shift, first_epoch)
+    valid = text_corpora.validation_windows(corpus, options)
     known = share_told_apart(corpus.train_ids, options.num_words)
     print(
         f"{len(corpus.train_ids):,} words to train on, {len(corpus.units):,} different "

@@ -96,12 +96,6 @@ def parse_arguments(arguments=None):
         default="learned",
         help="learned, or the controls uniform and zeros (default: learned)",
     )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="of weights, images and positions (default: 0)",
-    )
     add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
     add("--image-size", type=int, help="height and width that images are shrunk to")
     add("--filters", type=int, help="channels of convolutions and features")

@@ -23,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pretraining
+import text_corpora
 from ablations import PREDICTORS
 from ablations import freeze_unused
 from graph_pictures import GraphPictures
@@ -30,9 +31,6 @@ from memory import keep_freed_memory
 from progress import text_line
 
 from glomo_keras.data.prepared import load_prepared
-from glomo_keras.data.prepared import read_metadata
-from glomo_keras.data.windows import WindowSequence
-from glomo_keras.data.windows import fixed_windows
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import released
 
@@ -75,16 +73,12 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    add(
-        "--corpus",
-        default="docs",
-        help="what to read: docs (embedded documentation, the default), "
-        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name), planted "
-        "(texts of 64 units with known links: use --window 64)",
+    text_corpora.add_corpus_options(
+        parser,
+        ", planted (texts of 64 units with known links: use --window 64)",
     )
-    add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
     pretraining.add_run_options(parser, SIZES)
+    add = parser.add_argument
     add(
         "--graphs",
         choices=PREDICTORS,
@@ -96,12 +90,6 @@ def parse_arguments(arguments=None):
         "--released",
         action="store_true",
         help="the choices of the authors' program in place of the paper's text",
-    )
-    add(
-        "--seed",
-        type=int,
-        default=0,
-        help="of weights, windows and positions (default: 0)",
     )
 
     sizes = parser.add_argument_group(pretraining.SIZES_TITLE)
@@ -147,27 +135,6 @@ def parse_arguments(arguments=None):
     return pretraining.finish_options(options, SIZES, options.released)
 
 
-def prepare(options):
-    """Write the arrays of the corpus, unless they are there."""
-    settings = {
-        "spec": options.corpus,
-        "vocabulary_size": options.vocabulary_size,
-        "lowercase": not options.keep_case,
-        "valid_spec": options.valid_corpus,
-        "limit": options.limit,
-        "seed": 0,  # the same split for all seeds of training
-    }
-    found = read_metadata(options.prepared)
-    if found is not None:
-        pretraining.check_prepared(
-            options.prepared, found.get("settings", {}), settings
-        )
-        return
-    from glomo_keras.data.prepare import prepare_corpus
-
-    prepare_corpus(directory=options.prepared, **settings)
-
-
 def build_pretrainer(options, vocabulary_size):
     """Make the model that the options describe, compiled."""
     predictor_choices, pretrainer_choices = {}, {}
@@ -211,23 +178,8 @@ def train(options):
         options.prepared / "vocabulary.txt",
     )
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    windows = WindowSequence(
-        corpus.train_ids,
-        corpus.train_offsets,
-        options.batch_size,
-        window=options.window,
-        shift=options.shift,
-        min_units=options.min_units,
-        seed=options.seed,
-        first_step=first_epoch * options.steps_per_epoch,
-    )
-    valid = fixed_windows(
-        corpus.valid_ids,
-        corpus.valid_offsets,
-        options.valid_windows,
-        window=options.window,
-        min_units=options.min_units,
-    )
+    windows = text_corpora.training_windows(corpus, options, options.shift, first_epoch)
+    valid = text_corpora.validation_windows(corpus, options)
     units_a_step = options.batch_size * options.window
     print(
         f"{len(corpus.train_ids):,} units to train on, {len(corpus.units):,} in the "
@@ -255,7 +207,9 @@ def main(arguments=None):
     """Prepare, then train."""
     keep_freed_memory()
     options = parse_arguments(arguments)
-    prepare(options)
+    text_corpora.prepare_arrays(
+        options, options.vocabulary_size, lowercase=not options.keep_case
+    )
     pretraining.write_settings(options)
     if options.prepare_only:
         return

@@ -8,6 +8,7 @@ import keras
 from checkpoints import ResumableCheckpoint
 from checkpoints import write_atomically
 from progress import EpochLine
+from settings import differences
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
 
@@ -26,6 +27,7 @@ def add_run_options(parser, sizes):
         default="small",
         help="bundle of sizes (default: small)",
     )
+    add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
 
 
 def list_sizes(sizes):
@@ -102,15 +104,11 @@ def check_prepared(folder, found, asked):
     Raises:
         ValueError: where they differ; names each difference.
     """
-    others = [
-        f"{name}={found.get(name)!r}, not {value!r}"
-        for name, value in asked.items()
-        if found.get(name) != value
-    ]
-    if others:
+    other = differences(found, asked)
+    if other:
         raise ValueError(
-            f"{folder} holds arrays of other settings: {'; '.join(others)}. Give "
-            "another --prepared or --output, or the options of those arrays."
+            f"{folder} holds arrays of other settings ({other}). Give another "
+            "--prepared or --output, or the options of those arrays."
         )
     print(f"Arrays of {folder} are used.")
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import task_options
 from graph_arms import PREDICTED_ARMS
+from settings import differences
 
 
 def read_runs(output):
@@ -45,15 +46,6 @@ def load_scores(output, runs, metric):
         with np.load(output / run["scores"]) as arrays:
             rows.append(arrays[metric])
     return np.array(rows)
-
-
-def differences(found, wanted):
-    """What differs between two dicts of settings, in words; empty if nothing does."""
-    return ", ".join(
-        f"{name}: {found.get(name)!r}, not {value!r}"
-        for name, value in wanted.items()
-        if found.get(name) != value
-    )
 
 
 def check_settings(runs, options):

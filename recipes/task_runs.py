@@ -22,10 +22,10 @@ from kept_layers import mix_weights
 from memory import keep_freed_memory
 from run_records import append_run
 from run_records import check_settings
-from run_records import differences
 from run_records import key
 from run_records import key_of
 from run_records import read_runs
+from settings import differences
 from task_options import add_run_options
 from task_options import finish_options
 from task_options import run_settings

@@ -46,7 +46,7 @@ def test_pretraining_leaves_all_that_it_promises(tmp_path, capsys):
     metadata = json.loads((tmp_path / "preset" / "metadata.json").read_text())
     assert metadata["training"]["image_size"] == 4
     settings = (tmp_path / "settings.json").read_text()
-    with pytest.raises(ValueError, match="settings: data='shapes', not 'elsewhere'"):
+    with pytest.raises(ValueError, match="settings .data: 'shapes', not 'elsewhere'"):
         pretrain(tmp_path, "--data", "elsewhere")
     assert (tmp_path / "settings.json").read_text() == settings
 

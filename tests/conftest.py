@@ -24,7 +24,8 @@ CHECKOUT = pathlib.Path(__file__).resolve().parents[1]
 
 # The files that take longest come first: two processes then end at about one time.
 LONGEST = (
-    "test_language_tasks",
+    "test_task_runs",
+    "test_elmo_in_tasks",
     "test_conformance",
     "test_pretrain_text",
     "test_images.py",

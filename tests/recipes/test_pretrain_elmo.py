@@ -47,7 +47,7 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(
         for name in ("prepare", "characters"):
             patched.setitem(sys.modules, f"glomo_keras.data.{name}", None)
         run(corpus, tmp_path, "--resume")  # has nothing left to do
-    with pytest.raises(ValueError, match="arrays of other settings .limit: None, not 9"):
+    with pytest.raises(ValueError, match="of other settings .limit: None, not 9"):
         run(corpus, tmp_path, "--resume", "--limit", "9")
     shown = capsys.readouterr().out
     assert "Arrays of" in shown and "Starting at epoch 3." in shown

@@ -1,11 +1,13 @@
-"""Rows of labelled data: what is wrong with one is told, with its place."""
+"""Files of labelled data: what is wrong with one is told, with its place."""
 
 import json
 
 import imdb
 import nli
 import pytest
+import squad
 import task_files
+from tiny_tasks import options_of
 
 REVIEW = {"text": "A film.", "label": 1}
 PAIR = {"premise": "A b.", "hypothesis": "C.", "label": "neutral"}
@@ -22,6 +24,48 @@ def write(folder, module, rows):
     test = "test" if module is imdb else "dev_matched"
     for name in ("train", test):
         (folder / f"{name}.jsonl").write_text(lines)
+
+
+@pytest.mark.parametrize(
+    "module, name", [(imdb, "imdb_reviews"), (nli, "glue/mnli"), (squad, "squad")]
+)
+def test_missing_data_says_what_to_do(module, name, tmp_path):
+    options = options_of(module, "--output", str(tmp_path), "--data", "no_such_folder")
+    with pytest.raises(FileNotFoundError, match=f"no_such_folder.*tfds:{name}"):
+        module.load(options)
+
+
+@pytest.mark.parametrize("bad", ["{not json", '{"text": "a"}', "[1, 2]", "3"])
+def test_a_malformed_line_is_named(bad, tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"text": "good", "label": 1}\n' + bad)
+    options = options_of(imdb, "--output", "o", "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="train.jsonl line 2"):
+        imdb.load(options)
+
+
+def test_mismatched_pairs_are_read_by_path(tmp_path):
+    row = {"premise": "A b.", "hypothesis": "C.", "label": "neutral"}
+    none = {**row, "label": "-"}
+    (tmp_path / "train.jsonl").write_text(f"{json.dumps(row)}\n{json.dumps(none)}\n")
+    (tmp_path / "dev_mismatched.jsonl").write_text(json.dumps(row))
+    options = options_of(
+        nli, "--output", "o", "--data", str(tmp_path), "--test", "dev_mismatched"
+    )
+    splits = nli.load(options)
+    assert len(splits["train"]) == len(splits["test"]) == 1  # no gold label: left out
+    (tmp_path / "train.jsonl").write_text(json.dumps({**row, "label": "maybe"}))
+    with pytest.raises(ValueError, match="'maybe'"):
+        nli.load(options)
+
+
+def test_a_damaged_question_file_is_named(tmp_path):
+    (tmp_path / "train-v1.1.json").write_text('{"data": [{"paragraphs": [{}]}]}')
+    options = options_of(squad, "--output", "o", "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="train-v1.1.json is not in the format"):
+        squad.load(options)
+    (tmp_path / "train-v1.1.json").write_text("{")
+    with pytest.raises(ValueError, match="train-v1.1.json is not a JSON document"):
+        squad.load(options)
 
 
 @pytest.mark.parametrize("label", [7, -1, "pos", None, [1], 0.5])

@@ -4,9 +4,9 @@ import json
 import pathlib
 import re
 
-import compare
 import pytest
 import run_records
+import run_tables
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
@@ -19,9 +19,9 @@ TABLES = (
 def test_the_table_is_in_the_documentation(names):
     folders = [DOCS / "runs" / name for name in names]
     if len(names) == 1:
-        lines = compare.table(folders[0], run_records.read_runs(folders[0]))
+        lines = run_tables.table(folders[0], run_records.read_runs(folders[0]))
     else:
-        lines = compare.table_of_outputs(folders)
+        lines = run_tables.table_of_outputs(folders)
     shown = without_intervals((DOCS / "results.md").read_text())
     for part in [*lines, *(f"docs/runs/{name}" for name in names)]:
         assert without_intervals(part) in shown

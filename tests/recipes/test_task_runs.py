@@ -10,6 +10,7 @@ import nli
 import numpy as np
 import pytest
 import run_records
+import run_tables
 import squad
 import task_batches
 import task_options
@@ -75,7 +76,7 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     for features, paper in (("vectors:a.txt", "88.51"), ("elmo:a", "")):
         for run in runs:
             run["settings"] |= {"data": "tfds:imdb_reviews", "features": features}
-        (row,) = (r for r in compare.table(tmp_path, runs) if r.startswith("| none"))
+        (row,) = (r for r in run_tables.table(tmp_path, runs) if r.startswith("| none"))
         assert row.endswith(f"| {paper} |")
     with pytest.raises(ValueError, match="epochs: 2, not 3"):
         compare.main([*arguments, "--epochs", "3"])

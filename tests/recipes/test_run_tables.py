@@ -6,6 +6,7 @@ import compare
 import numpy as np
 import pytest
 import run_records
+import run_tables
 
 
 def write_runs(folder, *runs):
@@ -19,10 +20,12 @@ def write_runs(folder, *runs):
         lines.append(
             {
                 "task": "imdb", "arm": arm, "graph_on": site, "seed": seed,
-                "test": {"accuracy": right}, "scores": scores,
-                "settings": {"data": "embedded", "predictor": "of a test"},
+                "test": {"accuracy": right}, "scores": scores, "best_dev": right,
+                "settings": {"data": "embedded"},
             }
         )  # fmt: skip
+        if arm == "learned":
+            lines[-1]["settings"]["predictor"] = "of a test"
     (folder / "runs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in lines))
     return folder
 
@@ -36,7 +39,7 @@ def test_sites_have_rows_of_their_own(tmp_path):
         )
         for name, first, second in (("low", 0.25, 0.5), ("high", 0.75, 0.625))
     )
-    rows = [line.split(" | ") for line in compare.table_of_outputs([low, high])[2:6]]
+    rows = [line.split(" | ") for line in run_tables.table_of_outputs([low, high])[2:6]]
     names = ["| learned, embeddings"] * 2 + ["| learned, rnn_states"] * 2
     assert [row[0] for row in rows] == names
     assert [row[2] for row in rows] == ["25.00", "75.00", "50.00", "62.50"]
@@ -47,8 +50,24 @@ def test_seeds_that_are_not_common_are_told(tmp_path):
     runs = [("none", "embeddings", 0, 0.5)]
     runs += [("learned", "embeddings", seed, 0.75) for seed in range(2)]
     folder = write_runs(tmp_path / "runs", *runs)
-    row = compare.table(folder, run_records.read_runs(folder))[3]
+    row = run_tables.table(folder, run_records.read_runs(folder))[3]
     assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seeds) |" in row
+
+
+def test_settings_are_chosen_by_dev(tmp_path):
+    plain = write_runs(
+        tmp_path / "plain",
+        *[("none", "embeddings", seed, right) for seed, right in enumerate((0.5, 0.6))],
+        ("learned", "embeddings", 1, 0.8),
+    )
+    other = write_runs(tmp_path / "other", ("learned", "embeddings", 0, 0.75))
+    text = (other / "runs.jsonl").read_text()
+    (other / "runs.jsonl").write_text(text.replace("of a test", "another"))
+    assert run_tables.dev_table([plain, other])[2:] == [
+        "| none | plain | 55.00 | 7.07 | 2 |  |  |",
+        "| learned | plain | 80.00 |  | 1 | +20.00 |  |",
+        "| learned | other | 75.00 |  | 1 | +25.00 | predictor another |",
+    ]
 
 
 def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
@@ -56,10 +75,10 @@ def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
     folder = write_runs(tmp_path / "runs", run, run)
     runs = run_records.read_runs(folder)
     with pytest.raises(ValueError, match="a run twice: .'none', None, 0"):
-        compare.table(folder, runs)
+        run_tables.table(folder, runs)
     runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
     with pytest.raises(ValueError, match="data: 'embedded' and 'imdb'"):
-        compare.table(folder, runs)
+        run_tables.table(folder, runs)
 
 
 def test_a_torn_line_costs_no_other(tmp_path, capsys):
@@ -70,11 +89,11 @@ def test_a_torn_line_costs_no_other(tmp_path, capsys):
 
 
 def test_what_cannot_be_shown_is_told(tmp_path, capsys):
-    for arguments in (["--table"], ["--against", "elsewhere"]):
+    for arguments in (["--table"], ["--against", "elsewhere"], ["--dev"]):
         with pytest.raises(SystemExit):
             compare.main(["imdb", "--output", str(tmp_path), *arguments])
     shown = capsys.readouterr().err
-    assert "no run is finished in" in shown and "--against is for --table" in shown
+    assert "no run is finished in" in shown and "--against and --dev are for" in shown
 
 
 def test_runs_that_cannot_be_compared_are_refused(tmp_path):
@@ -87,4 +106,4 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
         ("none", "No run is finished in"),
     ):
         with pytest.raises(ValueError, match=message):
-            compare.table_of_outputs([tmp_path / "one", tmp_path / name])
+            run_tables.table_of_outputs([tmp_path / "one", tmp_path / name])

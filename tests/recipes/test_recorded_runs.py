@@ -10,6 +10,7 @@ import run_tables
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
+    ("imdb_250",),
     ("imdb_2500",),
     ("imdb_2500", "imdb_elmo", "imdb_both"),
 )

@@ -106,12 +106,17 @@ def _control(arm, mask):
 
 
 @functools.cache
-def load_predictor(preset):
+def load_predictor(preset, top_k=None):
     """The frozen predictor of a preset, outputs in float16: half the bytes to move.
 
-    Loaded, and compiled, once a process.
+    Loaded, and compiled, once a process. With `top_k` a row keeps the weights of so
+    many of its strongest senders, which sum to one again.
     """
     predictor = load_preset(preset)
+    if top_k is not None:
+        whole = predictor
+        predictor = type(whole).from_config({**whole.get_config(), "top_k": top_k})
+        predictor.set_weights(whole.get_weights())
     predictor.trainable = False
     graphs = {
         direction: ops.cast(predictor.output[direction], "float16")

@@ -97,9 +97,10 @@ class LanguageTask:
         """`GraphArm` with the predictor of the command line, where it needs one."""
         if arm not in PREDICTED_ARMS:
             return GraphArm(arm)
-        kept = _kept_graphs(options.predictor, int(options.graph_memory * 2**30))
+        preset = options.predictor, options.top_k
+        kept = _kept_graphs(*preset, int(options.graph_memory * 2**30))
         kept.start_run()
-        return GraphArm(arm, load_predictor(options.predictor), seed, kept)
+        return GraphArm(arm, load_predictor(*preset), seed, kept)
 
     def batches(self, texts, split, graphs, options, chosen, **training):
         """`TaskBatches`; with a `shuffle_seed` those to train on."""
@@ -119,6 +120,6 @@ class LanguageTask:
 
 
 @functools.cache
-def _kept_graphs(preset, memory):
+def _kept_graphs(preset, top_k, memory):
     """Graphs of a predictor, the same for all runs of a process."""
     return KeptArrays(memory)

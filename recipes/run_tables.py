@@ -178,7 +178,7 @@ def dev_table(outputs):
         changed = ", ".join(
             f"{name} {value}"
             for name, value in found[0]["settings"].items()
-            if name in plain and plain[name] != value
+            if plain.get(name) != value
         )
         for arm, site, name in _rows(found):
             scores = {r["seed"]: 100 * r["best_dev"] for r in _of(found, arm, site)}

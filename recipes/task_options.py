@@ -31,7 +31,8 @@ def make_parser(task, description):
         help="folder of the layers of language models, computed once; comparisons of "
         "the same texts may share it (default: --output)",
     )
-    _add_graph_options(parser, "glomo_text_base_en", ("embeddings", "rnn_states"))
+    add = _add_graph_options(parser, "glomo_text_base_en", ("embeddings", "rnn_states"))
+    add("--top-k", type=int, help="strongest senders that a row keeps (default: all)")
     add = _add_size_options(parser)
     add("--length", type=int, help="units of a text that are read")
     add("--units", type=int, help="size of the recurrent states, each direction")
@@ -103,6 +104,7 @@ def _add_graph_options(parser, preset, sites):
         help="GiB of graphs, or of messages along them, kept from one epoch or run of "
         "the process to the next (default: 4)",
     )
+    return add
 
 
 def _add_size_options(parser):

@@ -44,6 +44,21 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
     np.testing.assert_array_equal(again["one_forward"], forward)
 
 
+def test_rows_keep_their_strongest_senders(texts, predictor_folder):
+    ids = texts.graph_ids[texts.fields["one"].padded([0])]
+    whole, cut = (
+        graph_arms.GraphArm("learned", graph_arms.load_predictor(predictor_folder, k))
+        for k in (None, 1)
+    )
+    whole, cut = (arm.graphs("one", [0], ids)["backward"] for arm in (whole, cut))
+    has_sender = whole.sum(-1) > 0
+    assert (whole[has_sender] > 0).sum(-1).max() > 1
+    np.testing.assert_array_equal(cut[has_sender].max(-1), 1.0)
+    np.testing.assert_array_equal((cut > 0).sum(-1), has_sender)
+    strongest = whole.argmax(-1)[has_sender]
+    np.testing.assert_array_equal(cut.argmax(-1)[has_sender], strongest)
+
+
 def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
     predictor = graph_arms.load_predictor(predictor_folder)
     size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes

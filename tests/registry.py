@@ -454,7 +454,13 @@ MIXER = Entry(
 
 FUSION = Entry(
     layers.GatedGraphFusion,
-    {"units": 5, "use_bias": False, "dropout": 0.3, "seed": 5},
+    {
+        "units": 5,
+        "use_bias": False,
+        "dropout": 0.3,
+        "seed": 5,
+        "kernel_regularizer": "l2",
+    },
     _features_and_messages,
     {"features": (1,), "messages": (1,)},
     (1,),
@@ -476,6 +482,7 @@ TRANSFER = Entry(
         "units": 5,
         "dropout": 0.3,
         "seed": 5,
+        "kernel_regularizer": "l2",
     },
     _features_and_graph_dict("forward", "backward"),
     {"features": (1,), "graphs": (3, 4)},

@@ -35,7 +35,8 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
         where there is no receiver.
 
     Raises:
-        ValueError: if a shape does not fit or `direction` is unknown.
+        ValueError: if a shape does not fit, `direction` is unknown or is not that of
+            the graphs.
 
     Example:
 
@@ -60,6 +61,7 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
                 f"{(graphs.shape[0], graphs.shape[-1])}. "
                 f"Received: shape {padding_mask.shape}."
             )
+    _check_direction(graphs, padding_mask, direction)
     visible = visible_pairs(
         graphs.shape[-1], direction, keys_mask=padding_mask, queries_mask=padding_mask
     )
@@ -70,6 +72,18 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
     totals.update(_weight_totals(graphs, ops.convert_to_numpy(visible)))
     overall = {name: float(value) for name, value in _shares(totals, np.sum).items()}
     return {"by_head": _shares(totals, np.asarray), "overall": overall}
+
+
+def _check_direction(graphs, padding_mask, direction):
+    """Raise where a real unit reads one that its direction does not let it see."""
+    hidden = ~ops.convert_to_numpy(visible_pairs(graphs.shape[-1], direction))
+    for sample, graph in enumerate(graphs):  # one at a time, for the memory
+        real = slice(None) if padding_mask is None else padding_mask[sample]
+        if np.any(graph[..., real, :][..., real], where=hidden[real][:, real]):
+            raise ValueError(
+                f"`graphs` must be of the direction {direction!r}. Received: weights "
+                "of units that it does not see. Pass the direction of the graphs."
+            )
 
 
 def _weight_totals(graphs, visible):

@@ -29,7 +29,7 @@ class TextGraphs(tf.Module):
 
     Raises:
         ValueError: if the vocabulary does not fit the predictor.
-        TypeError: if it is no `GraphPredictor`.
+        TypeError: if one of them is something else.
 
     Example:
 
@@ -47,6 +47,9 @@ class TextGraphs(tf.Module):
         super().__init__(name="text_graphs")
         advice = "To load a preset use TextGraphs.from_preset(...)."
         check_model("predictor", predictor, GraphPredictor, advice)
+        check_model(
+            "vocabulary", vocabulary, Vocabulary, "To read a file use Vocabulary.load."
+        )
         if predictor.vocabulary_size != len(vocabulary):
             raise ValueError(
                 f"`vocabulary` has {len(vocabulary):,} units, and `predictor` was made "

@@ -1,5 +1,36 @@
 """Checks of arguments and shapes that several layers share."""
 
+import numbers
+
+
+def check_positive_integers(or_none=False, **values):
+    """Raise unless all arguments are positive integers.
+
+    Args:
+        or_none: bool, whether they may be `None`.
+        **values: the values to check, by name of the argument.
+
+    Raises:
+        TypeError: if one is no integer.
+        ValueError: if one is not positive.
+
+    Example:
+
+    >>> check_positive_integers(units=3)
+    >>> check_positive_integers(units=0)
+    Traceback (most recent call last):
+    ValueError: `units` must be a positive integer. Received: units=0.
+    """
+    for name, value in values.items():
+        if value is None and or_none:
+            continue
+        is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+        if not is_integer or value < 1:
+            raise (ValueError if is_integer else TypeError)(
+                f"`{name}` must be a positive integer{' or None' if or_none else ''}. "
+                f"Received: {name}={value!r}."
+            )
+
 
 def check_dropout(dropout):
     """Raise unless `dropout` is a rate.
@@ -12,14 +43,18 @@ def check_dropout(dropout):
 
     Raises:
         ValueError: if it is outside of [0, 1).
+        TypeError: if it is no number.
 
     Example:
 
     >>> check_dropout(0.3)
     0.3
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(f"`dropout` must be in [0, 1). Received: dropout={dropout}.")
+    is_number = isinstance(dropout, numbers.Real)
+    if not is_number or not 0 <= dropout < 1:
+        raise (ValueError if is_number else TypeError)(
+            f"`dropout` must be in [0, 1). Received: dropout={dropout!r}."
+        )
     return dropout
 
 

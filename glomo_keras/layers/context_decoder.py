@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
@@ -33,7 +34,8 @@ class ContextDecoder(keras.layers.Layer):
     `glomo_keras.ops.context_targets` tells which steps count.
 
     Args:
-        embedding: `keras.layers.ReversibleEmbedding`, the table E.
+        embedding: `keras.layers.ReversibleEmbedding`, the table E. Saving keeps it
+            shared with the model around; `keras.models.clone_model` makes two of it.
         context_length: int, how many units are predicted (the paper's D).
         num_layers: int, number of GRU layers.
         direction: `"forward"` (predicts t+1, t+2, ...) or `"backward"`.
@@ -89,15 +91,9 @@ class ContextDecoder(keras.layers.Layer):
                 "`embedding` must have tied weights: one table for input and output. "
                 "Received: tie_weights=False."
             )
-        for name, value in (
-            ("context_length", context_length),
-            ("num_layers", num_layers),
-            ("chunk_size", chunk_size),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value}."
-                )
+        check_positive_integers(
+            context_length=context_length, num_layers=num_layers, chunk_size=chunk_size
+        )
         if first_input not in FIRST_INPUTS:
             raise ValueError(
                 '`first_input` must be "unit" or "zeros". Received: '

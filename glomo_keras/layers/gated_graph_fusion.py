@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.checks import check_dropout
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 
@@ -22,6 +23,7 @@ class GatedGraphFusion(keras.layers.Layer):
         use_bias: bool, whether b1 and b2 are there.
         dropout: float in [0, 1), rate of the dropout on `[H; messages]`.
         seed: int or None, seed of the dropout.
+        kernel_regularizer: regularizer of W1 and W2, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -46,16 +48,22 @@ class GatedGraphFusion(keras.layers.Layer):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, the gate.
     """
 
-    def __init__(self, units=None, use_bias=True, dropout=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        units=None,
+        use_bias=True,
+        dropout=0.0,
+        seed=None,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        if units is not None and units < 1:
-            raise ValueError(
-                f"`units` must be a positive integer or None. Received: units={units}."
-            )
+        check_positive_integers(or_none=True, units=units)
         self.units = units
         self.use_bias = use_bias
         self.dropout = check_dropout(dropout)
         self.seed = seed
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape, messages_shape):
@@ -68,16 +76,14 @@ class GatedGraphFusion(keras.layers.Layer):
         check_units("messages", messages_shape[1:2], "features", features_shape[1:2])
         units = self.units or features_shape[-1]
         joined = (*features_shape[:-1], features_shape[-1] + messages_shape[-1])
-        self.linear = keras.layers.Dense(
-            units, use_bias=self.use_bias, dtype=self.dtype_policy, name="linear"
-        )
-        self.gate = keras.layers.Dense(
-            units,
-            use_bias=self.use_bias,
-            activation="sigmoid",
-            dtype=self.dtype_policy,
-            name="gate",
-        )
+        dense = {
+            "units": units,
+            "use_bias": self.use_bias,
+            "kernel_regularizer": self.kernel_regularizer,
+            "dtype": self.dtype_policy,
+        }
+        self.linear = keras.layers.Dense(**dense, name="linear")
+        self.gate = keras.layers.Dense(**dense, activation="sigmoid", name="gate")
         self.linear.build(joined)
         self.gate.build(joined)
         self._dropout = keras.layers.Dropout(
@@ -107,4 +113,5 @@ class GatedGraphFusion(keras.layers.Layer):
             "use_bias": self.use_bias,
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

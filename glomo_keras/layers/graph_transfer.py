@@ -18,9 +18,10 @@ class GraphTransfer(keras.layers.Layer):
         messages = [M_forward H; M_backward H]        (one or more mixtures each)
         output   = [H, W1 [H; messages] * sigmoid(W2 [H; messages])]
 
-    The graphs come from a `GraphPredictor` and are constants here; what trains are
-    the mixture weights of either direction and the fusion. Graphs are never
-    multiplied with graphs, unless the mixed graphs are asked for.
+    The graphs come from a `GraphPredictor`; what this layer trains are the mixture
+    weights of either direction and the fusion. Freeze the predictor (`trainable =
+    False`) to keep it as it was pretrained: gradients reach it otherwise. Graphs are
+    never multiplied with graphs, unless the mixed graphs are asked for.
 
     Masking: padded units send nothing and come out as zeros.
 
@@ -32,6 +33,7 @@ class GraphTransfer(keras.layers.Layer):
             features.
         dropout: float in [0, 1), rate of the dropout before the gate.
         seed: int or None, seed of the dropout.
+        kernel_regularizer: regularizer of W1 and W2, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -69,6 +71,7 @@ class GraphTransfer(keras.layers.Layer):
         units=None,
         dropout=0.0,
         seed=None,
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,8 +81,14 @@ class GraphTransfer(keras.layers.Layer):
         self.units = units
         self.dropout = dropout
         self.seed = seed
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.fusion = GatedGraphFusion(
-            units, dropout=dropout, seed=seed, dtype=self.dtype_policy, name="fusion"
+            units,
+            dropout=dropout,
+            seed=seed,
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="fusion",
         )
         self._make_mixer("forward")  # wrong arguments raise here and not in `build`
         self.supports_masking = True
@@ -107,6 +116,7 @@ class GraphTransfer(keras.layers.Layer):
         features = zero_padding(features, features_mask)
         messages, mixed = [], {}
         for direction, mixer in self.mixers.items():
+            mixer.check_graphs(features.shape, graphs[direction].shape)
             of_direction = ops.cast(graphs[direction], self.compute_dtype)
             if return_graphs:
                 mixed[direction] = mixer(
@@ -167,6 +177,7 @@ class GraphTransfer(keras.layers.Layer):
             "units": self.units,
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
     def _make_mixer(self, direction):

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.pixels import pixel_log_likelihood
@@ -75,14 +76,7 @@ class ImageContextDecoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         check_context_window(context_window)
-        for name, value in (
-            ("num_layers", num_layers),
-            ("num_logistics", num_logistics),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value}."
-                )
+        check_positive_integers(num_layers=num_layers, num_logistics=num_logistics)
         self.context_window = tuple(context_window)
         self.num_layers = num_layers
         self.direction = check_direction(direction)

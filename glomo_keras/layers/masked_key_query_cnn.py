@@ -3,6 +3,7 @@
 import keras
 
 from glomo_keras.layers.checks import check_dropout
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.masked_convolution import MaskedConvolution
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.raster_normalization import RasterNormalization
@@ -83,15 +84,9 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in (
-            ("filters", filters),
-            ("kernel_size", kernel_size),
-            ("num_layers", num_layers),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value}."
-                )
+        check_positive_integers(
+            filters=filters, kernel_size=kernel_size, num_layers=num_layers
+        )
         if normalization not in NORMALIZATIONS:
             raise ValueError(
                 f'`normalization` must be "layer", "batch" or None. Received: '
@@ -116,8 +111,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 f"over features of rank {len(features_shape)}. Received: "
                 f"filters={self.filters}. Take more, or another `normalization`."
             )
-        self.key_stack = self._build_stack("keys", features_shape)
-        self.query_stack = self._build_stack("queries", features_shape)
+        self.key_stack = self._build_stack("keys", features_shape, 0)
+        self.query_stack = self._build_stack("queries", features_shape, 1)
 
     def call(self, features, mask=None, training=None):
         keys = self._run_stack(self.key_stack, features, mask, training)
@@ -144,7 +139,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             "seed": self.seed,
         }
 
-    def _build_stack(self, name, shape):
+    def _build_stack(self, name, shape, number):
         """Make the convolution, normalization and dropout of every layer."""
         stack = []
         for layer in range(self.num_layers):
@@ -163,8 +158,11 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             )
             if normalization is not None:
                 normalization.build(shape)
+            seed = self.seed
+            if seed is not None:  # or else every layer drops the same channels
+                seed += number * self.num_layers + layer
             dropout = keras.layers.Dropout(
-                self.dropout, seed=self.seed, dtype=self.dtype_policy
+                self.dropout, seed=seed, dtype=self.dtype_policy
             )
             stack.append((convolution, normalization, dropout))
         return stack

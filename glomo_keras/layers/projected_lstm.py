@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras import tree
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.visibility import check_direction
@@ -65,11 +66,7 @@ class ProjectedLSTM(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, size in (("units", units), ("projection_dim", projection_dim)):
-            if size < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={size}."
-                )
+        check_positive_integers(units=units, projection_dim=projection_dim)
         for name, limit in (
             ("cell_clip", cell_clip),
             ("projection_clip", projection_clip),

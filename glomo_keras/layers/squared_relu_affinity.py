@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
@@ -52,7 +53,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
         direction: `"forward"` (receivers read units before them) or `"backward"`.
         threshold: `"mean"`, `"scalar"`, `"query"` or `None`.
         use_bias: bool, whether the projections have biases.
-        top_k: int or None. Keep the `top_k` largest activations of a row alone.
+        top_k: int or None. Keep the `top_k` largest activations of a row alone; what
+            equals the smallest of them is kept as well.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -92,16 +94,10 @@ class SquaredReLUAffinity(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in (
-            ("num_graph_layers", num_graph_layers),
-            ("num_heads", num_heads),
-            ("key_dim", key_dim),
-            ("top_k", 1 if top_k is None else top_k),
-        ):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value}."
-                )
+        check_positive_integers(
+            num_graph_layers=num_graph_layers, num_heads=num_heads, key_dim=key_dim
+        )
+        check_positive_integers(or_none=True, top_k=top_k)
         if threshold not in THRESHOLDS:
             raise ValueError(
                 '`threshold` must be "mean", "scalar", "query" or None. Received: '

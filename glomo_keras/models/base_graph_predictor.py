@@ -15,20 +15,38 @@ class BaseGraphPredictor(keras.Model):
     A subclass makes its inputs and features, calls `directed_graphs`, and gives the
     result and its own arguments to `__init__`.
 
+    Frozen (`trainable = False`), it runs as in inference, without dropout.
+
     Args:
         inputs: inputs of the functional model.
         outputs: dict of `forward` and `backward`, graphs.
         config: dict, the arguments that make the model anew.
         dtype: dtype policy.
-        **kwargs: `keras.Model` arguments (`name`).
+        trainable: bool, whether its weights are trained.
+        name: string.
+        **unknown: refused; a functional model would take them without a word.
     """
 
-    def __init__(self, inputs, outputs, config, dtype, **kwargs):
-        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+    def __init__(
+        self, inputs, outputs, config, dtype, trainable=True, name=None, **unknown
+    ):
+        if unknown:
+            raise TypeError(
+                f"Unknown arguments: {', '.join(map(repr, unknown))}. Arguments of "
+                f"{type(self).__name__} are {', '.join(config)}, dtype, name, "
+                "trainable."
+            )
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
+        self.dtype_policy = dtype
         self._config = config
-        self._policy = dtype
         self.num_graph_layers = config["num_graph_layers"]
         self.num_heads = config["num_heads"]
+        # Last: Keras hands it on to the layers that are there.
+        self.trainable = trainable
+
+    def call(self, inputs, training=None, mask=None):
+        training = training if self.trainable else False
+        return super().call(inputs, training=training, mask=mask)
 
     def directed_graphs(
         self,
@@ -75,7 +93,9 @@ class BaseGraphPredictor(keras.Model):
                 direction=direction,
                 num_graph_layers=num_graph_layers,
                 num_heads=num_heads,
-                key_dim=key_dim or max(1, filters // max(1, num_heads)),
+                key_dim=max(1, filters // max(1, num_heads))
+                if key_dim is None
+                else key_dim,
                 threshold=threshold,
                 use_bias=use_bias,
                 top_k=top_k,
@@ -125,6 +145,7 @@ class BaseGraphPredictor(keras.Model):
             and not self._config["dropout"]
             and self._config["normalization"] != "batch"
         )
+        training = training if self.trainable else False
         features, mask = self.units(inputs)
         factors = {}
         for direction in DIRECTIONS:
@@ -162,12 +183,14 @@ class BaseGraphPredictor(keras.Model):
         return save_preset(self, directory, vocabulary, training, card)
 
     @classmethod
-    def from_preset(cls, name_or_folder):
+    def from_preset(cls, name_or_folder, dtype=None):
         """Loads a preset by its name or folder.
 
         Args:
             name_or_folder: path of a folder that `save_to_preset` wrote, or the name
                 of a preset that comes with the library.
+            dtype: name or dtype policy to compute in. `None` means the one that was
+                saved.
 
         Returns:
             A predictor of this class.
@@ -177,14 +200,14 @@ class BaseGraphPredictor(keras.Model):
             ValueError: if a file is damaged or does not fit, or the format is newer.
             TypeError: if the preset holds another class.
         """
-        return load_preset_of(cls, name_or_folder)
+        return load_preset_of(cls, name_or_folder, dtype)
 
     def get_config(self):
         return {
             **self._config,
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self._policy),
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }
 
     @classmethod

@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.layers.character_encoder import CharacterEncoder
 from glomo_keras.layers.checks import check_dropout
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.models.checks import check_no_preset
@@ -32,8 +33,8 @@ class BidirectionalLanguageModel(keras.Model):
     where they are asked for and given.
 
     To train it, see `LanguageModelPretrainer`; for trained ones `from_preset` and
-    `load_published_elmo`. In a downstream model, set `trainable = False` and mix its
-    layers by `glomo_keras.layers.ScalarMix`.
+    `load_published_elmo`. In a downstream model, set `trainable = False`, which turns
+    its dropout off as well, and mix its layers by `glomo_keras.layers.ScalarMix`.
 
     Args:
         units: int, size of the LSTMs' cells.
@@ -101,13 +102,10 @@ class BidirectionalLanguageModel(keras.Model):
         seed=None,
         **kwargs,
     ):
+        trainable = kwargs.pop("trainable", True)
         super().__init__(**kwargs)
         check_no_preset("units", units, BidirectionalLanguageModel)
-        if num_layers < 1:
-            raise ValueError(
-                "`num_layers` must be a positive integer. Received: "
-                f"num_layers={num_layers}."
-            )
+        check_positive_integers(num_layers=num_layers)
         if max_characters < 3:
             raise ValueError(
                 "`max_characters` must be at least 3: two marks and one character. "
@@ -152,6 +150,8 @@ class BidirectionalLanguageModel(keras.Model):
             dropout, seed=seed, dtype=self.dtype_policy
         )
         self.build()
+        # Last: Keras hands it on to the layers that are there.
+        self.trainable = trainable
 
     def build(self, character_ids_shape=None):
         self.character_encoder.build((None, None, self.max_characters))
@@ -185,6 +185,7 @@ class BidirectionalLanguageModel(keras.Model):
             tensors `(batch, length + 2, projection_dim)`, and the states.
         """
         self._check(character_ids, initial_states)
+        training = training if self.trainable else False
         marked = add_sentence_marks(character_ids)
         real = ops.any(ops.not_equal(marked, 0), axis=-1)
         words = self.character_encoder(marked)
@@ -246,17 +247,19 @@ class BidirectionalLanguageModel(keras.Model):
         return save_preset(self, directory, vocabulary, training, card)
 
     @classmethod
-    def from_preset(cls, name_or_folder):
+    def from_preset(cls, name_or_folder, dtype=None):
         """Loads a preset by its name or folder: see `GraphPredictor.from_preset`.
 
         Args:
             name_or_folder: path of a folder, or the name of a preset that comes with
                 the library.
+            dtype: name or dtype policy to compute in. `None` means the one that was
+                saved.
 
         Returns:
             A language model.
         """
-        return load_preset_of(cls, name_or_folder)
+        return load_preset_of(cls, name_or_folder, dtype)
 
     def get_config(self):
         encoder = self.character_encoder.get_config()

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.graph_metrics import DeadHeads
-from glomo_keras.models.prebuilt_optimizer import PrebuiltOptimizer
+from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.attention import check_block_size
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
@@ -15,7 +16,7 @@ from glomo_keras.ops.visibility import DIRECTIONS
 _SHARES = ("density", "empty_rows", "one_sender_rows")
 
 
-class ContextPretrainer(PrebuiltOptimizer, keras.Model):
+class ContextPretrainer(UnsupervisedModel, keras.Model):
     """Features that travel along predicted graphs, and the loss of their decoders.
 
     A subclass makes the decoders, and its `call` returns, for each direction,
@@ -50,11 +51,7 @@ class ContextPretrainer(PrebuiltOptimizer, keras.Model):
         if block_size is not None:
             check_block_size(block_size)
             graph_predictor.affinity("forward").check_attention()
-        if num_positions is not None and num_positions < 1:
-            raise ValueError(
-                "`num_positions` must be a positive integer or None (every position). "
-                f"Received: num_positions={num_positions}."
-            )
+        check_positive_integers(or_none=True, num_positions=num_positions)
         self.graph_predictor = graph_predictor
         self.dim = dim
         self.update = update
@@ -209,10 +206,13 @@ class ContextPretrainer(PrebuiltOptimizer, keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         loss_scale = x.get("loss_scale") if isinstance(x, dict) else None
-        if loss_scale is None:  # the mean that `call` added
-            return super().compute_loss(x, y, y_pred, sample_weight, training)
-        sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
-        return ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
+        loss = 0.0
+        if loss_scale is not None:
+            sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
+            loss = ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
+        if loss_scale is None or self.losses:  # the mean that `call` added, and others
+            loss += super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         for direction in DIRECTIONS:

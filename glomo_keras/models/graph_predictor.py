@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import check_no_preset
 
@@ -15,7 +16,8 @@ class GraphPredictor(BaseGraphPredictor):
 
     A functional model with separate networks for the two directions and one
     embedding table for both. Any model can take its outputs as inputs of a
-    `GraphTransfer` layer; set `trainable = False` to keep it as it was pretrained.
+    `GraphTransfer` layer; set `trainable = False` to keep it as it was pretrained, and
+    without dropout.
 
     For another score rule, override `make_affinity`.
 
@@ -34,7 +36,7 @@ class GraphPredictor(BaseGraphPredictor):
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
-        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+        **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
         inputs: dict of `unit_ids`, int tensor `(batch, length)`, and `padding_mask`,
@@ -46,7 +48,7 @@ class GraphPredictor(BaseGraphPredictor):
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if the first one is the name of a preset.
+        TypeError: if the first one is the name of a preset, or an argument is unknown.
 
     Example:
 
@@ -82,11 +84,7 @@ class GraphPredictor(BaseGraphPredictor):
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
                 f"vocabulary_size={vocabulary_size}."
             )
-        if embedding_dim < 1:
-            raise ValueError(
-                "`embedding_dim` must be a positive integer. Received: "
-                f"embedding_dim={embedding_dim}."
-            )
+        check_positive_integers(embedding_dim=embedding_dim)
         config = {
             "vocabulary_size": vocabulary_size,
             "embedding_dim": embedding_dim,

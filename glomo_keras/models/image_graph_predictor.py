@@ -2,6 +2,7 @@
 
 import keras
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.ops.pixels import scale_pixels
@@ -65,7 +66,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
         channels: int, of the images.
-        **kwargs: `keras.Model` arguments (`name`, `dtype`).
+        **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
         images: tensor `(batch, height, width, channels)` of levels, 0 to 255 (not of
@@ -78,7 +79,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if the first one is the name of a preset.
+        TypeError: if the first one is the name of a preset, or an argument is unknown.
 
     Example:
 
@@ -108,10 +109,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         **kwargs,
     ):
         check_no_preset("filters", filters, ImageGraphPredictor)
-        if channels < 1:
-            raise ValueError(
-                f"`channels` must be a positive integer. Received: channels={channels}."
-            )
+        check_positive_integers(filters=filters, channels=channels)
         config = {
             "filters": filters,
             "num_graph_layers": num_graph_layers,

@@ -102,6 +102,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
     ):
         check_model("graph_predictor", graph_predictor, ImageGraphPredictor)
         check_context_window(context_window)
+        kwargs.setdefault("dtype", graph_predictor.dtype_policy)
         dim = dim or graph_predictor.filters
         if dim % graph_predictor.num_heads:
             raise ValueError(

@@ -3,17 +3,18 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_metrics import Perplexity
-from glomo_keras.models.prebuilt_optimizer import PrebuiltOptimizer
+from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class LanguageModelPretrainer(PrebuiltOptimizer, keras.Model):
+class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
     """Trains a bidirectional language model to predict the next and the last word.
 
         loss = -mean over directions and words of log softmax(S h_L + b)[word]
@@ -83,11 +84,8 @@ class LanguageModelPretrainer(PrebuiltOptimizer, keras.Model):
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
                 f"vocabulary_size={vocabulary_size}."
             )
-        for name, number in (("num_sampled", num_sampled), ("chunk_size", chunk_size)):
-            if number is not None and number < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={number}."
-                )
+        check_positive_integers(chunk_size=chunk_size)
+        check_positive_integers(or_none=True, num_sampled=num_sampled)
         self.language_model = language_model
         self.vocabulary_size = vocabulary_size
         self.num_sampled = num_sampled

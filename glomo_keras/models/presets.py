@@ -102,13 +102,14 @@ def save_preset(predictor, directory, vocabulary=None, training=None, card=None)
     return fingerprint
 
 
-def load_preset(name_or_folder):
+def load_preset(name_or_folder, dtype=None):
     """Loads the graph predictor of a preset.
 
     Args:
         name_or_folder: path of a preset folder, or the name of one in the
             `saved_models` of the checkout or of the installed package; or a `Preset`
             that `find_preset` found.
+        dtype: name or dtype policy to compute in. `None` means the one that was saved.
 
     Returns:
         The predictor, of the class that was saved.
@@ -120,9 +121,12 @@ def load_preset(name_or_folder):
     """
     if not isinstance(name_or_folder, Preset):
         with open_preset(name_or_folder) as preset:
-            return load_preset(preset)
+            return load_preset(preset, dtype)
     preset = name_or_folder
     config = preset.metadata["config"]
+    if dtype is not None:
+        policy = keras.dtype_policies.serialize(keras.dtype_policies.get(dtype))
+        config = {**config, "config": {**config["config"], "dtype": policy}}
     try:
         predictor = keras.saving.deserialize_keras_object(config)
     except TypeError as error:
@@ -135,13 +139,13 @@ def load_preset(name_or_folder):
     return predictor
 
 
-def load_preset_of(cls, name_or_folder):
+def load_preset_of(cls, name_or_folder, dtype=None):
     """Loads a preset that must hold a model of the class; see `load_preset`.
 
     Raises:
         TypeError: if it holds another one.
     """
-    model = load_preset(name_or_folder)
+    model = load_preset(name_or_folder, dtype)
     if not isinstance(model, cls):
         held = type(model).__name__
         raise TypeError(

@@ -100,7 +100,7 @@ class GLoMoPretrainer(ContextPretrainer):
         **kwargs,
     ):
         check_model("graph_predictor", graph_predictor, GraphPredictor)
-        kwargs.setdefault("dtype", graph_predictor.embedding.dtype_policy)
+        kwargs.setdefault("dtype", graph_predictor.dtype_policy)
         dim, num_heads = graph_predictor.embedding_dim, graph_predictor.num_heads
         if dim % num_heads:
             raise ValueError(

@@ -162,3 +162,13 @@ def test_tensors_of_the_backend(random, dtype):
 def test_wrong_arguments(graphs, arguments, message):
     with pytest.raises(ValueError, match=message):
         graph_statistics(graphs, **arguments)
+
+
+def test_graphs_of_the_other_direction_are_refused():
+    backward = np.triu(np.full((2, 1, 3, 5, 5), 0.2), 1)
+    graph_statistics(backward, direction="backward")
+    with pytest.raises(ValueError, match="must be of the direction 'forward'"):
+        graph_statistics(backward)
+    mask = np.arange(5) < np.array([[5], [3]])
+    with pytest.raises(ValueError, match="must be of the direction 'forward'"):
+        graph_statistics(backward, mask)

@@ -206,3 +206,20 @@ def test_a_batch_of_strings_says_what_to_leave_out(random):
     transfer(features, {d: found[d] for d in ("forward", "backward")})
     with pytest.raises(ValueError, match="Leave out 'units', 'padding_mask': pass"):
         transfer(features, found)
+
+
+@pytest.mark.parametrize("size", [(2, 5), (3, 3)])
+def test_graphs_of_another_predictor_are_refused(random, size):
+    features = random.normal(size=(2, 7, 11)).astype("float32")
+
+    def graphs(layers, heads):
+        return {"forward": np.full((2, layers, heads, 7, 7), 0.1, "float32")}
+
+    layer = GraphTransfer()
+    layer(features, graphs(3, 5))
+    with pytest.raises(
+        ValueError, match=f"was built for: .3, 5.. Received: .{size[0]}"
+    ):
+        layer(features, graphs(*size))
+    with pytest.raises(ValueError, match="must be over the units of `features`"):
+        layer(features[:, :6], graphs(3, 5))

@@ -212,3 +212,19 @@ def test_lengths_two_three_and_five_through_one_model(random):
         _, queries = arrays(network(features))
         expected = reference.convolution_stack(features, stack, "forward")
         np.testing.assert_allclose(queries, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_with_a_seed_every_layer_drops_channels_of_its_own():
+    layer = MaskedKeyQueryCNN(
+        31, num_layers=2, normalization=None, activation="linear", dropout=0.5, seed=3
+    )
+    layer.build((None, None, 31))
+    ones = np.ones((1, 5, 31), "float32")
+    dropped = [
+        keras.ops.convert_to_numpy(dropout(ones, training=True)) == 0
+        for stack in (layer.key_stack, layer.query_stack)
+        for *_, dropout in stack
+    ]
+    for first in range(4):
+        for second in range(first):
+            assert 0.2 < (dropped[first] == dropped[second]).mean() < 0.8

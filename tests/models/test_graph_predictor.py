@@ -297,3 +297,15 @@ def test_a_preset_is_loaded_by_another_name(kind):
     message = f"an integer.*'my_preset'.*use {kind.__name__}.from_preset\\('my_preset'"
     with pytest.raises(TypeError, match=message):
         kind("my_preset")
+
+
+@pytest.mark.parametrize("name", ["embedding_dims", "num_layers", "droput", "seed"])
+def test_unknown_arguments_are_refused(name):
+    with pytest.raises(TypeError, match=f"Unknown arguments: '{name}'. Arguments of"):
+        GraphPredictor(13, **{name: 7})
+
+
+def test_the_policy_is_that_of_the_layers():
+    predictor = GraphPredictor(13, embedding_dim=16, dtype="mixed_float16")
+    assert predictor.dtype_policy.name == "mixed_float16"
+    assert predictor.compute_dtype == predictor.embedding.compute_dtype == "float16"

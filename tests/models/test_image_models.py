@@ -302,3 +302,11 @@ def test_a_window_is_rows_and_columns(context_window):
 def test_heads_must_divide_the_features(random):
     with pytest.raises(ValueError, match="must divide `dim`.*num_heads=3, dim=16"):
         ImageGLoMoPretrainer(ImageGraphPredictor(**PREDICTOR), dim=16)
+
+
+def test_the_pretrainer_takes_the_policy_of_the_predictor():
+    predictor = ImageGraphPredictor(filters=12, num_heads=3, dtype="mixed_float16")
+    pretrainer = ImageGLoMoPretrainer(predictor)
+    assert pretrainer.dtype_policy.name == "mixed_float16"
+    pretrainer.compile("adam")
+    assert isinstance(pretrainer.optimizer, keras.optimizers.LossScaleOptimizer)

@@ -254,3 +254,11 @@ def test_a_folder_that_is_no_preset_is_told(tmp_path):
         GraphPredictor.from_preset(tmp_path / "photos")
     with pytest.raises(FileNotFoundError, match="There is no preset"):
         GraphPredictor.from_preset(pathlib.Path("..") / "no_such_folder")
+
+
+def test_a_preset_computes_in_the_precision_asked_for(folder):
+    predictor = GraphPredictor.from_preset(folder, dtype="mixed_bfloat16")
+    assert predictor.affinity("forward").compute_dtype == "bfloat16"
+    for one, other in zip(predictor.weights, make().weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (one, other)))
+    assert GraphPredictor.from_preset(folder).compute_dtype == "float32"

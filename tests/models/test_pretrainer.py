@@ -486,3 +486,33 @@ def test_unknown_inputs_are_named(random):
     pretrainer = pretrainer_for(random)
     with pytest.raises(ValueError, match="`inputs` must be unit ids.*'words'"):
         pretrainer({"words": np.ones((1, 3), "int32")})
+
+
+@pytest.mark.parametrize(
+    "loss, given, received",
+    [
+        ("mse", {}, "a loss"),
+        (None, {"y": np.ones(2)}, "targets"),
+        (None, {"y": np.ones(2), "sample_weight": np.ones(2)}, "targets and sample w"),
+    ],
+)
+def test_what_has_no_effect_is_refused(loss, given, received):
+    pretrainer = GLoMoPretrainer(GraphPredictor(13, embedding_dim=16))
+    pretrainer.compile("adam", loss=loss)
+    with pytest.raises(ValueError, match=f"of its own.*Received: {received}"):
+        pretrainer.evaluate(np.full((2, 5), 3), **given, verbose=0)
+
+
+def test_a_scaled_loss_keeps_the_other_losses():
+    predictor = GraphPredictor(13, embedding_dim=16)
+    pretrainer = GLoMoPretrainer(predictor)
+    predictor.embedding.embeddings.regularizer = keras.regularizers.L2(0.5)
+    pretrainer.compile("adam")
+    ids = np.array([[3, 4, 5, 6], [7, 8, 0, 0]])
+    plain = pretrainer.evaluate(ids, verbose=0, return_dict=True)["loss"]
+    valid = (
+        (3 + 3 + 2 + 1) - 3 + 1
+    )  # 3, 2 and 1 pairs of the first text, 1 of the other
+    scaled = {"unit_ids": ids, "loss_scale": np.full(2, 1 / valid, "float32")}
+    scaled = pretrainer.evaluate(scaled, verbose=0, return_dict=True)["loss"]
+    assert scaled == pytest.approx(plain, rel=1e-5)

@@ -71,9 +71,14 @@ class GraphMixer(keras.layers.Layer):
                 "layers of one direction. Received a shape of rank "
                 f"{len(graphs_shape)}: {graphs_shape}."
             )
+        check_units(
+            "graphs",
+            graphs_shape[3:],
+            "features",
+            features_shape[1:2] * 2,
+            "Cut both to one length, or see `glomo_keras.ops.graphs_over_pieces`.",
+        )
         _, num_layers, num_heads, _, _ = graphs_shape
-        self._graphs_size = num_layers, num_heads
-        self.check_graphs(features_shape, graphs_shape)
         num_terms = 2 * num_layers - 1 if self.composed else num_layers
         self._weights_shape = (self.num_mixtures, num_terms, num_heads)
         size = self.num_mixtures * num_terms * num_heads
@@ -84,30 +89,12 @@ class GraphMixer(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
 
     def call(self, features, graphs, features_mask=None):
-        self.check_graphs(features.shape, graphs.shape)
         weights = self.mixture_weights(zero_padding(features, features_mask))
         mixed = mix_graphs(graphs, weights, self.composed)
         if features_mask is not None:
             real = ops.cast(features_mask, "bool")[:, None, :, None]
             mixed = ops.where(real, mixed, ops.zeros_like(mixed))
         return mixed
-
-    def check_graphs(self, features_shape, graphs_shape):
-        """Raises ValueError unless the graphs fit the features and the weights."""
-        size, length = tuple(graphs_shape)[1:3], tuple(features_shape)[1]
-        check_units(
-            "graphs",
-            tuple(graphs_shape)[3:],
-            "features",
-            (length, length),
-            "Cut both to one length, or see `glomo_keras.ops.graphs_over_pieces`.",
-        )
-        if None not in size and size != self._graphs_size:
-            raise ValueError(
-                "`graphs` must have the layers and heads that the mixture was built "
-                f"for: {self._graphs_size}. Received: {size}. Graphs of another "
-                "predictor need a layer of their own."
-            )
 
     def mixture_weights(self, features):
         """Weights of all terms and heads; those of one mixture sum to one.

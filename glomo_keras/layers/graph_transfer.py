@@ -116,7 +116,6 @@ class GraphTransfer(keras.layers.Layer):
         features = zero_padding(features, features_mask)
         messages, mixed = [], {}
         for direction, mixer in self.mixers.items():
-            mixer.check_graphs(features.shape, graphs[direction].shape)
             of_direction = ops.cast(graphs[direction], self.compute_dtype)
             if return_graphs:
                 mixed[direction] = mixer(

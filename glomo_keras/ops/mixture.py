@@ -21,6 +21,9 @@ def mix_graphs(graphs, weights, composed=True):
     Returns:
         Float tensor `(batch, mixtures, length, length)`.
 
+    Raises:
+        ValueError: if the weights are of other graphs.
+
     Example:
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
@@ -30,6 +33,7 @@ def mix_graphs(graphs, weights, composed=True):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3.
     """
+    _check_weights(graphs, weights, composed)
     terms = graphs
     if composed:
         terms = ops.concatenate([graphs, compose_graphs(graphs)[:, 1:]], axis=1)
@@ -52,6 +56,9 @@ def mixed_messages(features, graphs, weights, composed=True):
     Returns:
         Float tensor `(batch, length, mixtures * dim)`, mixture by mixture.
 
+    Raises:
+        ValueError: if the weights are of other graphs.
+
     Example:
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
@@ -61,6 +68,7 @@ def mixed_messages(features, graphs, weights, composed=True):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
     """
+    _check_weights(graphs, weights, composed)
     num_layers, num_mixtures = graphs.shape[1], weights.shape[2]
     length, dim = ops.shape(features)[1], features.shape[-1]
     # Single layers: mixing the graphs first leaves one product a mixture.
@@ -108,6 +116,19 @@ def term_messages(features, graphs, composed=True):
         reached = ops.matmul(graphs[:, layer], reached)
         terms.append(reached[:, None])
     return ops.concatenate(terms, axis=1)
+
+
+def _check_weights(graphs, weights, composed):
+    """Raise unless there is a weight for every term and head of the graphs."""
+    num_layers, num_heads = graphs.shape[1:3]
+    terms = (2 * num_layers - 1 if composed else num_layers), num_heads
+    if tuple(weights.shape[-2:]) != terms:
+        raise ValueError(
+            f"`weights` must be of {terms[0]} terms and {num_heads} heads: those of "
+            f"`graphs` of {num_layers} layers. Received: {weights.shape[-2]} terms and "
+            f"{weights.shape[-1]} heads. Graphs of another predictor need a mixture of "
+            "their own."
+        )
 
 
 def _mix(terms, weights):

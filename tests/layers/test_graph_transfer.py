@@ -217,9 +217,6 @@ def test_graphs_of_another_predictor_are_refused(random, size):
 
     layer = GraphTransfer()
     layer(features, graphs(3, 5))
-    with pytest.raises(
-        ValueError, match=f"was built for: .3, 5.. Received: .{size[0]}"
-    ):
+    message = f"heads: those of `graphs` of {size[0]} layers. Received: 5 terms and 5 h"
+    with pytest.raises(ValueError, match=message):
         layer(features, graphs(*size))
-    with pytest.raises(ValueError, match="must be over the units of `features`"):
-        layer(features[:, :6], graphs(3, 5))

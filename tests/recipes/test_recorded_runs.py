@@ -12,6 +12,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
     ("imdb_250",),
     ("imdb_2500",),
+    ("imdb_25000",),
     ("squad_2500",),
     ("imdb_2500", "imdb_elmo", "imdb_both"),
 )

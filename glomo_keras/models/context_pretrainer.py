@@ -208,6 +208,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         loss_scale = x.get("loss_scale") if isinstance(x, dict) else None
         loss = 0.0
         if loss_scale is not None:
+            self.check_own_loss(y, sample_weight)
             sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
             loss = ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
         if loss_scale is None or self.losses:  # the mean that `call` added, and others

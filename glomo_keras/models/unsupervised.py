@@ -11,6 +11,11 @@ class UnsupervisedModel:
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
+        self.check_own_loss(y, sample_weight)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def check_own_loss(self, y=None, sample_weight=None):
+        """Raises ValueError where a loss, targets or sample weights were given."""
         given = {"a loss": self.loss, "targets": y, "sample weights": sample_weight}
         given = [name for name, value in given.items() if value is not None]
         if given:
@@ -19,7 +24,6 @@ class UnsupervisedModel:
                 f"Received: {' and '.join(given)}. Compile with an optimizer alone, "
                 "and pass the inputs alone."
             )
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def make_train_function(self, force=False):
         # Or else TensorFlow traces the first step twice, with and without making the

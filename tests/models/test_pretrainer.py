@@ -497,10 +497,13 @@ def test_unknown_inputs_are_named(random):
     ],
 )
 def test_what_has_no_effect_is_refused(loss, given, received):
-    pretrainer = GLoMoPretrainer(GraphPredictor(13, embedding_dim=16))
-    pretrainer.compile("adam", loss=loss)
-    with pytest.raises(ValueError, match=f"of its own.*Received: {received}"):
-        pretrainer.evaluate(np.full((2, 5), 3), **given, verbose=0)
+    ids = np.full((2, 5), 3)
+    scaled = {"unit_ids": ids, "loss_scale": np.ones(2, "float32")}
+    for inputs in (ids, scaled):
+        pretrainer = GLoMoPretrainer(GraphPredictor(13, embedding_dim=16))
+        pretrainer.compile("adam", loss=loss)
+        with pytest.raises(ValueError, match=f"of its own.*Received: {received}"):
+            pretrainer.evaluate(inputs, **given, verbose=0)
 
 
 def test_a_scaled_loss_keeps_the_other_losses():

@@ -74,13 +74,15 @@ def table(output, runs):
 
 
 def _rows(runs):
-    """Yields arm, site and name of the rows of a table."""
+    """List arm, site and name of the rows of a table; the site where it differs."""
     sites = sorted({run["graph_on"] for run in runs if run["arm"] != "none"})
+    rows = []
     for arm in ARMS:
         for site in sites if arm != "none" else [None]:
             if _of(runs, arm, site):
                 several = len(sites) > 1 and arm != "none"
-                yield arm, site, f"{arm}, {site}" if several else arm
+                rows.append((arm, site, f"{arm}, {site}" if several else arm))
+    return rows
 
 
 def _mean_and_spread(runs, metric):
@@ -131,7 +133,7 @@ def table_of_outputs(outputs):
     _check_comparable(runs)
     first = outputs[0]
     others = {key_of(run): run for run in runs[first]}
-    rows = list(_rows([run for output in outputs[1:] for run in runs[output]]))
+    rows = _rows([run for output in outputs[1:] for run in runs[output]])
     lines = []
     for metric in runs[first][0]["test"]:
         lines += [
@@ -168,6 +170,7 @@ def dev_table(outputs):
     """
     runs = {output: read_runs(output) for output in outputs}
     _check_not_empty(runs)
+    rows = _rows([run for found in runs.values() for run in found])
     first, plain = None, {}
     for run in runs[outputs[0]]:  # those of `none` name no predictor
         plain |= run["settings"]
@@ -180,8 +183,10 @@ def dev_table(outputs):
             for name, value in found[0]["settings"].items()
             if plain.get(name) != value
         )
-        for arm, site, name in _rows(found):
+        for arm, site, name in rows:
             scores = {r["seed"]: 100 * r["best_dev"] for r in _of(found, arm, site)}
+            if not scores:
+                continue
             values = np.array(list(scores.values()))
             cells = [name, output.name, f"{values.mean():.2f}", _spread(values)]
             first = first or scores

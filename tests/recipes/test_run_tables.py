@@ -68,6 +68,11 @@ def test_settings_are_chosen_by_dev(tmp_path):
         "| learned | plain | 80.00 |  | 1 | +20.00 |  |",
         "| learned | other | 75.00 |  | 1 | +25.00 | predictor another |",
     ]
+    states = write_runs(tmp_path / "states", ("learned", "rnn_states", 1, 0.9))
+    assert run_tables.dev_table([plain, states])[3:] == [
+        "| learned, embeddings | plain | 80.00 |  | 1 | +20.00 |  |",
+        "| learned, rnn_states | states | 90.00 |  | 1 | +30.00 |  |",
+    ]
 
 
 def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):

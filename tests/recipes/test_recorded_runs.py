@@ -16,6 +16,19 @@ TABLES = (
     ("squad_2500",),
     ("imdb_2500", "imdb_elmo", "imdb_both"),
 )
+DEV_TABLES = (
+    (
+        "nli_dev",
+        "nli_dev_dropout",
+        "nli_dev_fast",
+        "nli_dev_mixtures",
+        "nli_dev_rnn",
+        "nli_dev_single",
+        "nli_dev_small",
+        "nli_dev_top1",
+        "nli_dev_unconditional",
+    ),
+)
 
 
 @pytest.mark.parametrize("names", TABLES, ids="-".join)
@@ -30,6 +43,12 @@ def test_the_table_is_in_the_documentation(names):
         assert without_intervals(part) in shown
 
 
+@pytest.mark.parametrize("names", DEV_TABLES, ids=lambda names: names[0])
+def test_the_table_of_settings_is_in_the_documentation(names):
+    table = "\n".join(run_tables.dev_table([DOCS / "runs" / name for name in names]))
+    assert table in (DOCS / "results.md").read_text()
+
+
 def without_intervals(text):
     """Their last digits may change with the random numbers of another NumPy."""
     return re.sub(r"\[[-+.\d]+, [-+.\d]+\]", "[]", text)
@@ -37,7 +56,8 @@ def without_intervals(text):
 
 def test_no_run_is_left_out():
     folders = sorted(path.parent for path in DOCS.glob("runs/*/runs.jsonl"))
-    assert {folder.name for folder in folders} == {n for names in TABLES for n in names}
+    shown = {name for names in TABLES + DEV_TABLES for name in names}
+    assert {folder.name for folder in folders} == shown
     for folder in folders:
         runs = run_records.read_runs(folder)
         assert {run["scores"] for run in runs} == {

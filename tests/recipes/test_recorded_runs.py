@@ -14,6 +14,8 @@ TABLES = (
     ("imdb_2500",),
     ("imdb_25000",),
     ("squad_2500",),
+    ("squad_elmo",),
+    ("squad_2500", "squad_elmo"),
     ("imdb_2500", "imdb_elmo", "imdb_both"),
 )
 DEV_TABLES = (

@@ -13,6 +13,7 @@ TABLES = (
     ("imdb_250",),
     ("imdb_2500",),
     ("imdb_25000",),
+    ("nli_20000",),
     ("squad_2500",),
     ("squad_elmo",),
     ("squad_2500", "squad_elmo"),

@@ -11,11 +11,11 @@ import tempfile
 import keras
 import tensorflow as tf
 
+from glomo_keras.locking import locked
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
-from glomo_keras.models.locking import locked
 from glomo_keras.models.presets import class_and_arguments
 from glomo_keras.ops.visibility import DIRECTIONS
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_dropout
-from glomo_keras.layers.checks import check_positive_integers
-from glomo_keras.layers.checks import check_units
+from glomo_keras.checks import check_dropout
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 
 

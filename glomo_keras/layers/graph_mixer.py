@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
-from glomo_keras.layers.checks import check_units
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from glomo_keras.layers.checks import check_dropout
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_dropout
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.masked_convolution import MaskedConvolution
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.raster_normalization import RasterNormalization

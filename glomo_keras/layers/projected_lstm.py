@@ -4,7 +4,7 @@ import keras
 from keras import ops
 from keras import tree
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.visibility import check_direction

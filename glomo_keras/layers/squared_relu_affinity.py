@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
-from glomo_keras.layers.checks import check_units
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu

@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import check_dropout
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.character_encoder import CharacterEncoder
-from glomo_keras.layers.checks import check_dropout
-from glomo_keras.layers.checks import check_positive_integers
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.models.checks import check_no_preset

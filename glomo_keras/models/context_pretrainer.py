@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.unsupervised import UnsupervisedModel

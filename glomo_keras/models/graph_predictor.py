@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import check_no_preset
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.ops.pixels import scale_pixels

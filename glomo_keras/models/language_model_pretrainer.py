@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers.checks import check_positive_integers
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_metrics import Perplexity

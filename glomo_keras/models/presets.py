@@ -13,7 +13,7 @@ import re
 import keras
 import numpy as np
 
-from glomo_keras.models.locking import locked
+from glomo_keras.locking import locked
 
 FORMAT = 1
 _PACKAGES = ("glomo_keras", "keras", "numpy")

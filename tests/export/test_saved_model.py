@@ -20,10 +20,10 @@ from glomo_keras.export import export_downstream
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_image_graph_predictor
 from glomo_keras.export import export_language_model
+from glomo_keras.locking import locked
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
-from glomo_keras.models.locking import locked
 
 TESTS = pathlib.Path(__file__).parents[1]
 TEXTS = ["The cat sat on a mat .", "", "a dog", "café \u4e2d zebra", "   "]

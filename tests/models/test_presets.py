@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
+from glomo_keras.locking import locked
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import presets
-from glomo_keras.models.locking import locked
 
 SETTINGS = {
     "embedding_dim": 10,

@@ -1,4 +1,4 @@
-"""Checks of arguments and shapes that several layers share."""
+"""Checks of arguments and shapes, which all of the library shares."""
 
 import numbers
 
@@ -56,6 +56,40 @@ def check_dropout(dropout):
             f"`dropout` must be in [0, 1). Received: dropout={dropout!r}."
         )
     return dropout
+
+
+def check_rank(name, shape, *layouts, advice=""):
+    """Raise unless a shape has one of the known layouts.
+
+    Args:
+        name: string, name of the argument.
+        shape: tuple of ints or `None`, or a tensor.
+        *layouts: strings, the axes of each layout: `"batch, length, dim"`.
+        advice: string, what to do.
+
+    Returns:
+        `shape`, as a tuple.
+
+    Raises:
+        ValueError: if the number of axes is that of no layout.
+
+    Example:
+
+    >>> check_rank("features", (2, 7, 11), "batch, length, dim")
+    (2, 7, 11)
+    >>> check_rank("features", (2, 7), "batch, length, dim")
+    Traceback (most recent call last):
+    ValueError: `features` must have shape (batch, length, dim). Received a shape of
+    rank 2: (2, 7).
+    """
+    shape = tuple(getattr(shape, "shape", shape))
+    if len(shape) not in [layout.count(",") + 1 for layout in layouts]:
+        expected = " or ".join(f"({layout})" for layout in layouts)
+        raise ValueError(
+            f"`{name}` must have shape {expected}. Received a shape of rank "
+            f"{len(shape)}: {shape}. {advice}".rstrip()
+        )
+    return shape
 
 
 def check_units(name, sizes, other, other_sizes, advice="Cut both to one length."):

@@ -1,0 +1,143 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import secrets
+import shutil
+
+_UNFINISHED = ".writing-"
+_SPARE_BYTES = 2**20  # what a file system and a file format add
+
+
+@contextlib.contextmanager
+def atomic_write(path):
+    """Replaces a file by what is written in the context, once that is on disk.
+
+    A process that is killed leaves the old file or the new one, never half of one; an
+    error in the context leaves the old one and nothing else.
+
+    Args:
+        path: path of the file, in a folder that exists.
+
+    Yields:
+        `pathlib.Path` beside it to write to. It ends in the name of the file, by whose
+        suffixes Keras and NumPy tell formats.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "numbers.txt"
+    >>> with atomic_write(path) as temporary:
+    ...     _ = temporary.write_text("1 2 3")
+    >>> path.read_text()
+    '1 2 3'
+    """
+    path = pathlib.Path(path)
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path):
+    """Puts a folder in its place once everything was written into it.
+
+    A folder that is there already is replaced.
+
+    Args:
+        path: path of the folder, in one that exists.
+
+    Yields:
+        `pathlib.Path` of an empty folder beside it.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "arrays"
+    >>> with atomic_folder(path) as temporary:
+    ...     _ = (temporary / "numbers.txt").write_text("1 2 3")
+    >>> os.listdir(path)
+    ['numbers.txt']
+    """
+    path = pathlib.Path(path)
+    temporary = _temporary_beside(path)
+    temporary.mkdir()
+    replaced = _temporary_beside(path)
+    try:
+        yield temporary
+        if path.exists():
+            path.rename(replaced)
+        temporary.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+def write_text(path, text):
+    """Replaces a file by a text, in UTF-8; see `atomic_write`."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path, value):
+    """Replaces a file by a value as JSON; see `atomic_write`.
+
+    Raises:
+        TypeError: if JSON cannot hold the value; nothing is written then.
+    """
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def is_unfinished(path):
+    """Whether a path is what a killed `atomic_write` or `atomic_folder` left."""
+    return pathlib.Path(path).name.startswith(_UNFINISHED)
+
+
+def check_free_space(folder, num_bytes):
+    """Raises where a file system has no room for a file.
+
+    HDF5 ends the process where the disk is full, so that there is no error to catch.
+
+    Args:
+        folder: path of a folder that exists.
+        num_bytes: int, size of the file, in bytes.
+
+    Raises:
+        OSError: if there is too little room (`errno.ENOSPC`).
+    """
+    free = shutil.disk_usage(folder).free
+    needed = num_bytes + num_bytes // 8 + _SPARE_BYTES
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"There is too little free space: {needed:,} bytes are needed, and "
+            f"{free:,} are free. Nothing was written. Make room, or give another "
+            "folder",
+            str(folder),
+        )
+
+
+def _temporary_beside(path):
+    return path.with_name(
+        f"{_UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}-{path.name}"
+    )
+
+
+def _sync_folder(folder):
+    """Has the new name itself on disk, where the system can be asked for that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

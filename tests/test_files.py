@@ -1,0 +1,93 @@
+"""Files are written whole or not at all, and folders have one worker."""
+
+import errno
+import json
+import subprocess
+import sys
+import types
+
+import pytest
+
+from glomo_keras import files
+from glomo_keras.locking import held_alone
+
+
+def test_a_file_is_replaced_once_it_is_whole(tmp_path):
+    path = tmp_path / "a.weights.h5"
+    path.write_text("old")
+    with files.atomic_write(path) as temporary:
+        assert temporary.name.endswith("a.weights.h5") and temporary.parent == tmp_path
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.weights.h5"]
+
+
+def test_an_error_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"), files.atomic_write(path) as temporary:
+        temporary.write_text("ne")
+        raise OSError("full")
+    assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_is_replaced_once_it_is_whole(tmp_path):
+    path = tmp_path / "arrays"
+    with files.atomic_folder(path) as temporary:
+        (temporary / "one").write_text("1")
+    with pytest.raises(ValueError), files.atomic_folder(path) as temporary:
+        (temporary / "two").write_text("2")
+        raise ValueError
+    assert [p.name for p in path.iterdir()] == ["one"]
+    with files.atomic_folder(path) as temporary:
+        (temporary / "three").write_text("3")
+    assert [p.name for p in path.iterdir()] == ["three"]
+    assert [p.name for p in tmp_path.iterdir()] == ["arrays"]
+
+
+def test_what_json_cannot_hold_replaces_nothing(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"b": "\u65e5", "a": 1})
+    assert json.loads(path.read_bytes()) == {"a": 1, "b": "\u65e5"}
+    with pytest.raises(TypeError):
+        files.write_json(path, {"a": object()})
+    assert json.loads(path.read_bytes())["a"] == 1
+
+
+def test_what_a_killed_process_left_is_known(tmp_path):
+    program = (
+        "import os, sys\n"
+        "from glomo_keras.files import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os._exit(9)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path / "a.txt"])
+    (left,) = tmp_path.iterdir()
+    assert files.is_unfinished(left) and not files.is_unfinished(tmp_path / "a.txt")
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):
+    files.check_free_space(tmp_path, 1)
+    usage = types.SimpleNamespace(free=1_500_000)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda folder: usage)
+    files.check_free_space(tmp_path, 400_000)
+    with pytest.raises(OSError, match="too little free space") as error:
+        files.check_free_space(tmp_path, 500_000)
+    assert error.value.errno == errno.ENOSPC
+
+
+def test_a_second_process_is_told_who_holds_a_folder(tmp_path):
+    program = (
+        "import sys\n"
+        "from glomo_keras.locking import held_alone\n"
+        "with held_alone(sys.argv[1]):\n"
+        "    print('mine')\n"
+    )
+    run = [sys.executable, "-c", program, tmp_path]
+    with held_alone(tmp_path):
+        refused = subprocess.run(run, capture_output=True, text=True)
+    assert "is in use by process " in refused.stderr and not refused.stdout
+    allowed = subprocess.run(run, capture_output=True, text=True)
+    assert allowed.stdout == "mine\n", allowed.stderr

@@ -137,17 +137,19 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
     def _propagate_in_blocks(self, first, direction, factors, mask):
         affinity = self.graph_predictor.affinity(direction)
 
-        def along(values, *of_layer):
+        def along(values, queries, keys, *threshold):
             messages = affinity.attend(
+                queries,
+                keys,
                 split_heads(values, self.graph_predictor.num_heads),
-                *of_layer,
-                keys_mask=mask,
+                *threshold,
                 queries_mask=mask,
+                keys_mask=mask,
                 block_size=self.block_size,
             )
             return ops.cast(join_heads(messages), values.dtype)
 
-        names = [name for name in ("keys", "queries", "threshold") if name in factors]
+        names = [name for name in ("queries", "keys", "threshold") if name in factors]
         layers = [ops.unstack(factors[name], axis=1) for name in names]
         return self.propagate(
             first, direction, zip(*layers, strict=True), along, mask, recompute=True

@@ -10,13 +10,13 @@ from glomo_keras.ops.visibility import check_direction
 
 
 def squared_relu_attention(
-    keys,
     queries,
+    keys,
     values,
     threshold=None,
     direction="forward",
-    keys_mask=None,
     queries_mask=None,
+    keys_mask=None,
     block_size=128,
 ):
     """Weighted sums of values, the weights being those of `squared_relu_affinity`.
@@ -31,14 +31,15 @@ def squared_relu_attention(
     not, all receivers are one block.
 
     Args:
-        keys: float tensor `(batch, ..., length, key_dim)`.
-        queries: float tensor of the same shape.
+        queries: float tensor `(batch, ..., length, key_dim)`.
+        keys: float tensor of the same shape.
         values: float tensor `(batch, ..., length, value_dim)`.
         threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of
             every receiver's visible senders; or `None`, zero.
         direction: `"forward"` or `"backward"`.
+        queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
+            `None`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
-        queries_mask: bool tensor `(batch, length)`, or `None`.
         block_size: int, receivers of a block.
 
     Returns:
@@ -51,10 +52,10 @@ def squared_relu_attention(
 
     Example:
 
-    >>> keys = keras.ops.array([[[1.0], [3.0], [0.0]]])
     >>> queries = keras.ops.ones((1, 3, 1))
+    >>> keys = keras.ops.array([[[1.0], [3.0], [0.0]]])
     >>> values = keras.ops.array([[[10.0], [20.0], [30.0]]])
-    >>> messages = squared_relu_attention(keys, queries, values)
+    >>> messages = squared_relu_attention(queries, keys, values)
     >>> keras.ops.convert_to_numpy(messages)[0, :, 0].tolist()  # 0.1 * 10 + 0.9 * 20
     [0.0, 10.0, 19.0]
 
@@ -68,7 +69,7 @@ def squared_relu_attention(
         )
     operation = SquaredReLUAttention(of_mean, direction, block_size)
     threshold = None if of_mean else threshold
-    return operation(keys, queries, values, threshold, keys_mask, queries_mask)
+    return operation(queries, keys, values, threshold, queries_mask, keys_mask)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -85,14 +86,14 @@ class SquaredReLUAttention(keras.Operation):
 
     def call(
         self,
-        keys,
         queries,
+        keys,
         values,
         threshold=None,
-        keys_mask=None,
         queries_mask=None,
+        keys_mask=None,
     ):
-        keys, queries, values = map(raise_precision, (keys, queries, values))
+        queries, keys, values = map(raise_precision, (queries, keys, values))
         zeros = ops.zeros_like(keys[..., 0])
         real = zeros + 1.0
         if keys_mask is not None:
@@ -103,8 +104,8 @@ class SquaredReLUAttention(keras.Operation):
             queries_mask = _over_units(queries_mask, queries)
             queries = _zero(queries, queries_mask)
         messages = _attend(
-            keys,
             queries,
+            keys,
             values,
             zeros if threshold is None else raise_precision(threshold),
             real,
@@ -114,7 +115,7 @@ class SquaredReLUAttention(keras.Operation):
         )
         return messages if queries_mask is None else _zero(messages, queries_mask)
 
-    def compute_output_spec(self, keys, queries, values, *others):
+    def compute_output_spec(self, queries, keys, values, *others):
         return keras.KerasTensor(values.shape, dtype=accumulation_dtype(values.dtype))
 
 
@@ -127,7 +128,7 @@ def check_block_size(block_size):
         )
 
 
-def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block_size):
+def _attend(queries, keys, values, threshold, real, *, of_mean, direction, block_size):
     length = keys.shape[-2]
     size = block_size if length is None else max(1, min(block_size, length))
     starts = range(0, length, size) if length else [0]
@@ -146,7 +147,7 @@ def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block
         past = j < i if direction == "forward" else j > i
         return ops.logical_and(past, real[..., None, senders] > 0)
 
-    def excesses(block, seen, keys, queries, threshold):
+    def excesses(block, seen, queries, keys, threshold):
         """Positive parts of the scores of a block, `(..., receivers, senders)`."""
         receivers, senders = block
         scores = ops.matmul(
@@ -177,12 +178,12 @@ def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block
         return ops.pad(part, [*leading, (where.start, length - where.stop), *trailing])
 
     @ops.custom_gradient
-    def function(keys, queries, values, threshold, real):
+    def function(queries, keys, values, threshold, real):
         messages = []
         in_turn = queries
         for block in blocks:
             seen = visible(block, real)
-            excess = excesses(block, seen, keys, in_turn, threshold)
+            excess = excesses(block, seen, in_turn, keys, threshold)
             parts, _, inverse = shares(excess)
             message = ops.matmul(ops.square(parts), values[..., block[1], :]) * inverse
             messages.append(message)
@@ -197,7 +198,7 @@ def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block
             for block in blocks:
                 receivers, senders = block
                 seen = visible(block, real)
-                excess = excesses(block, seen, keys, in_turn, threshold)
+                excess = excesses(block, seen, in_turn, keys, threshold)
                 parts, largest, inverse = shares(excess)
                 arriving = upstream[..., receivers, :] * inverse
                 values_part = ops.matmul(
@@ -223,8 +224,8 @@ def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block
                 to_values = to_values + placed(values_part, senders)
                 in_turn = _after(queries, to_queries[-1], keys_part, values_part)
             return (
-                to_keys,
                 ops.concatenate(to_queries, axis=-2),
+                to_keys,
                 to_values,
                 ops.concatenate(to_threshold, axis=-1),
                 ops.zeros_like(real),
@@ -232,7 +233,7 @@ def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block
 
         return messages, gradient
 
-    return function(keys, queries, values, threshold, real)
+    return function(queries, keys, values, threshold, real)
 
 
 def _after(tensor, *earlier):

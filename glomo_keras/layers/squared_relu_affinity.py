@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
@@ -113,13 +114,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, queries_shape, keys_shape):
-        for name, shape in (("queries", queries_shape), ("keys", keys_shape)):
-            if len(shape) not in (3, 4) or len(shape) != len(queries_shape):
-                raise ValueError(
-                    f"`{name}` must have shape (batch, length, dim), or (batch, "
-                    "height, width, dim) if both have. Received a shape of rank "
-                    f"{len(shape)}: {shape}."
-                )
+        layouts = ("batch, length, dim", "batch, height, width, dim")
+        check_rank("queries", queries_shape, *layouts)
+        check_rank("keys", keys_shape, layouts[len(queries_shape) - 3])
         check_units("keys", keys_shape[1:-1], "queries", queries_shape[1:-1])
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
         for name, dim in (("key", keys_shape[-1]), ("query", queries_shape[-1])):

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+
 DIRECTIONS = ("forward", "backward")
 
 
@@ -50,7 +52,7 @@ def visible_pairs(length, direction="forward", queries_mask=None, keys_mask=None
         receivers in rows, senders in columns.
 
     Raises:
-        ValueError: if `direction` is unknown.
+        ValueError: if `direction` is unknown or a mask has another rank.
 
     Example:
 
@@ -66,7 +68,9 @@ def visible_pairs(length, direction="forward", queries_mask=None, keys_mask=None
     receivers, senders = units[:, None], units[None, :]
     visible = senders < receivers if direction == "forward" else senders > receivers
     if queries_mask is not None:
+        check_rank("queries_mask", queries_mask, "batch, length")
         visible = ops.logical_and(visible, ops.cast(queries_mask, "bool")[:, :, None])
     if keys_mask is not None:
+        check_rank("keys_mask", keys_mask, "batch, length")
         visible = ops.logical_and(visible, ops.cast(keys_mask, "bool")[:, None, :])
     return visible

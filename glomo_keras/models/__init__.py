@@ -1,11 +1,14 @@
 """The models: graph predictors, the language model of ELMo, and what trains them."""
 
+from glomo_keras.models import ablations
 from glomo_keras.models import released
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_pretrainer import ImageGLoMoPretrainer
 from glomo_keras.models.language_model_pretrainer import LanguageModelPretrainer
+from glomo_keras.models.presets import find_preset
+from glomo_keras.models.presets import load_preset
 from glomo_keras.models.pretrainer import GLoMoPretrainer
 from glomo_keras.models.published_elmo import load_published_elmo
 
@@ -16,6 +19,9 @@ __all__ = [
     "ImageGLoMoPretrainer",
     "ImageGraphPredictor",
     "LanguageModelPretrainer",
+    "ablations",
+    "find_preset",
+    "load_preset",
     "load_published_elmo",
     "released",
 ]

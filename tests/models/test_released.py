@@ -21,8 +21,7 @@ class SquareAffinity(SquaredReLUAffinity):
 
 
 class SquarePredictor(GraphPredictor):
-    def make_affinity(self, **arguments):
-        return SquareAffinity(**arguments)
+    affinity_class = SquareAffinity
 
 
 def parameters(released, prefix):

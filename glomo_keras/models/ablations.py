@@ -3,16 +3,31 @@
 import keras
 from keras import ops
 
-from glomo_keras.layers import SquaredReLUAffinity
-from glomo_keras.models import GraphPredictor
-from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
+from glomo_keras.models.graph_predictor import GraphPredictor
+from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 
-register = keras.saving.register_keras_serializable(package="glomo_recipes")
+register = keras.saving.register_keras_serializable(package="glomo_keras")
+
+
+class _WithoutThreshold(SquaredReLUAffinity):
+    """Scores as they are, whatever threshold the predictor has."""
+
+    def __init__(self, *args, threshold=None, **kwargs):
+        super().__init__(*args, threshold=None, **kwargs)
 
 
 @register
 class SoftmaxAffinity(SquaredReLUAffinity):
-    """Softmax over the visible senders: every sender has some weight."""
+    """Softmax over the visible senders: every sender has some weight.
+
+    The threshold is always `"mean"`. It shifts all scores of a row, which a softmax
+    does not see; but so one of them is positive, and the exponentials of a row cannot
+    all vanish.
+    """
+
+    def __init__(self, *args, threshold="mean", **kwargs):
+        super().__init__(*args, threshold="mean", **kwargs)
 
     def activate(self, scores):
         scores = scores * self.key_dim**-0.5  # unlike eq. 1, softmax has a scale
@@ -21,15 +36,15 @@ class SoftmaxAffinity(SquaredReLUAffinity):
 
 
 @register
-class SquareAffinity(SquaredReLUAffinity):
-    """Squares without ReLU, the paper's "- sparse" ablation."""
+class SquareAffinity(_WithoutThreshold):
+    """Squares without ReLU and threshold, the paper's "- sparse" ablation."""
 
     def activate(self, scores):
         return ops.square(scores)
 
 
 @register
-class UniformAffinity(SquaredReLUAffinity):
+class UniformAffinity(_WithoutThreshold):
     """The same weight for every visible sender: a control, nothing is learned."""
 
     def activate(self, scores):
@@ -37,63 +52,53 @@ class UniformAffinity(SquaredReLUAffinity):
 
 
 @register
-class EmptyAffinity(SquaredReLUAffinity):
+class EmptyAffinity(_WithoutThreshold):
     """No weight for any sender: a control, messages are zeros."""
 
     def activate(self, scores):
         return ops.zeros_like(scores)
 
 
-class _Softmax:
-    def make_affinity(self, **arguments):
-        # The mean shifts all scores of a row, which a softmax does not see; but so one
-        # of them is positive, and none of the exponentials of a row can all vanish.
-        return SoftmaxAffinity(**{**arguments, "threshold": "mean"})
-
-
-class _Square:
-    def make_affinity(self, **arguments):
-        return SquareAffinity(**{**arguments, "threshold": None})
-
-
-class _Uniform:
-    def make_affinity(self, **arguments):
-        return UniformAffinity(**{**arguments, "threshold": None})
-
-
-class _Empty:
-    def make_affinity(self, **arguments):
-        return EmptyAffinity(**{**arguments, "threshold": None})
-
-
 @register
-class SoftmaxGraphPredictor(_Softmax, GraphPredictor):
+class SoftmaxGraphPredictor(GraphPredictor):
     """Graph predictor with softmax graphs."""
 
+    affinity_class = SoftmaxAffinity
+
 
 @register
-class SquareGraphPredictor(_Square, GraphPredictor):
+class SquareGraphPredictor(GraphPredictor):
     """Graph predictor with squares in place of squared ReLUs."""
 
+    affinity_class = SquareAffinity
+
 
 @register
-class UniformGraphPredictor(_Uniform, GraphPredictor):
+class UniformGraphPredictor(GraphPredictor):
     """Graph predictor whose graphs are uniform over the visible senders."""
 
+    affinity_class = UniformAffinity
+
 
 @register
-class EmptyGraphPredictor(_Empty, GraphPredictor):
+class EmptyGraphPredictor(GraphPredictor):
     """Graph predictor whose graphs are empty."""
 
+    affinity_class = EmptyAffinity
+
 
 @register
-class UniformImageGraphPredictor(_Uniform, ImageGraphPredictor):
+class UniformImageGraphPredictor(ImageGraphPredictor):
     """Image graph predictor whose graphs are uniform over the visible senders."""
 
+    affinity_class = UniformAffinity
+
 
 @register
-class EmptyImageGraphPredictor(_Empty, ImageGraphPredictor):
+class EmptyImageGraphPredictor(ImageGraphPredictor):
     """Image graph predictor whose graphs are empty."""
+
+    affinity_class = EmptyAffinity
 
 
 PREDICTORS = {
@@ -115,8 +120,11 @@ def freeze_unused(predictor):
     """Freeze the networks of a predictor whose graphs do not depend on them.
 
     Without it, Keras warns of weights without gradients. The embeddings still train.
+
+    Args:
+        predictor: a `GraphPredictor` or `ImageGraphPredictor`.
     """
-    if isinstance(predictor, (_Uniform, _Empty)):
+    if issubclass(predictor.affinity_class, UniformAffinity | EmptyAffinity):
         for layer in predictor.layers:
             if layer is not getattr(predictor, "embedding", None):
                 layer.trainable = False

@@ -14,11 +14,12 @@ Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
 
 import keras
 import numpy as np
-import resnet
-import task_options
-import task_runs
-from image_task import ImageTask
-from image_task import MessageTransfer
+from experiment.comparison import runner
+from experiment.comparison.options import make_image_parser
+from experiment.comparison.options import transfer_arguments
+from experiment.images import resnet
+from experiment.images.image_task import ImageTask
+from experiment.images.image_task import MessageTransfer
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
@@ -93,7 +94,7 @@ def build(data, shape, options):
     hidden = keras.layers.Dropout(options.dropout)(hidden)
     num_classes = int(data["train"]["labels"].max()) + 1
     model = keras.Model(inputs, keras.layers.Dense(num_classes, name="logits")(hidden))
-    num_train, _ = task_runs.split_sizes(options, len(data["train"]["labels"]))
+    num_train, _ = runner.split_sizes(options, len(data["train"]["labels"]))
     steps = max(1, num_train // options.batch_size) * options.epochs
     model.compile(
         keras.optimizers.SGD(
@@ -111,7 +112,7 @@ def _fuse(features, graphs, layer, options):
     """Features of an image augmented by messages of its pixels."""
     height, width, dim = features.shape[1:]
     units = ops.reshape(features, (-1, height * width, dim))
-    fused = layer(**task_options.transfer_arguments(options))(units, graphs)
+    fused = layer(**transfer_arguments(options))(units, graphs)
     return ops.reshape(fused, (-1, height, width, fused.shape[-1]))
 
 
@@ -134,12 +135,12 @@ TASK = ImageTask(name="cifar10", sizes=SIZES, build=build)
 
 def make_parser():
     """The command line of the task."""
-    return task_options.make_image_parser(TASK, __doc__)
+    return make_image_parser(TASK, __doc__)
 
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    task_runs.main(TASK, make_parser(), arguments)
+    runner.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

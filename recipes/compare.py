@@ -20,16 +20,16 @@ import importlib
 import time
 from pathlib import Path
 
-import task_options
-import task_runs
-from graph_arms import ARMS
-from run_records import check_settings
-from run_records import key
-from run_records import key_of
-from run_records import read_runs
-from run_tables import dev_table
-from run_tables import table
-from run_tables import table_of_outputs
+from experiment.comparison import runner
+from experiment.comparison.options import finish_options
+from experiment.comparison.records import check_settings
+from experiment.comparison.records import key
+from experiment.comparison.records import key_of
+from experiment.comparison.records import read_runs
+from experiment.comparison.tables import dev_table
+from experiment.comparison.tables import table
+from experiment.comparison.tables import table_of_outputs
+from experiment.text.graph_arms import ARMS
 
 TASKS = ("imdb", "nli", "squad", "cifar10")
 PLAN_STEPS = 5
@@ -38,7 +38,7 @@ PLAN_STEPS = 5
 def plan(task, data, options, arms):
     """Print the hours of a comparison, from a few measured steps of each arm."""
     hours = 0.0
-    train, dev, test = task_runs.choose_examples(task, data, options, seed=0)
+    train, dev, test = runner.choose_examples(task, data, options, seed=0)
     if getattr(data, "elmo", None) is not None:
         hours += _plan_layers(task, data, options, train, len(test))
     for arm in arms:
@@ -71,7 +71,7 @@ def _plan_layers(task, data, options, train, num_test):
     """Print and return the hours of the layers of a language model, computed once."""
     drawn = set()  # each seed draws its own part of train
     for seed in range(options.seeds):
-        for part in task_runs.choose_examples(task, data, options, seed)[:2]:
+        for part in runner.choose_examples(task, data, options, seed)[:2]:
             drawn.update(part.tolist())
     graphs = task.make_arm("none", 0, options)
     batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
@@ -116,12 +116,12 @@ def main(arguments=None):
     own, rest = parser.parse_known_args(arguments)
     module = importlib.import_module(own.task)
     options = module.make_parser().parse_args(rest)
-    options = task_options.finish_options(module.TASK, options)
+    options = finish_options(module.TASK, options)
     options.seeds = own.seeds
     arms = own.arms or module.TASK.arms
     if set(arms) - set(module.TASK.arms):
         parser.error(f"{own.task} has the arms {', '.join(module.TASK.arms)}")
-    task_runs.prepare_process()
+    runner.prepare_process()
     output: Path = options.output
     runs = read_runs(output)
     if (own.against or own.dev) and not own.table:
@@ -151,7 +151,7 @@ def main(arguments=None):
     started = time.monotonic()
     for number, (arm, seed) in enumerate(left):
         print(f"{arm}, seed {seed}: run {number + 1} of {len(left)}", flush=True)
-        record = task_runs.run_and_record(module.TASK, data, options, arm, seed)
+        record = runner.run_and_record(module.TASK, data, options, arm, seed)
         runs.append(record)
         each = (time.monotonic() - started) / (number + 1)
         minutes = each * (len(left) - number - 1) / 60

@@ -13,21 +13,21 @@ of them.
 
 import re
 
-import embedded_tasks
 import keras
-import language_task
-import task_models
-import task_options
-import task_runs
-from classification import compile_classifier
-from classification import label_score
-from classification import label_targets
-from reading_layers import SelfAttention
-from reading_layers import masked_pooling
-from task_files import data_file
-from task_files import read_json_lines
-from task_files import read_tfds
-from task_files import wrong_text
+from experiment.comparison import runner
+from experiment.comparison.options import make_parser as make_task_parser
+from experiment.text import model_parts
+from experiment.text import text_task
+from experiment.text import toy_tasks
+from experiment.text.labelled_files import data_file
+from experiment.text.labelled_files import read_json_lines
+from experiment.text.labelled_files import read_tfds
+from experiment.text.labelled_files import wrong_text
+from experiment.text.model_parts import compile_classifier
+from experiment.text.model_parts import label_score
+from experiment.text.model_parts import label_targets
+from experiment.text.reading_layers import SelfAttention
+from experiment.text.reading_layers import masked_pooling
 
 SIZES = {
     "smoke": {
@@ -69,7 +69,7 @@ def load(options):
     """Reviews by split, with labels 0 (negative) and 1 (positive)."""
     if options.data == "embedded":
         return {
-            split: embedded_tasks.reviews(options.num_examples or 240, seed)
+            split: toy_tasks.reviews(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     splits = {}
@@ -102,14 +102,14 @@ def _wrong(row):
 
 def build(texts, graph_shape, options):
     """Bidirectional GRU, self-attention, pooling; graphs at the chosen site."""
-    inputs, masks = task_models.make_inputs(texts, graph_shape)
+    inputs, masks = model_parts.make_inputs(texts, graph_shape)
     mask = masks["text"]
 
     def fuse(hidden):
-        texts = task_models.fuse_graphs({"text": hidden}, masks, inputs, options)
+        texts = model_parts.fuse_graphs({"text": hidden}, masks, inputs, options)
         return texts["text"]
 
-    hidden = task_models.word_features(texts, inputs, masks)["text"]
+    hidden = model_parts.word_features(texts, inputs, masks)["text"]
     if options.graph_on == "embeddings":
         hidden = fuse(hidden)
     hidden = keras.layers.Dropout(options.dropout)(hidden)
@@ -126,7 +126,7 @@ def build(texts, graph_shape, options):
     return compile_classifier(inputs, logits, options, clip_norm=1.0)
 
 
-TASK = language_task.LanguageTask(
+TASK = text_task.LanguageTask(
     name="imdb",
     metric="accuracy",
     sizes=SIZES,
@@ -140,12 +140,12 @@ TASK = language_task.LanguageTask(
 
 def make_parser():
     """The command line of the task."""
-    return task_options.make_parser(TASK, __doc__)
+    return make_task_parser(TASK, __doc__)
 
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    task_runs.main(TASK, make_parser(), arguments)
+    runner.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

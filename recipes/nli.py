@@ -10,23 +10,23 @@ train.jsonl and the file that --test names (fields `premise`, `hypothesis`, `lab
 plain or .gz), or `embedded`: a toy made from templates, for trying the recipe.
 """
 
-import embedded_tasks
 import keras
-import language_task
-import task_models
-import task_options
-import task_runs
-from classification import compile_classifier
-from classification import label_score
-from classification import label_targets
+from experiment.comparison import runner
+from experiment.comparison.options import make_parser as make_task_parser
+from experiment.text import model_parts
+from experiment.text import text_task
+from experiment.text import toy_tasks
+from experiment.text.labelled_files import data_file
+from experiment.text.labelled_files import read_json_lines
+from experiment.text.labelled_files import read_tfds
+from experiment.text.labelled_files import wrong_text
+from experiment.text.model_parts import compile_classifier
+from experiment.text.model_parts import label_score
+from experiment.text.model_parts import label_targets
+from experiment.text.reading_layers import SelfAttention
+from experiment.text.reading_layers import masked_pooling
+from experiment.text.reading_layers import masked_softmax
 from keras import ops
-from reading_layers import SelfAttention
-from reading_layers import masked_pooling
-from reading_layers import masked_softmax
-from task_files import data_file
-from task_files import read_json_lines
-from task_files import read_tfds
-from task_files import wrong_text
 
 LABELS = ("entailment", "neutral", "contradiction")  # as tensorflow-datasets has them
 NONE = ("-", -1)  # of annotators who did not agree, and of tensorflow-datasets
@@ -69,7 +69,7 @@ def load(options):
     """Pairs by split; those without a gold label are left out."""
     if options.data == "embedded":
         splits = {
-            split: embedded_tasks.pairs(options.num_examples or 240, seed)
+            split: toy_tasks.pairs(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     elif options.data.startswith("tfds:"):
@@ -123,18 +123,18 @@ def _labelled(rows):
 
 def build(texts, graph_shape, options):
     """ESIM; graphs at the chosen site, one `GraphTransfer` for both texts."""
-    inputs, masks = task_models.make_inputs(texts, graph_shape)
+    inputs, masks = model_parts.make_inputs(texts, graph_shape)
     dropout = keras.layers.Dropout(options.dropout)
     fields = ("premise", "hypothesis")
-    hidden = task_models.word_features(texts, inputs, masks)
+    hidden = model_parts.word_features(texts, inputs, masks)
     if options.graph_on == "embeddings":
-        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
+        hidden = model_parts.fuse_graphs(hidden, masks, inputs, options)
     encoder = keras.layers.Bidirectional(
         keras.layers.LSTM(options.units, return_sequences=True), name="encoder"
     )
     hidden = {n: encoder(dropout(hidden[n]), mask=masks[n]) for n in fields}
     if options.graph_on == "rnn_states":
-        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
+        hidden = model_parts.fuse_graphs(hidden, masks, inputs, options)
 
     # Local inference: each unit beside what the other text says of it.
     premise, hypothesis = (hidden[name] for name in fields)
@@ -166,7 +166,7 @@ def build(texts, graph_shape, options):
     return compile_classifier(inputs, logits, options, clip_norm=10.0)
 
 
-TASK = language_task.LanguageTask(
+TASK = text_task.LanguageTask(
     name="nli",
     metric="accuracy",
     sizes=SIZES,
@@ -180,7 +180,7 @@ TASK = language_task.LanguageTask(
 
 def make_parser():
     """The command line of the task."""
-    parser = task_options.make_parser(TASK, __doc__)
+    parser = make_task_parser(TASK, __doc__)
     parser.add_argument(
         "--test",
         default="dev_matched",
@@ -192,7 +192,7 @@ def make_parser():
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    task_runs.main(TASK, make_parser(), arguments)
+    runner.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

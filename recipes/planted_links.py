@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from ablations import PREDICTORS
-from memory import keep_freed_memory
+from experiment.process import keep_freed_memory
 
 from glomo_keras.analysis import link_recovery
 from glomo_keras.data.planted import chance

@@ -19,12 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from graph_pictures import draw_graphs
-from memory import keep_freed_memory
-from progress import EpochLine
-from progress import text_line
+from experiment.pretraining.progress import EpochLine
+from experiment.pretraining.progress import text_line
+from experiment.process import keep_freed_memory
 
 from glomo_keras.analysis import plot_history
+from glomo_keras.callbacks.graph_pictures import draw_graphs
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import WindowSequence
 from glomo_keras.data import fixed_windows

@@ -14,22 +14,22 @@ All questions of the test split count: where the answer lies behind the units th
 read, the question is answered wrongly. In training such questions are left out.
 """
 
-import embedded_tasks
 import keras
-import language_task
 import numpy as np
-import squad_metric
-import task_models
-import task_options
-import task_runs
+from experiment.comparison import runner
+from experiment.comparison.options import make_parser as make_task_parser
+from experiment.text import model_parts
+from experiment.text import squad_metric
+from experiment.text import text_task
+from experiment.text import toy_tasks
+from experiment.text.labelled_files import data_file
+from experiment.text.labelled_files import read_json
+from experiment.text.labelled_files import read_tfds
+from experiment.text.reading_layers import FAR_BELOW
+from experiment.text.reading_layers import BidirectionalAttention
+from experiment.text.reading_layers import CharacterNetwork
+from experiment.text.reading_layers import SelfAttention
 from keras import ops
-from reading_layers import FAR_BELOW
-from reading_layers import BidirectionalAttention
-from reading_layers import CharacterNetwork
-from reading_layers import SelfAttention
-from task_files import data_file
-from task_files import read_json
-from task_files import read_tfds
 
 SIZES = {
     "smoke": {
@@ -75,7 +75,7 @@ def load(options):
     """Questions by split, with contexts, gold answers and where the first begins."""
     if options.data == "embedded":
         return {
-            split: embedded_tasks.questions(options.num_examples or 240, seed)
+            split: toy_tasks.questions(options.num_examples or 240, seed)
             for seed, split in enumerate(("train", "test"))
         }
     if options.data.startswith("tfds:"):
@@ -142,12 +142,12 @@ def targets(texts, split):
 
 def build(texts, graph_shape, options):
     """The reader; graphs at the chosen site, one `GraphTransfer` for both texts."""
-    inputs, masks = task_models.make_inputs(texts, graph_shape, with_characters=True)
+    inputs, masks = model_parts.make_inputs(texts, graph_shape, with_characters=True)
     fields = ("context", "question")
     dropout = keras.layers.SpatialDropout1D(options.dropout)
-    hidden = task_models.word_features(texts, inputs, masks)
+    hidden = model_parts.word_features(texts, inputs, masks)
     if options.graph_on == "embeddings":
-        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
+        hidden = model_parts.fuse_graphs(hidden, masks, inputs, options)
     characters = CharacterNetwork(name="characters")
     joined = {
         name: ops.concatenate(
@@ -164,7 +164,7 @@ def build(texts, graph_shape, options):
     encoder = recurrent("encoder")
     hidden = {n: encoder(dropout(joined[n]), mask=masks[n]) for n in fields}
     if options.graph_on == "rnn_states":
-        hidden = task_models.fuse_graphs(hidden, masks, inputs, options)
+        hidden = model_parts.fuse_graphs(hidden, masks, inputs, options)
     mask = masks["context"]
     fused = BidirectionalAttention(2 * options.units, name="bi_attention")(
         dropout(hidden["context"]),
@@ -185,7 +185,7 @@ def build(texts, graph_shape, options):
     model = keras.Model(inputs, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     loss = {"start": loss, "end": loss}
-    task_models.compile_model(model, loss, options, clip_norm=5.0)
+    model_parts.compile_model(model, loss, options, clip_norm=5.0)
     return model
 
 
@@ -233,7 +233,7 @@ def score(predictions, texts, split, chosen):
     return {name: np.array(values) for name, values in result.items()}
 
 
-TASK = language_task.LanguageTask(
+TASK = text_task.LanguageTask(
     name="squad",
     metric="f1",
     sizes=SIZES,
@@ -252,14 +252,14 @@ TASK = language_task.LanguageTask(
 
 def make_parser():
     """The command line of the task."""
-    parser = task_options.make_parser(TASK, __doc__)
+    parser = make_task_parser(TASK, __doc__)
     parser.add_argument("--question-length", type=int, help="units of a question")
     return parser
 
 
 def main(arguments=None):
     """Train the arm of the command line."""
-    task_runs.main(TASK, make_parser(), arguments)
+    runner.main(TASK, make_parser(), arguments)
 
 
 if __name__ == "__main__":

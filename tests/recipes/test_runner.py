@@ -9,12 +9,12 @@ import keras
 import nli
 import numpy as np
 import pytest
-import run_records
-import run_tables
 import squad
-import task_batches
-import task_options
-import task_runs
+from experiment.comparison import records
+from experiment.comparison import runner
+from experiment.comparison import tables
+from experiment.comparison.options import run_settings
+from experiment.text import text_batches
 from tiny_tasks import TINY
 from tiny_tasks import options_of
 
@@ -54,7 +54,7 @@ def test_padding_and_batch_do_not_change_predictions(predictor_folder, tmp_path)
         keras.utils.set_random_seed(0)
         graphs = imdb.TASK.make_arm("learned", 0, options)
         model = imdb.build(arrays, graphs.shape, options)
-        batches = task_batches.TaskBatches(arrays, "test", graphs, 7)
+        batches = text_batches.TaskBatches(arrays, "test", graphs, 7)
         predictions.append(model.predict(batches, verbose=0)[:16])
     np.testing.assert_allclose(predictions[0], predictions[1], atol=1e-5)
 
@@ -64,7 +64,7 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     arguments += ["--predictor", str(predictor_folder), "--arms", "none"]
     compare.main(arguments)
     compare.main([*arguments, "matched"])
-    runs = run_records.read_runs(tmp_path)
+    runs = records.read_runs(tmp_path)
     assert [(run["arm"], run["seed"]) for run in runs] == [("none", 0), ("matched", 0)]
     capsys.readouterr()
     compare.main([*arguments, "matched", "--table"])
@@ -76,7 +76,7 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
     for features, paper in (("vectors:a.txt", "88.51"), ("elmo:a", "")):
         for run in runs:
             run["settings"] |= {"data": "tfds:imdb_reviews", "features": features}
-        (row,) = (r for r in run_tables.table(tmp_path, runs) if r.startswith("| none"))
+        (row,) = (r for r in tables.table(tmp_path, runs) if r.startswith("| none"))
         assert row.endswith(f"| {paper} |")
     with pytest.raises(ValueError, match="epochs: 2, not 3"):
         compare.main([*arguments, "--epochs", "3"])
@@ -90,7 +90,7 @@ def test_a_recipe_does_not_repeat_a_run(predictor_folder, tmp_path, capsys):
     imdb.main(arguments)
     imdb.main(arguments)
     assert "  is a line of" in capsys.readouterr().out
-    assert len(run_records.read_runs(tmp_path)) == 1
+    assert len(records.read_runs(tmp_path)) == 1
     with pytest.raises(ValueError, match="learning_rate: 0.003, not 0.1"):
         imdb.main([*arguments, "--learning-rate", "0.1"])
 
@@ -100,13 +100,13 @@ def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_pa
         imdb, "--output", str(tmp_path), "--predictor", str(predictor_folder)
     )
     none, learned = (
-        {"arm": arm, "settings": task_options.run_settings(options, arm)}
+        {"arm": arm, "settings": run_settings(options, arm)}
         for arm in ("none", "learned")
     )
     options.predictor = "glomo_text_small_en"
-    run_records.check_settings([none], options)
+    records.check_settings([none], options)
     with pytest.raises(ValueError, match="predictor: .* not 'glomo_text_small_en"):
-        run_records.check_settings([learned], options)
+        records.check_settings([learned], options)
 
 
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
@@ -130,13 +130,13 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
 
             with monkeypatch.context() as patched:
                 # The last of the callbacks: the checkpoint is written.
-                patched.setattr(task_runs._Seconds, "on_epoch_end", kill)
+                patched.setattr(runner._Seconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
-                    task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
+                    runner.run(imdb.TASK, arrays, options, "uniform", 1)
             other = argparse.Namespace(**{**vars(options), "dropout": 0.0})
             with pytest.raises(ValueError, match="begun with other settings .dropout"):
-                task_runs.run(imdb.TASK, arrays, other, "uniform", 1)
-        return task_runs.run(imdb.TASK, arrays, options, "uniform", 1)
+                runner.run(imdb.TASK, arrays, other, "uniform", 1)
+        return runner.run(imdb.TASK, arrays, options, "uniform", 1)
 
     whole = record(tmp_path / "whole")
     parts = record(tmp_path / "parts", stop_after=2)
@@ -151,9 +151,9 @@ def test_examples_are_drawn_by_the_seed_and_kept_apart(texts):
         usable = staticmethod(lambda data: np.arange(100))
         num_test = staticmethod(lambda data: 70)
 
-    train, dev, test = task_runs.choose_examples(Task, None, options, seed=0)
+    train, dev, test = runner.choose_examples(Task, None, options, seed=0)
     assert (len(train), len(dev), len(test)) == (50, 20, 30)
     assert not set(train) & set(dev)
-    other_train, _, other_test = task_runs.choose_examples(Task, None, options, 1)
+    other_train, _, other_test = runner.choose_examples(Task, None, options, 1)
     assert other_train.tolist() != train.tolist()
     assert other_test.tolist() == test.tolist()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bootstrap import paired_difference
+from experiment.comparison.paired_intervals import paired_difference
 
 
 def test_the_difference_is_that_of_the_means():

@@ -5,10 +5,10 @@ import textwrap
 from pathlib import Path
 
 import keras
-from graph_arms import ARMS
-from graph_arms import PREDICTED_ARMS
-from task_features import parse_features
 
+from experiment.text.graph_arms import ARMS
+from experiment.text.graph_arms import PREDICTED_ARMS
+from experiment.text.word_features import parse_features
 from glomo_keras.models.presets import find_preset
 
 

@@ -1,9 +1,10 @@
 """Parts of the downstream models that the language tasks share."""
 
 import keras
+import numpy as np
 from keras import ops
-from task_options import transfer_arguments
 
+from experiment.comparison.options import transfer_arguments
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.layers import ScalarMix
 
@@ -94,3 +95,32 @@ def compile_model(model, loss, options, clip_norm):
         # On a CPU, XLA makes the recurrent layers of TensorFlow twice as slow.
         jit_compile="auto" if keras.backend.backend() == "tensorflow" else True,
     )
+
+
+def label_targets(texts, split):
+    """Labels, and the numbers of all examples."""
+    labels = np.array([example["label"] for example in texts.examples[split]], np.int32)
+    return labels, np.arange(len(labels))
+
+
+def label_score(predictions, texts, split, chosen):
+    """Whether each example was classified correctly."""
+    labels, _ = label_targets(texts, split)
+    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
+
+
+def compile_classifier(inputs, logits, options, clip_norm):
+    """Model that is trained by the cross-entropy of its logits."""
+    model = keras.Model(inputs, logits)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    compile_model(model, loss, options, clip_norm)
+    return model
+
+
+def mix_weights(model):
+    """Shares of the layers and gamma, where a model mixes any: for the record."""
+    for layer in model.layers:
+        if layer.name == "elmo_mix":
+            gamma = float(keras.ops.convert_to_numpy(layer.gamma))
+            return {"shares": layer.normalized_weights().tolist(), "gamma": gamma}
+    return None

@@ -7,14 +7,15 @@ import typing
 
 import keras
 import numpy as np
-from checkpoints import write_atomically
-from example_batches import ExampleBatches
-from graph_arms import ARMS
-from kept_arrays import KeptArrays
 from keras import ops
 
+from experiment.comparison.example_batches import ExampleBatches
+from experiment.text.graph_arms import ARMS
+from glomo_keras.files import atomic_write
+from glomo_keras.files import write_json
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models.presets import load_preset
+from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops import raster_units
 from glomo_keras.ops import scale_pixels
 from glomo_keras.ops import term_messages
@@ -56,13 +57,10 @@ class ImageTask:
                 if labels is None:
                     raise ValueError(f"{options.data} has no labels to train on.")
                 for name, array in (("images", images), ("labels", labels)):
-                    write_atomically(
-                        folder / f"{split}_{name}.npy",
-                        lambda path, array=array: np.save(path, array),
-                    )
+                    with atomic_write(folder / f"{split}_{name}.npy") as temporary:
+                        np.save(temporary, array)
                 print(f"{split}: {len(images):,} images of {images.shape[1]} pixels")
-            text = json.dumps(described)
-            write_atomically(metadata, lambda path: path.write_text(text))
+            write_json(metadata, described)
         found = json.loads(metadata.read_text())
         if found != described:
             raise ValueError(
@@ -122,7 +120,7 @@ class PixelMessages:
         self.arm = arm
         self.predictor = predictor
         self.composed = composed
-        self.kept = KeptArrays(memory)
+        self.kept = ResultCache(memory)
 
     @property
     def shape(self):

@@ -1,7 +1,6 @@
 """What the pretraining recipes of text share: a corpus, its arrays, their windows."""
 
-import pretraining
-
+from experiment.pretraining import run
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.windows import WindowSequence
 from glomo_keras.data.windows import fixed_windows
@@ -31,9 +30,7 @@ def prepare_arrays(options, vocabulary_size, lowercase):
     }
     found = read_metadata(options.prepared)
     if found is not None:
-        pretraining.check_prepared(
-            options.prepared, found.get("settings", {}), settings
-        )
+        run.check_prepared(options.prepared, found.get("settings", {}), settings)
         return
     from glomo_keras.data.prepare import prepare_corpus  # TensorFlow
 

@@ -2,7 +2,8 @@
 
 import keras
 import numpy as np
-from example_batches import ExampleBatches
+
+from experiment.comparison.example_batches import ExampleBatches
 
 
 class TaskBatches(ExampleBatches):

@@ -4,17 +4,16 @@ import dataclasses
 import functools
 import typing
 
-from graph_arms import ARMS
-from graph_arms import PREDICTED_ARMS
-from graph_arms import GraphArm
-from graph_arms import load_predictor
-from kept_arrays import KeptArrays
-from kept_layers import KeptLayers
-from task_batches import TaskBatches
-from task_features import parse_features
-from task_texts import prepare_texts
-
+from experiment.text.graph_arms import ARMS
+from experiment.text.graph_arms import PREDICTED_ARMS
+from experiment.text.graph_arms import GraphArm
+from experiment.text.graph_arms import load_predictor
+from experiment.text.text_arrays import prepare_texts
+from experiment.text.text_batches import TaskBatches
+from experiment.text.word_features import parse_features
+from glomo_keras.models.layer_cache import LanguageModelLayerCache
 from glomo_keras.models.presets import find_preset
+from glomo_keras.models.result_cache import ResultCache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,7 @@ class LanguageTask:
         )
         preset = parse_features(options.features).elmo
         if preset:
-            texts.elmo = KeptLayers(
+            texts.elmo = LanguageModelLayerCache(
                 options.elmo_cache or options.output,
                 preset,
                 texts.fields,
@@ -122,4 +121,4 @@ class LanguageTask:
 @functools.cache
 def _kept_graphs(preset, top_k, memory):
     """Graphs of a predictor, the same for all runs of a process."""
-    return KeptArrays(memory)
+    return ResultCache(memory)

@@ -1,14 +1,14 @@
 """What the pretraining recipes of text and of images share: options, optimizer, fit."""
 
-import json
 import sys
 from pathlib import Path
 
 import keras
-from checkpoints import ResumableCheckpoint
-from checkpoints import write_atomically
-from progress import EpochLine
-from settings import differences
+
+from experiment.comparison.records import differences
+from experiment.pretraining.progress import EpochLine
+from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
+from glomo_keras.files import write_json
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
 
@@ -121,10 +121,7 @@ def listed_settings(options):
 def write_settings(options):
     """Make the folder of the run, with its settings."""
     options.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(listed_settings(options), indent=2) + "\n"
-    write_atomically(
-        options.output / "settings.json", lambda path: path.write_text(text)
-    )
+    write_json(options.output / "settings.json", listed_settings(options))
 
 
 def compile_pretrainer(pretrainer, options):

@@ -3,7 +3,7 @@
 import csv
 import json
 
-import compare_runs
+import compare_pretraining
 import pytest
 
 
@@ -28,7 +28,7 @@ def test_text_and_images(tmp_path, capsys):
 
     one = write_run(tmp_path / "one", [text(2.718281828), text(1.0)])
     two = write_run(tmp_path / "two", [text(7.389056099)])
-    compare_runs.main([one, two])
+    compare_pretraining.main([one, two])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("After epoch 1, 250 steps of 16 windows of 200 units")
     assert lines[2].split() == ["one", "1.000", "0.000", "0.500", "+0.000,", "+0.000"]
@@ -40,7 +40,7 @@ def test_text_and_images(tmp_path, capsys):
 
     three = write_run(tmp_path / "three", [images(6.0), images(5.0)])
     four = write_run(tmp_path / "four", [images(7.0), images(6.5)])
-    compare_runs.main([three, four])
+    compare_pretraining.main([three, four])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("After epoch 2, 500 steps of 16 images")
     assert lines[3].split()[1:] == ["6.500", "6.500", "6.500", "+1.500,", "+1.500"]
@@ -52,5 +52,5 @@ def test_a_run_without_an_epoch_is_told(tmp_path, capsys):
     (folder / "log.csv").write_text("val_nats\n")
     (folder / "settings.json").write_text("{}")
     with pytest.raises(SystemExit):
-        compare_runs.main([str(folder)])
+        compare_pretraining.main([str(folder)])
     assert "not finished its first epoch" in capsys.readouterr().err

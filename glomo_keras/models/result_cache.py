@@ -3,7 +3,7 @@
 import numpy as np
 
 
-class KeptArrays:
+class ResultCache:
     """Results of a function of arrays, by the bytes of what they were computed from.
 
     Args:

@@ -1,14 +1,15 @@
 """Tables of finished runs: on test, against other features, and on dev."""
 
 import numpy as np
-from bootstrap import paired_difference
-from graph_arms import ARMS
-from run_records import check_table
-from run_records import key_of
-from run_records import load_scores
-from run_records import predictors
-from run_records import read_runs
-from settings import differences
+
+from experiment.comparison.paired_intervals import paired_difference
+from experiment.comparison.records import check_table
+from experiment.comparison.records import differences
+from experiment.comparison.records import key_of
+from experiment.comparison.records import load_scores
+from experiment.comparison.records import predictors
+from experiment.comparison.records import read_runs
+from experiment.text.graph_arms import ARMS
 
 # Percent of Tables 1 and 3 of the paper, by task, test set or model, then by arm and
 # site. Written down from memory: compare them with the paper before quoting them.

@@ -16,19 +16,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from checkpoints import ResumableCheckpoint
-from checkpoints import write_atomically
-from kept_layers import mix_weights
-from memory import keep_freed_memory
-from run_records import append_run
-from run_records import check_settings
-from run_records import key
-from run_records import key_of
-from run_records import read_runs
-from settings import differences
-from task_options import add_run_options
-from task_options import finish_options
-from task_options import run_settings
+
+from experiment.comparison.options import add_run_options
+from experiment.comparison.options import finish_options
+from experiment.comparison.options import run_settings
+from experiment.comparison.records import append_run
+from experiment.comparison.records import check_settings
+from experiment.comparison.records import differences
+from experiment.comparison.records import key
+from experiment.comparison.records import key_of
+from experiment.comparison.records import read_runs
+from experiment.process import keep_freed_memory
+from experiment.text.model_parts import mix_weights
+from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
+from glomo_keras.files import atomic_write
+from glomo_keras.files import write_json
+from glomo_keras.files import write_text
 
 
 class DevScore(keras.callbacks.Callback):
@@ -103,11 +106,16 @@ def run(task, data, options, arm, seed):
     # Or else TensorFlow traces the first step twice, with and without making these.
     model.optimizer.build(model.trainable_variables)
     best = folder / "best.weights.h5"
+
+    def save_best(model):
+        with atomic_write(best) as temporary:
+            model.save_weights(temporary)
+
     checkpoint = ResumableCheckpoint(
         folder / "checkpoints",
         "dev_error",
         options.patience,
-        on_best=lambda model: write_atomically(best, model.save_weights),
+        on_best=save_best,
     )
     first_epoch = checkpoint.restore(model)
     spent = _Seconds(folder / "seconds")
@@ -137,9 +145,8 @@ def run(task, data, options, arm, seed):
     mixed = mix_weights(model)
     correct = options.output / "scores" / f"{name}.npz"
     correct.parent.mkdir(exist_ok=True)
-    write_atomically(
-        correct, lambda path: np.savez_compressed(path, examples=test, **result)
-    )
+    with atomic_write(correct) as temporary:
+        np.savez_compressed(temporary, examples=test, **result)
     seconds = spent.before + time.monotonic() - started
     return {
         "task": task.name,
@@ -175,8 +182,7 @@ def _start_or_go_on(folder, settings):
                 "Give those settings or another --output, or remove the folder."
             )
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(settings)
-    write_atomically(path, lambda path: path.write_text(text))
+    write_json(path, settings)
 
 
 class _Seconds(keras.callbacks.Callback):
@@ -190,7 +196,7 @@ class _Seconds(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = self.before + time.monotonic() - self.started
-        write_atomically(self.path, lambda path: path.write_text(f"{seconds}"))
+        write_text(self.path, f"{seconds}")
 
 
 def run_name(arm, options, seed):

@@ -9,12 +9,13 @@ import collections
 import dataclasses
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
-from checkpoints import write_atomically
-from task_features import parse_features
+
+from experiment.text.word_features import parse_features
+from glomo_keras.files import atomic_folder
+from glomo_keras.files import write_json
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
 _FORMAT = 1
@@ -38,7 +39,7 @@ class TaskTexts:
         rows: dict by split of dicts: the index of each example's text by field.
         examples: dict by split of lists of dicts: all but the texts.
         metadata: dict.
-        elmo: `KeptLayers`, or `None`.
+        elmo: `LanguageModelLayerCache`, or `None`.
     """
 
     units: list
@@ -131,12 +132,9 @@ def prepare_texts(
             log(f"Arrays of {directory} are used.")
             return load_texts(directory)
         log(f"{directory} holds other arrays, which are replaced.")
-    temporary = directory.with_name(f".writing-{directory.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    _write(temporary, splits(), lengths, vocabulary, features, settings, keep_texts)
-    shutil.rmtree(directory, ignore_errors=True)
-    temporary.rename(directory)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(directory) as temporary:
+        _write(temporary, splits(), lengths, vocabulary, features, settings, keep_texts)
     arrays = load_texts(directory)
     for line in arrays.metadata["notes"]:
         log(line)
@@ -248,10 +246,7 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
         "examples": {split: len(examples) for split, examples in splits.items()},
         "notes": notes,
     }
-    write_atomically(
-        directory / "metadata.json",
-        lambda path: path.write_text(json.dumps(metadata, indent=2) + "\n"),
-    )
+    write_json(directory / "metadata.json", metadata)
 
 
 def _split(texts, length, index):

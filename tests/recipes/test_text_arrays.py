@@ -4,7 +4,7 @@ import imdb
 import numpy as np
 import pytest
 import squad
-import task_texts
+from experiment.text import text_arrays
 from tiny_tasks import TINY
 from tiny_tasks import options_of
 
@@ -54,7 +54,7 @@ def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tm
     question = {"question": "Which?", "context": context}
     far = {**question, "id": "far", "answers": ["six"], "answer_start": 24}
     near = {**question, "id": "near", "answers": ["two three"], "answer_start": 4}
-    arrays = task_texts.prepare_texts(
+    arrays = text_arrays.prepare_texts(
         lambda: {"train": [far, near], "test": [far, near]},
         {"context": 4, "question": 2},
         tmp_path / "arrays",

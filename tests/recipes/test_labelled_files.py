@@ -6,7 +6,7 @@ import imdb
 import nli
 import pytest
 import squad
-import task_files
+from experiment.text import labelled_files
 from tiny_tasks import options_of
 
 REVIEW = {"text": "A film.", "label": 1}
@@ -133,4 +133,4 @@ def test_a_data_set_with_other_rows_is_named(module, name, row):
 def test_a_check_is_optional(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"a": 1}\n\n{"a": null}\n')
-    assert task_files.read_json_lines(path, ("a",)) == [{"a": 1}, {"a": None}]
+    assert labelled_files.read_json_lines(path, ("a",)) == [{"a": 1}, {"a": None}]

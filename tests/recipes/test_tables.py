@@ -5,8 +5,8 @@ import json
 import compare
 import numpy as np
 import pytest
-import run_records
-import run_tables
+from experiment.comparison import records
+from experiment.comparison import tables
 
 
 def write_runs(folder, *runs):
@@ -39,7 +39,7 @@ def test_sites_have_rows_of_their_own(tmp_path):
         )
         for name, first, second in (("low", 0.25, 0.5), ("high", 0.75, 0.625))
     )
-    rows = [line.split(" | ") for line in run_tables.table_of_outputs([low, high])[2:6]]
+    rows = [line.split(" | ") for line in tables.table_of_outputs([low, high])[2:6]]
     names = ["| learned, embeddings"] * 2 + ["| learned, rnn_states"] * 2
     assert [row[0] for row in rows] == names
     assert [row[2] for row in rows] == ["25.00", "75.00", "50.00", "62.50"]
@@ -50,7 +50,7 @@ def test_seeds_that_are_not_common_are_told(tmp_path):
     runs = [("none", "embeddings", 0, 0.5)]
     runs += [("learned", "embeddings", seed, 0.75) for seed in range(2)]
     folder = write_runs(tmp_path / "runs", *runs)
-    row = run_tables.table(folder, run_records.read_runs(folder))[3]
+    row = tables.table(folder, records.read_runs(folder))[3]
     assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seeds) |" in row
 
 
@@ -63,13 +63,13 @@ def test_settings_are_chosen_by_dev(tmp_path):
     other = write_runs(tmp_path / "other", ("learned", "embeddings", 0, 0.75))
     text = (other / "runs.jsonl").read_text()
     (other / "runs.jsonl").write_text(text.replace("of a test", "another"))
-    assert run_tables.dev_table([plain, other])[2:] == [
+    assert tables.dev_table([plain, other])[2:] == [
         "| none | plain | 55.00 | 7.07 | 2 |  |  |",
         "| learned | plain | 80.00 |  | 1 | +20.00 |  |",
         "| learned | other | 75.00 |  | 1 | +25.00 | predictor another |",
     ]
     states = write_runs(tmp_path / "states", ("learned", "rnn_states", 1, 0.9))
-    assert run_tables.dev_table([plain, states])[3:] == [
+    assert tables.dev_table([plain, states])[3:] == [
         "| learned, embeddings | plain | 80.00 |  | 1 | +20.00 |  |",
         "| learned, rnn_states | states | 90.00 |  | 1 | +30.00 |  |",
     ]
@@ -78,18 +78,18 @@ def test_settings_are_chosen_by_dev(tmp_path):
 def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
     run = ("none", "embeddings", 0, 0.5)
     folder = write_runs(tmp_path / "runs", run, run)
-    runs = run_records.read_runs(folder)
+    runs = records.read_runs(folder)
     with pytest.raises(ValueError, match="a run twice: .'none', None, 0"):
-        run_tables.table(folder, runs)
+        tables.table(folder, runs)
     runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
     with pytest.raises(ValueError, match="data: 'embedded' and 'imdb'"):
-        run_tables.table(folder, runs)
+        tables.table(folder, runs)
 
 
 def test_a_torn_line_costs_no_other(tmp_path, capsys):
     (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
-    run_records.append_run(tmp_path, {"seed": 2})
-    assert run_records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
+    records.append_run(tmp_path, {"seed": 2})
+    assert records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
     assert "runs.jsonl line 2 is no whole run" in capsys.readouterr().out
 
 
@@ -111,4 +111,4 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
         ("none", "No run is finished in"),
     ):
         with pytest.raises(ValueError, match=message):
-            run_tables.table_of_outputs([tmp_path / "one", tmp_path / name])
+            tables.table_of_outputs([tmp_path / "one", tmp_path / name])

@@ -3,9 +3,9 @@
 import json
 
 import numpy as np
-import task_options
-from graph_arms import PREDICTED_ARMS
-from settings import differences
+
+from experiment.comparison.options import run_settings
+from experiment.text.graph_arms import PREDICTED_ARMS
 
 
 def read_runs(output):
@@ -51,7 +51,7 @@ def load_scores(output, runs, metric):
 def check_settings(runs, options):
     """Runs with other settings must not end up in one table."""
     for run in runs:
-        settings = task_options.run_settings(options, run["arm"])
+        settings = run_settings(options, run["arm"])
         other = differences(run["settings"], settings)
         if other:
             raise ValueError(
@@ -80,3 +80,12 @@ def predictors(runs):
     return {
         run["settings"]["predictor"] for run in runs if run["arm"] in PREDICTED_ARMS
     }
+
+
+def differences(found, wanted):
+    """What differs between two dicts of settings, in words; empty if nothing does."""
+    return ", ".join(
+        f"{name}: {found.get(name)!r}, not {value!r}"
+        for name, value in wanted.items()
+        if found.get(name) != value
+    )

@@ -1,23 +1,12 @@
 """Checkpoints that a killed training resumes from, and early stopping with them."""
 
 import json
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 
-
-def write_atomically(path, write):
-    """Call `write(temporary_path)`, then move the result into place.
-
-    A run that is killed leaves the old file or the new one, never half of one. The
-    temporary name keeps the suffixes, by which Keras tells formats.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".writing-{path.name}")
-    write(temporary)
-    os.replace(temporary, path)
+from glomo_keras.files import write_json
 
 
 class ResumableCheckpoint(keras.callbacks.Callback):
@@ -91,8 +80,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             for key, variable in _seed_states(self.model).items()
         }
         np.savez(self.directory / f"{name}.npz", **states)
-        text = json.dumps(self.state)
-        write_atomically(self.directory / "CURRENT", lambda path: path.write_text(text))
+        write_json(self.directory / "CURRENT", self.state)
         for path in self.directory.glob("epoch_*"):
             if not path.name.startswith(f"{name}."):
                 path.unlink()

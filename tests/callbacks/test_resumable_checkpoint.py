@@ -2,7 +2,8 @@
 
 import keras
 import numpy as np
-from checkpoints import ResumableCheckpoint
+
+from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
 
 
 def test_early_stopping_outlives_the_process(tmp_path):

@@ -3,7 +3,6 @@
 import hashlib
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from glomo_keras.models import BidirectionalLanguageModel
@@ -12,7 +11,7 @@ from glomo_keras.models.presets import find_preset
 _BATCH = 16  # texts that are computed at once
 
 
-class KeptLayers:
+class LanguageModelLayerCache:
     """All layers of a frozen language model for the texts of every field.
 
     A text's layers are computed when it is first asked for, and never again: files of
@@ -95,12 +94,3 @@ class KeptLayers:
             np.lib.format.open_memmap(temporary, "w+", dtype, shape=shape).flush()
             temporary.replace(path)
         return np.lib.format.open_memmap(path, "r+")
-
-
-def mix_weights(model):
-    """Shares of the layers and gamma, where a model mixes any: for the record."""
-    for layer in model.layers:
-        if layer.name == "elmo_mix":
-            gamma = float(keras.ops.convert_to_numpy(layer.gamma))
-            return {"shares": layer.normalized_weights().tolist(), "gamma": gamma}
-    return None

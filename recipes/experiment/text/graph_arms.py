@@ -4,10 +4,10 @@ import functools
 
 import keras
 import numpy as np
-from kept_arrays import KeptArrays
 from keras import ops
 
 from glomo_keras.models.presets import load_preset
+from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops.visibility import DIRECTIONS
 
 ARMS = {
@@ -31,7 +31,7 @@ class GraphArm:
         predictor: model of `load_predictor`; other arms than `shuffled` and `learned`
             need none.
         seed: int, of the permutations of `shuffled`.
-        kept: `KeptArrays` of graphs of this predictor, which arms may share. `None`
+        kept: `ResultCache` of graphs of this predictor, which arms may share. `None`
             means its own, of 4 GiB.
     """
 
@@ -40,7 +40,7 @@ class GraphArm:
             raise ValueError(f"The arm must be one of {list(ARMS)}. Received: {arm!r}.")
         self.arm = arm
         self.seed = seed
-        self.kept = KeptArrays(4 * 2**30) if kept is None else kept
+        self.kept = ResultCache(4 * 2**30) if kept is None else kept
         self.predictor = predictor if arm in PREDICTED_ARMS else None
 
     @property

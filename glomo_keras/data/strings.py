@@ -21,13 +21,13 @@ def check_string_list(name, value):
 
     >>> check_string_list("texts", "a text")
     Traceback (most recent call last):
-    ValueError: `texts` must be a list of strings or a string tensor of shape (batch,).
-    Received one string: 'a text'. Put it into a list.
+    ValueError: `texts` must be a list of strings. Received one string: 'a text'. Put it
+    into a list.
     """
     if isinstance(value, str | bytes):
         raise ValueError(
-            f"`{name}` must be a list of strings or a string tensor of shape (batch,). "
-            f"Received one string: {value[:60]!r}. Put it into a list."
+            f"`{name}` must be a list of strings. Received one string: {value[:60]!r}. "
+            "Put it into a list."
         )
 
 

@@ -23,12 +23,14 @@ from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
+from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 from glomo_keras.ops.word_pieces import graphs_over_pieces
 from glomo_keras.ops.word_pieces import graphs_over_words
 from glomo_keras.ops.word_pieces import word_of_piece
 
 __all__ = [
+    "DIRECTIONS",
     "add_sentence_marks",
     "bits_per_dimension",
     "compose_graphs",

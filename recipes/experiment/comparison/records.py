@@ -1,46 +1,63 @@
 """Finished runs on disk: OUTPUT/runs.jsonl, a line a run, and scores by example."""
 
 import json
+import os
 
 import numpy as np
 
-from experiment.comparison.options import run_settings
-from experiment.text.graph_arms import PREDICTED_ARMS
+from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.settings import differences
 
 
 def read_runs(output):
-    """Finished runs, dicts; a line that was not written to its end is left out."""
+    """Read the finished runs of a folder.
+
+    Args:
+        output: path of the folder.
+
+    Returns:
+        List of dicts. A line that was not written to its end is left out, and said.
+    """
     path = output / "runs.jsonl"
     runs = []
-    lines = path.read_text().splitlines() if path.exists() else []
+    lines = path.read_bytes().splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
-            runs.append(json.loads(line))
+            run = json.loads(line)
         except ValueError:
             print(f"{path} line {number} is no whole run and is left out.")
+            continue
+        if not isinstance(run, dict) or not {"arm", "seed", "test"} <= run.keys():
+            raise ValueError(
+                f"{path} line {number} is no run of a task: it must be an object with "
+                "an arm, a seed and results. Give a folder that a task wrote."
+            )
+        runs.append(run)
     return runs
 
 
 def append_run(output, run):
-    """Add a finished run."""
+    """Add a finished run, once it is on disk."""
     path = output / "runs.jsonl"
-    torn = path.exists() and not path.read_bytes().endswith(b"\n")
-    with path.open("a") as file:
-        file.write("\n" * torn + json.dumps(run) + "\n")
+    is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * is_torn + json.dumps(run) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def key(arm, graph_on, seed):
+def make_key(arm_name, graph_on, seed):
     """What tells a run from the others of a comparison: `none` has no site."""
-    return arm, graph_on if arm != "none" else None, seed
+    return arm_name, graph_on if arm_name != "none" else None, seed
 
 
 def key_of(run):
-    """`key` of a finished run."""
-    return key(run["arm"], run["graph_on"], run["seed"])
+    """`make_key` of a finished run."""
+    return make_key(run["arm"], run["graph_on"], run["seed"])
 
 
 def load_scores(output, runs, metric):
-    """Scores of runs by test example: array `(runs, examples)`."""
+    """Load the scores of runs by test example: array `(runs, examples)`."""
     rows = []
     for run in runs:
         with np.load(output / run["scores"]) as arrays:
@@ -48,25 +65,35 @@ def load_scores(output, runs, metric):
     return np.array(rows)
 
 
-def check_settings(runs, options):
-    """Runs with other settings must not end up in one table."""
+def check_settings(runs, settings):
+    """Raise ValueError where finished runs have other settings.
+
+    Args:
+        runs: list of dicts.
+        settings: `Settings` of the runs that are to come.
+    """
     for run in runs:
-        settings = run_settings(options, run["arm"])
-        other = differences(run["settings"], settings)
-        if other:
+        different = differences(run["settings"], settings.recorded(run["arm"]))
+        if different:
             raise ValueError(
-                f"{options.output}/runs.jsonl holds runs with other settings "
-                f"({other}). Give another --output, or the settings of those runs."
+                f"{settings.output}/runs.jsonl holds runs with other settings "
+                f"({different}). Give another --output, or the settings of those runs."
             )
 
 
 def check_table(output, runs):
-    """Refuse runs that cannot stand in one table."""
+    """Raise ValueError for runs that cannot stand in one table."""
     settings, keys = {}, set()
     for run in runs:
         if key_of(run) in keys:
             raise ValueError(f"{output}/runs.jsonl holds a run twice: {key_of(run)}.")
         keys.add(key_of(run))
+        for metric, value in run["test"].items():
+            if not np.isfinite(value):
+                raise ValueError(
+                    f"{output}/runs.jsonl holds a run without a result: {key_of(run)} "
+                    f"has {metric} {value}. Remove its line, and run it again."
+                )
         for name, value in run["settings"].items():
             if settings.setdefault(name, value) != value:
                 raise ValueError(
@@ -80,12 +107,3 @@ def predictors(runs):
     return {
         run["settings"]["predictor"] for run in runs if run["arm"] in PREDICTED_ARMS
     }
-
-
-def differences(found, wanted):
-    """What differs between two dicts of settings, in words; empty if nothing does."""
-    return ", ".join(
-        f"{name}: {found.get(name)!r}, not {value!r}"
-        for name, value in wanted.items()
-        if found.get(name) != value
-    )

@@ -20,6 +20,7 @@ import importlib
 import time
 from pathlib import Path
 
+import experiment.process
 from experiment.comparison import runner
 from experiment.comparison.options import finish_options
 from experiment.comparison.records import check_settings
@@ -121,7 +122,7 @@ def main(arguments=None):
     arms = own.arms or module.TASK.arms
     if set(arms) - set(module.TASK.arms):
         parser.error(f"{own.task} has the arms {', '.join(module.TASK.arms)}")
-    runner.prepare_process()
+    experiment.process.prepare_process()
     output: Path = options.output
     runs = read_runs(output)
     if (own.against or own.dev) and not own.table:

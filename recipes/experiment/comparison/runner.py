@@ -6,13 +6,9 @@ methods of `language_task.LanguageTask`.
 
 import importlib.metadata
 import json
-import logging
-import os
 import platform
 import shutil
 import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
@@ -26,7 +22,7 @@ from experiment.comparison.records import differences
 from experiment.comparison.records import key
 from experiment.comparison.records import key_of
 from experiment.comparison.records import read_runs
-from experiment.process import keep_freed_memory
+from experiment.process import prepare_process
 from experiment.text.model_parts import mix_weights
 from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
 from glomo_keras.files import atomic_write
@@ -212,13 +208,6 @@ def versions():
     for package in packages:
         found[package] = importlib.metadata.version(package)
     return found
-
-
-def prepare_process():
-    """What every program that trains many models in one process does first."""
-    keep_freed_memory()
-    # One model after another is no retracing of one function, as TensorFlow warns.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def run_and_record(task, data, options, arm, seed):

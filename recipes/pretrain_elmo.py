@@ -19,10 +19,8 @@ words.
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
 from experiment.pretraining import run
@@ -30,7 +28,6 @@ from experiment.pretraining import text
 from experiment.pretraining.progress import words_line
 from experiment.pretraining.word_stream import WordBatches
 from experiment.pretraining.word_stream import word_inputs
-from experiment.process import keep_freed_memory
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.files import atomic_write
@@ -204,7 +201,7 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
     prepare(options)
     run.write_settings(options)

@@ -17,10 +17,8 @@ folder:
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
 from ablations import IMAGE_PREDICTORS
@@ -28,7 +26,6 @@ from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining.image_stream import ImageSequence
 from experiment.pretraining.progress import image_line
-from experiment.process import keep_freed_memory
 
 from glomo_keras.callbacks.pixel_pictures import PixelPictures
 from glomo_keras.data.prepared import read_metadata
@@ -203,7 +200,7 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
     prepare(options)
     run.write_settings(options)

@@ -17,17 +17,14 @@ goes on with `--resume`. In the output folder:
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 from ablations import PREDICTORS
 from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.progress import text_line
-from experiment.process import keep_freed_memory
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.data.prepared import load_prepared
@@ -205,7 +202,7 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
     text.prepare_arrays(
         options, options.vocabulary_size, lowercase=not options.keep_case

@@ -22,13 +22,13 @@ sys.path.insert(0, str(ROOT / "recipes"))
 import imdb
 import keras
 import numpy as np
-import task_models
-import task_options
-from graph_arms import GraphArm
-from graph_arms import load_predictor
-from memory import keep_freed_memory
-from task_texts import FieldTexts
-from task_texts import TaskTexts
+from experiment.comparison.options import finish_options
+from experiment.process import keep_freed_memory
+from experiment.text import model_parts
+from experiment.text.graph_arms import GraphArm
+from experiment.text.graph_arms import load_predictor
+from experiment.text.text_arrays import FieldTexts
+from experiment.text.text_arrays import TaskTexts
 
 from glomo_keras.models import GraphPredictor
 
@@ -76,7 +76,7 @@ def with_predictor_inside(texts, predictor, options):
         for name, graph in graphs.items()
     }
     whole = keras.Model([ids, graph_ids], model({"text": ids, **graphs}))
-    task_models.compile_model(whole, model.loss, options, clip_norm=1.0)
+    model_parts.compile_model(whole, model.loss, options, clip_norm=1.0)
     return whole
 
 
@@ -101,7 +101,7 @@ def main():
     keep_freed_memory()
     options = imdb.make_parser().parse_args(["--output", "unused"])
     options.length = own.length
-    options = task_options.finish_options(imdb.TASK, options)
+    options = finish_options(imdb.TASK, options)
     size, steps = options.batch_size, own.repeats + 2
     predictor = GraphPredictor.from_preset(options.predictor)
     predictor.trainable = False

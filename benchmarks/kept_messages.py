@@ -19,12 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 import cifar10
 import keras
 import numpy as np
-import task_options
+from experiment.comparison.options import finish_options
+from experiment.images.image_task import ImageGraphs
+from experiment.images.image_task import PixelMessages
+from experiment.images.image_task import load_image_predictor
+from experiment.process import keep_freed_memory
 from frozen_graphs import median_ms
-from image_task import ImageGraphs
-from image_task import PixelMessages
-from image_task import load_image_predictor
-from memory import keep_freed_memory
 
 
 def main():
@@ -39,7 +39,7 @@ def main():
     keep_freed_memory()
     options = cifar10.make_parser().parse_args(["--output", "unused"])
     options.image_size = own.image_size
-    options = task_options.finish_options(cifar10.TASK, options)
+    options = finish_options(cifar10.TASK, options)
     size, steps = options.batch_size, own.repeats + 2
     draw = np.random.default_rng(0)
     shape = (size * steps, own.image_size, own.image_size, 3)

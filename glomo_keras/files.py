@@ -95,7 +95,7 @@ def write_json(path, value):
     Raises:
         TypeError: if JSON cannot hold the value; nothing is written then.
     """
-    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def is_unfinished(path):

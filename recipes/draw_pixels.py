@@ -14,8 +14,8 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from pixel_pictures import draw_pixel_edges
 
+from glomo_keras.callbacks.pixel_pictures import draw_pixel_edges
 from glomo_keras.data import draw_shapes
 from glomo_keras.data import shrink
 from glomo_keras.models import ImageGraphPredictor

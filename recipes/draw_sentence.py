@@ -11,8 +11,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from graph_pictures import draw_graphs
-
+from glomo_keras.callbacks.graph_pictures import draw_graphs
 from glomo_keras.export import TextGraphs
 
 

@@ -18,16 +18,13 @@ OUTPUT/runs.jsonl and are not repeated.
 import argparse
 import csv
 import json
-import os
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-from ablations import PREDICTORS
-from memory import keep_freed_memory
+from experiment.pretraining.score_rules import PREDICTORS
 
 from glomo_keras.analysis import link_recovery
 from glomo_keras.data.planted import chance
@@ -212,7 +209,7 @@ def main(arguments=None):
     add("--num-graph-layers", type=int, default=1, help="(default: 1)")
     add("--num-heads", type=int, default=4, help="(default: 4)")
     options = parser.parse_args(arguments)
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options.output.mkdir(parents=True, exist_ok=True)
     log = options.output / "runs.jsonl"
     runs = (

@@ -19,21 +19,18 @@ words.
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-import pretraining
-import text_corpora
-from checkpoints import write_atomically
-from memory import keep_freed_memory
-from progress import words_line
-from word_batches import WordBatches
-from word_batches import word_inputs
+from experiment.pretraining import run
+from experiment.pretraining import text
+from experiment.pretraining.progress import words_line
+from experiment.pretraining.word_stream import WordBatches
+from experiment.pretraining.word_stream import word_inputs
 
 from glomo_keras.data.prepared import load_prepared
+from glomo_keras.files import atomic_write
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import LanguageModelPretrainer
 
@@ -89,9 +86,9 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    text_corpora.add_corpus_options(parser)
-    pretraining.add_run_options(parser, SIZES)
-    add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
+    text.add_corpus_options(parser)
+    run.add_run_options(parser, SIZES)
+    add = parser.add_argument_group(run.SIZES_TITLE).add_argument
     add("--units", type=int, help="size of the LSTMs' cells")
     add("--projection-dim", type=int, help="size of a direction's vectors")
     add("--embedding-dim", type=int, help="size of the character embeddings")
@@ -114,13 +111,13 @@ def parse_arguments(arguments=None):
         "(default: 10)")  # fmt: skip
     add("--limit", type=int, help="read no more than about this many words")
     add("--valid-windows", type=int, default=256, help="fixed windows (default: 256)")
-    pretraining.add_training_options(parser, pictures=False)
-    return pretraining.finish_options(parser.parse_args(arguments), SIZES)
+    run.add_training_options(parser, pictures=False)
+    return run.finish_options(parser.parse_args(arguments), SIZES)
 
 
 def prepare(options):
     """Write the arrays of the corpus and the characters of its words, once."""
-    text_corpora.prepare_arrays(
+    text.prepare_arrays(
         options,
         max(NUM_TYPES, options.num_words),
         lowercase=False,  # the case is in the characters
@@ -132,7 +129,8 @@ def prepare(options):
         words = load_prepared(options.prepared).units
         characters = character_ids(words, options.max_characters).numpy()
         characters[0] = 0  # padding is no word
-        write_atomically(path, lambda path: np.save(path, characters.astype("uint16")))
+        with atomic_write(path) as temporary:
+            np.save(temporary, characters.astype("uint16"))
 
 
 def characters_file(options):
@@ -162,7 +160,7 @@ def build_pretrainer(options):
     pretrainer = LanguageModelPretrainer(
         model, options.num_words, options.num_sampled or None, seed=options.seed
     )
-    pretraining.compile_pretrainer(pretrainer, options)
+    run.compile_pretrainer(pretrainer, options)
     return pretrainer
 
 
@@ -172,13 +170,13 @@ def train(options):
     characters = np.load(characters_file(options))
     keras.utils.set_random_seed(options.seed)
     pretrainer = build_pretrainer(options)
-    checkpoint = pretraining.make_checkpoint(
+    checkpoint = run.make_checkpoint(
         options, "val_nats", "recipes/pretrain_elmo.py", part="language_model"
     )
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
     shift = options.shift or max(1, options.window // 2)
-    windows = text_corpora.training_windows(corpus, options, shift, first_epoch)
-    valid = text_corpora.validation_windows(corpus, options)
+    windows = text.training_windows(corpus, options, shift, first_epoch)
+    valid = text.validation_windows(corpus, options)
     known = share_told_apart(corpus.train_ids, options.num_words)
     print(
         f"{len(corpus.train_ids):,} words to train on, {len(corpus.units):,} different "
@@ -189,7 +187,7 @@ def train(options):
         f"{options.batch_size * options.window:,} words. "
         f"Starting at epoch {first_epoch + 1}."
     )
-    pretraining.fit(
+    run.fit(
         pretrainer,
         WordBatches(windows, characters, options.num_words),
         word_inputs(valid, characters, options.num_words),
@@ -203,10 +201,10 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
     prepare(options)
-    pretraining.write_settings(options)
+    run.write_settings(options)
     if options.prepare_only:
         return
     train(options)

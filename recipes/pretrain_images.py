@@ -17,24 +17,21 @@ folder:
 """
 
 import argparse
-import json
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-import pretraining
-from ablations import IMAGE_PREDICTORS
-from ablations import freeze_unused
-from checkpoints import write_atomically
-from image_batches import ImageSequence
-from memory import keep_freed_memory
-from pixel_pictures import PixelPictures
-from progress import image_line
+from experiment.pretraining import run
+from experiment.pretraining.image_stream import ImageSequence
+from experiment.pretraining.progress import image_line
+from experiment.pretraining.score_rules import IMAGE_PREDICTORS
 
+from glomo_keras.callbacks.pixel_pictures import PixelPictures
 from glomo_keras.data.prepared import read_metadata
+from glomo_keras.files import atomic_write
+from glomo_keras.files import write_json
 from glomo_keras.models import ImageGLoMoPretrainer
+from glomo_keras.models import ablations
 
 SIZES = {
     "smoke": {
@@ -89,14 +86,14 @@ def parse_arguments(arguments=None):
         "tensorflow-datasets name, such as tfds:downsampled_imagenet/32x32), or a "
         "path, here or under GLOMO_DATA",
     )
-    pretraining.add_run_options(parser, SIZES)
+    run.add_run_options(parser, SIZES)
     add(
         "--graphs",
         choices=IMAGE_PREDICTORS,
         default="learned",
         help="learned, or the controls uniform and zeros (default: learned)",
     )
-    add = parser.add_argument_group(pretraining.SIZES_TITLE).add_argument
+    add = parser.add_argument_group(run.SIZES_TITLE).add_argument
     add("--image-size", type=int, help="height and width that images are shrunk to")
     add("--filters", type=int, help="channels of convolutions and features")
     add("--num-graph-layers", type=int, help="number of graph layers")
@@ -113,9 +110,9 @@ def parse_arguments(arguments=None):
         "(default: 3 3)")  # fmt: skip
     add("--limit", type=int, help="read no more than so many images")
     add("--flip", action="store_true", help="mirror every other image, left to right")
-    pretraining.add_training_options(parser)
+    run.add_training_options(parser)
     options = parser.parse_args(arguments)
-    return pretraining.finish_options(options, SIZES)
+    return run.finish_options(options, SIZES)
 
 
 def prepare(options):
@@ -128,15 +125,15 @@ def prepare(options):
     }
     found = read_metadata(options.prepared)
     if found is not None:
-        pretraining.check_prepared(options.prepared, found, described)
+        run.check_prepared(options.prepared, found, described)
         return
     from glomo_keras.data import read_images
 
     options.prepared.mkdir(parents=True, exist_ok=True)
     images = read_images(options.data, size=options.image_size, limit=options.limit)
-    write_atomically(path, lambda part: np.save(part, images.images))
-    metadata = options.prepared / "metadata.json"
-    write_atomically(metadata, lambda part: part.write_text(json.dumps(described)))
+    with atomic_write(path) as temporary:
+        np.save(temporary, images.images)
+    write_json(options.prepared / "metadata.json", described)
     print(f"{len(images.images):,} images of {options.image_size} x "
           f"{options.image_size} are in {path}.")  # fmt: skip
 
@@ -148,7 +145,7 @@ def build_pretrainer(options):
         num_graph_layers=options.num_graph_layers,
         num_heads=options.num_heads,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = ImageGLoMoPretrainer(
         predictor,
         context_window=options.context_window,
@@ -156,7 +153,7 @@ def build_pretrainer(options):
         block_size=(options.graphs == "learned" and options.block_size) or None,
         seed=options.seed,
     )
-    pretraining.compile_pretrainer(pretrainer, options)
+    run.compile_pretrainer(pretrainer, options)
     pretrainer.build((None, options.image_size, options.image_size, 3))
     return pretrainer
 
@@ -171,9 +168,7 @@ def train(options):
         )
     keras.utils.set_random_seed(options.seed)
     pretrainer = build_pretrainer(options)
-    checkpoint = pretraining.make_checkpoint(
-        options, "val_bits", "recipes/pretrain_images.py"
-    )
+    checkpoint = run.make_checkpoint(options, "val_bits", "recipes/pretrain_images.py")
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
     valid = np.array(images[-options.num_valid :])
     batches = ImageSequence(
@@ -190,7 +185,7 @@ def train(options):
         f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
         f"{options.batch_size} images. Starting at epoch {first_epoch + 1}."
     )
-    pretraining.fit(
+    run.fit(
         pretrainer,
         batches,
         valid,
@@ -205,10 +200,10 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
     prepare(options)
-    pretraining.write_settings(options)
+    run.write_settings(options)
     if options.prepare_only:
         return
     train(options)

@@ -17,21 +17,18 @@ goes on with `--resume`. In the output folder:
 """
 
 import argparse
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
-import pretraining
-import text_corpora
-from ablations import PREDICTORS
-from ablations import freeze_unused
-from graph_pictures import GraphPictures
-from memory import keep_freed_memory
-from progress import text_line
+from experiment.pretraining import run
+from experiment.pretraining import text
+from experiment.pretraining.progress import text_line
+from experiment.pretraining.score_rules import PREDICTORS
 
+from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.models import ablations
 from glomo_keras.models import released
 
 SIZES = {
@@ -73,11 +70,11 @@ def parse_arguments(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    text_corpora.add_corpus_options(
+    text.add_corpus_options(
         parser,
         ", planted (texts of 64 units with known links: use --window 64)",
     )
-    pretraining.add_run_options(parser, SIZES)
+    run.add_run_options(parser, SIZES)
     add = parser.add_argument
     add(
         "--graphs",
@@ -92,7 +89,7 @@ def parse_arguments(arguments=None):
         help="the choices of the authors' program in place of the paper's text",
     )
 
-    sizes = parser.add_argument_group(pretraining.SIZES_TITLE)
+    sizes = parser.add_argument_group(run.SIZES_TITLE)
     sizes.add_argument("--vocabulary-size", type=int, help="number of unit ids")
     sizes.add_argument("--embedding-dim", type=int, help="size of embeddings")
     sizes.add_argument("--num-graph-layers", type=int, help="number of graph layers")
@@ -130,9 +127,9 @@ def parse_arguments(arguments=None):
     add("--keep-case", action="store_true", help="look units up as they are written")
     add("--valid-windows", type=int, default=64, help="fixed windows (default: 64)")
 
-    pretraining.add_training_options(parser, released=True)
+    run.add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
-    return pretraining.finish_options(options, SIZES, options.released)
+    return run.finish_options(options, SIZES, options.released)
 
 
 def build_pretrainer(options, vocabulary_size):
@@ -152,7 +149,7 @@ def build_pretrainer(options, vocabulary_size):
         num_heads=options.num_heads,
         **predictor_choices,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = GLoMoPretrainer(
         predictor,
         context_length=options.context_length,
@@ -160,7 +157,7 @@ def build_pretrainer(options, vocabulary_size):
         seed=options.seed,
         **pretrainer_choices,
     )
-    pretraining.compile_pretrainer(pretrainer, options)
+    run.compile_pretrainer(pretrainer, options)
     return pretrainer
 
 
@@ -171,15 +168,15 @@ def train(options):
     pretrainer = build_pretrainer(options, len(corpus.units))
     predictor = pretrainer.graph_predictor
 
-    checkpoint = pretraining.make_checkpoint(
+    checkpoint = run.make_checkpoint(
         options,
         "val_nats",
         "recipes/pretrain_text.py",
         options.prepared / "vocabulary.txt",
     )
     first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    windows = text_corpora.training_windows(corpus, options, options.shift, first_epoch)
-    valid = text_corpora.validation_windows(corpus, options)
+    windows = text.training_windows(corpus, options, options.shift, first_epoch)
+    valid = text.validation_windows(corpus, options)
     units_a_step = options.batch_size * options.window
     print(
         f"{len(corpus.train_ids):,} units to train on, {len(corpus.units):,} in the "
@@ -190,7 +187,7 @@ def train(options):
         f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
         f"{units_a_step:,} units. Starting at epoch {first_epoch + 1}."
     )
-    pretraining.fit(
+    run.fit(
         pretrainer,
         windows,  # which shuffles
         valid,
@@ -205,12 +202,12 @@ def train(options):
 
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options = parse_arguments(arguments)
-    text_corpora.prepare_arrays(
+    text.prepare_arrays(
         options, options.vocabulary_size, lowercase=not options.keep_case
     )
-    pretraining.write_settings(options)
+    run.write_settings(options)
     if options.prepare_only:
         return
     train(options)

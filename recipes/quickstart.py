@@ -11,20 +11,17 @@
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-from graph_pictures import draw_graphs
-from memory import keep_freed_memory
-from progress import EpochLine
-from progress import text_line
+from experiment.pretraining.progress import EpochLine
+from experiment.pretraining.progress import text_line
 
 from glomo_keras.analysis import plot_history
+from glomo_keras.callbacks.graph_pictures import draw_graphs
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import WindowSequence
 from glomo_keras.data import fixed_windows
@@ -195,7 +192,7 @@ def main(arguments=None):
         help="of each classifier (default: 6)",
     )
     options = parser.parse_args(arguments)
-    keep_freed_memory()
+    experiment.process.prepare_process()
     options.output.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     print("1. Pretraining on documentation, without labels. The loss falls:")

@@ -11,11 +11,9 @@ each layer. In layer 0 a word has one vector, whatever stands around it.
 
 import argparse
 import itertools
-import os
 import re
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import numpy as np
 
 from glomo_keras.data import character_ids
@@ -83,6 +81,7 @@ def main(arguments=None):
     add("--num-neighbours", type=int, default=3, help="to print (3)")
     add("--layer", type=int, default=-1, help="whose vectors are compared (the last)")
     options = parser.parse_args(arguments)
+    experiment.process.prepare_process()
     queries = sentences_with(options.word, options.queries, len(options.queries), 200)
     if len(queries) < len(options.queries):
         parser.error(f"every query must be one sentence with the word {options.word!r}")

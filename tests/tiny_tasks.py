@@ -1,10 +1,10 @@
 """The smallest runs of the language tasks."""
 
-import task_options
+from experiment.comparison.options import finish_options
 
 TINY = "--size smoke --epochs 2 --num-train 32 --num-dev 16 --num-test 16".split()
 
 
 def options_of(module, *arguments):
     options = module.make_parser().parse_args(arguments)
-    return task_options.finish_options(module.TASK, options)
+    return finish_options(module.TASK, options)

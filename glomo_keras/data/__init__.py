@@ -19,6 +19,7 @@ _MODULE_OF = {
     "docs_documents": "embedded",
     "docs_pages": "embedded",
     "ImageSet": "images",
+    "describe_images": "images",
     "read_images": "images",
     "shrink": "images",
     "draw_shapes": "shapes",

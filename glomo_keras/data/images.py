@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from glomo_keras.data.shapes import draw_shapes
+from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
 
@@ -72,6 +73,28 @@ def read_images(spec, split="train", size=None, limit=None):
     if size is not None:
         images = shrink(images, size)
     return ImageSet(images, None if labels is None else labels.astype("int32"))
+
+
+def describe_images(spec, splits=("train",)):
+    """Return what identifies sets of images, to tell whether arrays of them are stale.
+
+    Args:
+        spec: string, see `read_images`.
+        splits: tuple of strings.
+
+    Returns:
+        List of dicts for JSON, a file or data set each; empty for drawn images.
+
+    Example:
+
+    >>> describe_images("shapes")
+    []
+    """
+    if spec == "shapes":
+        return []
+    if spec.startswith("tfds:"):
+        return [{"name": find_builder(spec.removeprefix("tfds:")).info.full_name}]
+    return [describe_source(_image_file(spec, split)) for split in splits]
 
 
 def shrink(images, size):

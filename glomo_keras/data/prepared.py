@@ -6,6 +6,8 @@ import typing
 
 import numpy as np
 
+from glomo_keras.vocabulary_file import parse_vocabulary
+
 METADATA_FILE = "metadata.json"
 VOCABULARY_FILE = "vocabulary.txt"
 
@@ -49,14 +51,13 @@ def load_prepared(directory):
             f"{directory} holds no finished preparation ({METADATA_FILE} is missing "
             "or damaged). Run `prepare_corpus` on it first."
         )
-    lines = (directory / VOCABULARY_FILE).read_text("utf-8").split("\n")[:-1]
+    path = directory / VOCABULARY_FILE
+    units, _ = parse_vocabulary(path.read_bytes(), path)
     arrays = {
         f"{split}_{part}": np.load(directory / f"{split}_{part}.npy", mmap_mode="r")
         for split in ("train", "valid")
         for part in ("ids", "offsets")
     }
-    # Line 0 may hold an option after the padding mark.
-    units = [lines[0].split(" ")[0], *lines[1:]]
     return PreparedCorpus(**arrays, units=units, metadata=metadata)
 
 

@@ -101,21 +101,6 @@ class EmptyImageGraphPredictor(ImageGraphPredictor):
     affinity_class = EmptyAffinity
 
 
-PREDICTORS = {
-    "learned": GraphPredictor,
-    "softmax": SoftmaxGraphPredictor,
-    "square": SquareGraphPredictor,
-    "uniform": UniformGraphPredictor,
-    "zeros": EmptyGraphPredictor,
-}
-
-IMAGE_PREDICTORS = {
-    "learned": ImageGraphPredictor,
-    "uniform": UniformImageGraphPredictor,
-    "zeros": EmptyImageGraphPredictor,
-}
-
-
 def freeze_unused(predictor):
     """Freeze the networks of a predictor whose graphs do not depend on them.
 

@@ -30,6 +30,14 @@ def test_shapes_padding_and_graphs():
     assert character_ids(tf.constant([], tf.string)).shape == (0, 50)
 
 
+def test_surrogates_are_replacement_characters():
+    expected = character_ids(["\ufffd", "b\ufffd"])
+    np.testing.assert_array_equal(character_ids(["\ud83d", "b\udc80"]), expected)
+    words = [["\ud83d"], ["b\udc80", "a"]]
+    np.testing.assert_array_equal(character_ids(words)[:, 0], expected)
+
+
 def test_there_must_be_room():
     with pytest.raises(ValueError, match="max_characters=2"):
         character_ids(["a"], 2)
+    assert character_ids(["a"], np.int64(5)).shape == (1, 5)

@@ -1,11 +1,14 @@
 """Corpora: what is a document, what is skipped, and what is refused."""
 
 import gzip
+import json
+import os
 
 import pytest
 
 from glomo_keras.data import planted
 from glomo_keras.data import read_documents
+from glomo_keras.data.text_files import describe_source
 
 TEXT = """\
 = First =
@@ -110,6 +113,61 @@ def test_unreadable_archives_are_named(tmp_path, damage, message):
         OSError, match=f"bad.txt.gz {message}|bad.txt.gz is a {message}"
     ):
         list(read_documents(f"files:{path}"))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    "encoding, name",
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16LE"),
+        ("utf-16-be", "UTF-16BE"),
+        ("utf-32", "UTF-32"),
+        ("utf-32-le", "UTF-32LE"),
+        ("utf-32-be", "UTF-32BE"),
+    ],
+)
+@pytest.mark.parametrize("text", [TEXT, "naïve text\n", "日本 の text for all of us"])
+def test_other_encodings_are_named(tmp_path, encoding, name, text, pack):
+    path = tmp_path / "wide.txt"
+    path.write_bytes(pack(text.encode(encoding)))
+    with pytest.raises(
+        ValueError, match=f"wide.txt must be UTF-8. It is {name}.*iconv"
+    ):
+        list(read_documents(f"files:{path}"))
+
+
+@pytest.mark.parametrize(
+    "data, line",
+    [
+        (b"a\0b\n", 1),
+        (b"good\n" * 5_000 + b"\0", 5_001),
+        ("\n日本".encode("utf-16-be"), 1),  # few zeros, but one
+    ],
+)
+def test_a_nul_byte_is_named_with_its_line(tmp_path, data, line):
+    path = tmp_path / "nul.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"nul.txt line {line} holds a NUL byte"):
+        list(read_documents(f"files:{path}"))
+
+
+@pytest.mark.parametrize("change", [b"b", b"A", b"a "])
+def test_a_source_is_identified_by_all_of_its_content(tmp_path, change, monkeypatch):
+    path = tmp_path / "text.txt"
+    head, tail = b"x" * 100_003, b"y" * 100_003
+    path.write_bytes(head + b"a" + tail)
+    source = describe_source(path)
+    assert describe_source(str(path)) == source == json.loads(json.dumps(source))
+    time = path.stat()
+    path.write_bytes(head + change + tail)
+    os.utime(path, ns=(time.st_atime_ns, time.st_mtime_ns))
+    assert describe_source(path) != source
+    path.write_bytes(head + b"a" + tail)
+    monkeypatch.setenv("GLOMO_DATA", str(tmp_path))
+    assert describe_source("text.txt") == source  # at any time and from any place
+    with pytest.raises(FileNotFoundError, match="no.txt"):
+        describe_source("no.txt")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"= Title =\n"])

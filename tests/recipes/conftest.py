@@ -2,12 +2,12 @@
 
 import keras
 import pytest
-import task_texts
+from experiment.text import text_arrays
 
 from glomo_keras.data import Vocabulary
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def texts(predictor_folder, tmp_path_factory):
         ],
         "test": [{"id": "c", "one": "the " * 9, "two": "Unknown Cat?", "label": 1}],
     }
-    return task_texts.prepare_texts(
+    return text_arrays.prepare_texts(
         lambda: splits,
         {"one": 5, "two": 3},
         folder,

@@ -10,7 +10,7 @@ import nli
 import numpy as np
 import pytest
 import squad
-from task_features import parse_features
+from experiment.text.word_features import parse_features
 from tiny_tasks import TINY
 from tiny_tasks import options_of
 

@@ -1,21 +1,21 @@
 """What stands in for the graphs, and the graphs that are kept."""
 
-import graph_arms
 import imdb
 import numpy as np
 import pytest
-import task_batches
-from kept_arrays import KeptArrays
+from experiment.text import graph_arms
+from experiment.text import text_batches
 from tiny_tasks import options_of
 
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models.result_cache import ResultCache
 
 
 @pytest.mark.parametrize("arm", graph_arms.ARMS)
 def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
     predictor = graph_arms.load_predictor(predictor_folder)
     graphs = graph_arms.GraphArm(arm, predictor, seed=3)
-    batches = task_batches.TaskBatches(texts, "train", graphs, batch_size=2)
+    batches = text_batches.TaskBatches(texts, "train", graphs, batch_size=2)
     (inputs,) = batches[0]
     mask = inputs["one"] != 0
     assert mask.sum(axis=1).tolist() == [5, 0]
@@ -62,7 +62,7 @@ def test_rows_keep_their_strongest_senders(texts, predictor_folder):
 def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
     predictor = graph_arms.load_predictor(predictor_folder)
     size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes
-    graphs = graph_arms.GraphArm("learned", predictor, kept=KeptArrays(2 * size))
+    graphs = graph_arms.GraphArm("learned", predictor, kept=ResultCache(2 * size))
     ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
     first = graphs.graphs("one", [0, 1, 2], ids)
     assert len(graphs.kept) == 2 and graphs.kept.room == 0
@@ -79,7 +79,7 @@ def test_what_earlier_runs_left_makes_room():
         computed.extend(numbers.tolist())
         return 2 * numbers
 
-    kept = KeptArrays(3 * 8)
+    kept = ResultCache(3 * 8)
     for run, new in (([1, 2, 3], [1, 2, 3]), ([3, 4, 5, 5], [4, 5]), ([3, 1, 5], [1])):
         kept.start_run()
         for _ in range(2):  # epochs

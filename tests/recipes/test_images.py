@@ -6,14 +6,14 @@ import json
 
 import cifar10
 import compare
-import image_task
 import keras
 import numpy as np
 import pretrain_images
 import pytest
-import resnet
-import task_options
-from image_batches import ImageSequence
+from experiment.comparison.options import finish_options
+from experiment.images import image_task
+from experiment.images import resnet
+from experiment.pretraining.image_stream import ImageSequence
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
@@ -123,7 +123,7 @@ def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
 def test_runs_share_what_is_kept(tmp_path):
     line = ["--output", str(tmp_path), "--size", "smoke", "--graph-on", "pixels"]
     options = cifar10.make_parser().parse_args(line)
-    options = task_options.finish_options(cifar10.TASK, options)
+    options = finish_options(cifar10.TASK, options)
     first, second = (cifar10.TASK.make_arm("learned", seed, options) for seed in (0, 1))
     assert first.kept is second.kept
 

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 
-import count_models
+import ngram_baseline
 import numpy as np
 import pretrain_elmo
 import pytest
@@ -57,7 +57,7 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(
     metadata = json.loads((tmp_path / "preset" / "metadata.json").read_text())
     assert metadata["training"]["num_words"] == 40
 
-    count_models.main(
+    ngram_baseline.main(
         ["--prepared", str(tmp_path / "prepared"), "--num-words", "40"]
         + ["--window", "11", "--valid-windows", "5", "--min-units", "3"]
     )
@@ -94,7 +94,7 @@ def test_the_softmax_does_not_tell_unknown_words_apart():
 def test_trigrams_by_pencil():
     # a b a c, twice, as documents: c(a) = 4, c(a, b) = 2, c(b, a) = 2, c(b, a, c) = 2.
     text = np.array([1, 2, 1, 3, 1, 2, 1, 3])
-    model = count_models.TrigramModel(text, np.array([0, 4, 8]), size=5)
+    model = ngram_baseline.TrigramModel(text, np.array([0, 4, 8]), size=5)
     contexts = np.array([[2, 1], [-1, 1], [-1, -1], [4, 1]])
     parts, seen = model.parts(contexts, np.array([3, 3, 3, 3]))
     expected = [
@@ -122,8 +122,8 @@ def test_weights_go_where_the_likelihood_is():
     generator = np.random.default_rng(0)
     text = generator.integers(0, 7, 5_000)
     text[1::2] = (text[::2] + 1) % 7  # every other word follows from the last
-    model = count_models.TrigramModel(text[:4_000], np.array([0, 4_000]), size=7)
-    contexts, words = count_models.contexts_of(text[4_000:].reshape(10, -1))
+    model = ngram_baseline.TrigramModel(text[:4_000], np.array([0, 4_000]), size=7)
+    contexts, words = ngram_baseline.contexts_of(text[4_000:].reshape(10, -1))
     before = model.nats(contexts, words).mean()
     model.fit_weights(contexts, words)
     after = model.nats(contexts, words).mean()

@@ -5,8 +5,8 @@ import pathlib
 import re
 
 import pytest
-import run_records
-import run_tables
+from experiment.comparison import records
+from experiment.comparison import tables
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
@@ -38,9 +38,9 @@ DEV_TABLES = (
 def test_the_table_is_in_the_documentation(names):
     folders = [DOCS / "runs" / name for name in names]
     if len(names) == 1:
-        lines = run_tables.table(folders[0], run_records.read_runs(folders[0]))
+        lines = tables.table(folders[0], records.read_runs(folders[0]))
     else:
-        lines = run_tables.table_of_outputs(folders)
+        lines = tables.table_of_outputs(folders)
     shown = without_intervals((DOCS / "results.md").read_text())
     for part in [*lines, *(f"docs/runs/{name}" for name in names)]:
         assert without_intervals(part) in shown
@@ -48,7 +48,7 @@ def test_the_table_is_in_the_documentation(names):
 
 @pytest.mark.parametrize("names", DEV_TABLES, ids=lambda names: names[0])
 def test_the_table_of_settings_is_in_the_documentation(names):
-    table = "\n".join(run_tables.dev_table([DOCS / "runs" / name for name in names]))
+    table = "\n".join(tables.dev_table([DOCS / "runs" / name for name in names]))
     assert table in (DOCS / "results.md").read_text()
 
 
@@ -62,7 +62,7 @@ def test_no_run_is_left_out():
     shown = {name for names in TABLES + DEV_TABLES for name in names}
     assert {folder.name for folder in folders} == shown
     for folder in folders:
-        runs = run_records.read_runs(folder)
+        runs = records.read_runs(folder)
         assert {run["scores"] for run in runs} == {
             path.relative_to(folder).as_posix() for path in folder.glob("scores/*")
         }

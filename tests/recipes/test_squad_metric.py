@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import squad
-import squad_metric
+from experiment.text import squad_metric
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""Results that take long to compute, in memory as long as there is room."""
+
+import numpy as np
+
+
+class ResultCache:
+    """Results of a function of arrays, by the bytes of what they were computed from.
+
+    Args:
+        num_bytes: int, bytes of results that are held.
+
+    Example:
+
+    >>> cache = ResultCache(num_bytes=2**20)
+    >>> cache.results(np.array([3, 5, 3]), lambda numbers: numbers**2).tolist()
+    [9, 25, 9]
+    >>> len(cache)
+    2
+    """
+
+    def __init__(self, num_bytes):
+        self.free_bytes = num_bytes
+        self._results = {}
+        self._earlier = {}  # of runs before, not yet used in this one
+
+    def __len__(self):
+        return len(self._results) + len(self._earlier)
+
+    def start_run(self):
+        """Let what only earlier runs used make room, where it is short.
+
+        Within a run nothing makes room: in rounds over more than there is room for, it
+        would always be what comes next.
+        """
+        self._earlier |= self._results
+        self._results = {}
+
+    def results(self, sources, compute):
+        """Return the results of some arrays; compute those that are not held.
+
+        Args:
+            sources: array `(batch, ...)`.
+            compute: function of an array `(new, ...)` of sources that differ, that
+                returns an array of `new` results.
+
+        Returns:
+            Array `(batch, ...)`.
+        """
+        keys = [source.tobytes() for source in sources]
+        for key in keys:
+            if key in self._earlier:
+                self._results[key] = self._earlier.pop(key)
+        missing = {key: i for i, key in enumerate(keys) if key not in self._results}
+        computed = {}
+        if missing:
+            rows = compute(sources[list(missing.values())])
+            computed = dict(zip(missing, rows, strict=True))
+        results = np.stack(
+            [computed[k] if k in computed else self._results[k] for k in keys]
+        )
+        for key, result in computed.items():
+            while self.free_bytes < result.nbytes and self._earlier:
+                dropped = self._earlier.pop(next(iter(self._earlier)))
+                self.free_bytes += dropped.nbytes
+            if self.free_bytes >= result.nbytes:
+                self.free_bytes -= result.nbytes
+                self._results[key] = result.copy()  # a view would keep its whole batch
+        return results

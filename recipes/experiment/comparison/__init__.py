@@ -1,0 +1,1 @@
+"""Arms and seeds of a task, compared: settings, runs, records and tables."""

@@ -1,0 +1,109 @@
+"""The command line of a task, and the settings that come of it."""
+
+import argparse
+import dataclasses
+import pathlib
+import textwrap
+
+from experiment.comparison.arms import ARMS
+
+
+def make_parser(task, description):
+    """Make the parser of the options of a task.
+
+    Args:
+        task: `Task`.
+        description: str, the beginning of `--help`.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="\n".join(_describe_sizes(task.sizes)),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--output", required=True, type=pathlib.Path, help="folder of arrays and runs")
+    add("--size", choices=task.sizes, default="small", help="(default: small)")
+    add("--prepare-only", action="store_true", help="stop after the arrays are written")
+    add = parser.add_argument_group("graphs").add_argument
+    add(
+        "--predictor",
+        default=task.default_predictor,
+        help="name or folder of the preset that gives the graphs (default: "
+        f"{task.default_predictor})",
+    )
+    add(
+        "--graph-on",
+        choices=task.sites,
+        default=task.sites[0],
+        help=f"the features that messages are computed of (default: {task.sites[0]})",
+    )
+    add("--num-mixtures", type=int, default=1, help="mixed graphs a direction")
+    add("--no-composed", action="store_true", help="mix no products of graphs")
+    add(
+        "--unconditional",
+        action="store_true",
+        help="mixture weights that do not depend on the features",
+    )
+    add("--graph-dropout", type=float, default=0.0, help="before the gate (default: 0)")
+    add(
+        "--graph-memory",
+        type=float,
+        default=4.0,
+        help="GiB of graphs, or of messages along them, kept from one epoch or run of "
+        "the process to the next (default: 4)",
+    )
+    add = parser.add_argument_group("sizes (default: decided by --size)").add_argument
+    add("--num-train", type=int, help="examples to train on, drawn by the seed")
+    add("--num-dev", type=int, help="others of train, to select the epoch by")
+    add("--num-test", type=int, help="examples to test on, the same for all seeds")
+    add("--epochs", type=int, help="at most")
+    add("--patience", type=int, help="epochs without a better one, then it stops")
+    add("--batch-size", type=int, help="examples a step")
+    add("--learning-rate", type=float, help="the highest")
+    add("--dropout", type=float, help="in the downstream model")
+    task.add_options(parser)
+    return parser
+
+
+def add_run_options(parser, task):
+    """Add the options of a single arm: what `compare.py` runs through by itself."""
+    meanings = "; ".join(f"{name}: {ARMS[name]}" for name in task.arms)
+    parser.add_argument(
+        "--graph",
+        choices=task.arms,
+        default="learned",
+        help=f"{meanings} (default: learned)",
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="runs (default: 1)")
+
+
+def make_settings(task, options):
+    """Turn parsed options into the settings of a task, complete and checked.
+
+    Args:
+        task: `Task`.
+        options: `argparse.Namespace` of `make_parser`.
+
+    Returns:
+        An instance of `task.settings_class`; what was not given is what the size
+        decides.
+
+    Raises:
+        ValueError: if the settings cannot be run.
+    """
+    values = dict(task.sizes[options.size])
+    for field in dataclasses.fields(task.settings_class):
+        given = getattr(options, field.name, None)
+        if given is not None or field.name not in values:
+            values[field.name] = given
+    settings = task.settings_class(**values)
+    task.check_settings(settings)
+    return settings
+
+
+def _describe_sizes(sizes):
+    yield "what --size decides, where nothing else is said:"
+    for name, values in sizes.items():
+        described = ", ".join(f"{key} {value}" for key, value in values.items())
+        yield textwrap.fill(f"  {name}: {described}", 80, subsequent_indent="    ")

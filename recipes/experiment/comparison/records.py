@@ -1,0 +1,109 @@
+"""Finished runs on disk: OUTPUT/runs.jsonl, a line a run, and scores by example."""
+
+import json
+import os
+
+import numpy as np
+
+from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.settings import differences
+
+
+def read_runs(output):
+    """Read the finished runs of a folder.
+
+    Args:
+        output: path of the folder.
+
+    Returns:
+        List of dicts. A line that was not written to its end is left out, and said.
+    """
+    path = output / "runs.jsonl"
+    runs = []
+    lines = path.read_bytes().splitlines() if path.exists() else []
+    for number, line in enumerate(lines, start=1):
+        try:
+            run = json.loads(line)
+        except ValueError:
+            print(f"{path} line {number} is no whole run and is left out.")
+            continue
+        if not isinstance(run, dict) or not {"arm", "seed", "test"} <= run.keys():
+            raise ValueError(
+                f"{path} line {number} is no run of a task: it must be an object with "
+                "an arm, a seed and results. Give a folder that a task wrote."
+            )
+        runs.append(run)
+    return runs
+
+
+def append_run(output, run):
+    """Add a finished run, once it is on disk."""
+    path = output / "runs.jsonl"
+    is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write("\n" * is_torn + json.dumps(run) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_key(arm_name, graph_on, seed):
+    """What tells a run from the others of a comparison: `none` has no site."""
+    return arm_name, graph_on if arm_name != "none" else None, seed
+
+
+def key_of(run):
+    """`make_key` of a finished run."""
+    return make_key(run["arm"], run["graph_on"], run["seed"])
+
+
+def load_scores(output, runs, metric):
+    """Load the scores of runs by test example: array `(runs, examples)`."""
+    rows = []
+    for run in runs:
+        with np.load(output / run["scores"]) as arrays:
+            rows.append(arrays[metric])
+    return np.array(rows)
+
+
+def check_settings(runs, settings):
+    """Raise ValueError where finished runs have other settings.
+
+    Args:
+        runs: list of dicts.
+        settings: `Settings` of the runs that are to come.
+    """
+    for run in runs:
+        different = differences(run["settings"], settings.recorded(run["arm"]))
+        if different:
+            raise ValueError(
+                f"{settings.output}/runs.jsonl holds runs with other settings "
+                f"({different}). Give another --output, or the settings of those runs."
+            )
+
+
+def check_table(output, runs):
+    """Raise ValueError for runs that cannot stand in one table."""
+    settings, keys = {}, set()
+    for run in runs:
+        if key_of(run) in keys:
+            raise ValueError(f"{output}/runs.jsonl holds a run twice: {key_of(run)}.")
+        keys.add(key_of(run))
+        for metric, value in run["test"].items():
+            if not np.isfinite(value):
+                raise ValueError(
+                    f"{output}/runs.jsonl holds a run without a result: {key_of(run)} "
+                    f"has {metric} {value}. Remove its line, and run it again."
+                )
+        for name, value in run["settings"].items():
+            if settings.setdefault(name, value) != value:
+                raise ValueError(
+                    f"{output}/runs.jsonl holds runs of different settings ({name}: "
+                    f"{settings[name]!r} and {value!r})."
+                )
+
+
+def predictors(runs):
+    """Names of the graph predictors that runs used."""
+    return {
+        run["settings"]["predictor"] for run in runs if run["arm"] in PREDICTED_ARMS
+    }

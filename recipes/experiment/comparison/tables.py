@@ -1,0 +1,225 @@
+"""Tables of finished runs: on test, against other features, and on dev."""
+
+import numpy as np
+
+from experiment.comparison import paper
+from experiment.comparison.arms import ARMS
+from experiment.comparison.paired_intervals import paired_difference
+from experiment.comparison.records import check_table
+from experiment.comparison.records import key_of
+from experiment.comparison.records import load_scores
+from experiment.comparison.records import predictors
+from experiment.comparison.records import read_runs
+from experiment.comparison.settings import differences
+
+
+def table(output, runs):
+    """Lines of the table in Markdown: a row an arm and site, by metric.
+
+    The last column is the paper's, of larger models that were trained on all of train.
+    """
+    check_table(output, runs)
+    lines = []
+    percent = paper.percent_runs_of(runs[0])
+    for metric in runs[0]["test"]:
+        lines += [
+            f"| {metric} | mean | sd | seeds | to none | to matched "
+            "| the paper, full size |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for arm, site, name in _rows(runs):
+            arm_runs = _runs_of(runs, arm, site)
+            cells = [name, *_mean_and_spread(arm_runs, metric)]
+            for other in ("none", "matched"):
+                cells.append(
+                    _difference(output, runs, metric, arm_runs, other, site)
+                    if arm != other
+                    else ""
+                )
+            row = arm if arm == "none" else f"{arm}, {site}"
+            cells.append(percent.get(row, {}).get(metric, ""))
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    return lines + mixes(runs)
+
+
+def _rows(runs):
+    """List arm, site and name of the rows of a table; the site where it differs."""
+    sites = sorted({run["graph_on"] for run in runs if run["arm"] != "none"})
+    rows = []
+    for arm in ARMS:
+        for site in sites if arm != "none" else [None]:
+            if _runs_of(runs, arm, site):
+                several = len(sites) > 1 and arm != "none"
+                rows.append((arm, site, f"{arm}, {site}" if several else arm))
+    return rows
+
+
+def _mean_and_spread(runs, metric):
+    """Cells with the mean, the standard deviation and the number of seeds."""
+    values = 100 * np.array([run["test"][metric] for run in runs])
+    return f"{values.mean():.2f}", _spread(values), str(len(values))
+
+
+def _spread(values):
+    """Standard deviation; nothing for a single value."""
+    return f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
+
+
+def mixes(runs):
+    """Lines about the mix of a language model's layers, by arm, over the seeds."""
+    lines = []
+    for arm in ARMS:
+        arm_mixes = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
+        if arm_mixes:
+            rows = np.array([[*mix["shares"], mix["gamma"]] for mix in arm_mixes])
+            *shares, gamma = [
+                f"{values.mean():.2f} (sd {_spread(values) or 'unknown'})"
+                for values in rows.T
+            ]
+            lines.append(f"{arm}: layers {', '.join(shares)}; gamma {gamma}")
+    return lines
+
+
+def table_of_outputs(outputs):
+    """Lines of a table that compares the runs of several outputs, arm by arm.
+
+    Differences are to the runs of the first output with the same arm, site and seed.
+    Arms that it has alone are left out.
+    """
+    runs = {output: read_runs(output) for output in outputs}
+    _check_comparable(runs)
+    first = outputs[0]
+    first_runs = {key_of(run): run for run in runs[first]}
+    rows = _rows([run for output in outputs[1:] for run in runs[output]])
+    lines = []
+    for metric in runs[first][0]["test"]:
+        lines += [
+            f"| {metric} | runs | mean | sd | seeds | to {first.name} |",
+            "|---|---|---|---|---|---|",
+        ]
+        for arm, site, name in rows:
+            for output in outputs:
+                arm_runs = _runs_of(runs[output], arm, site)
+                if not arm_runs:
+                    continue
+                cells = [name, output.name, *_mean_and_spread(arm_runs, metric), ""]
+                paired = [run for run in arm_runs if key_of(run) in first_runs]
+                if output != first and paired:
+                    references = [first_runs[key_of(run)] for run in paired]
+                    cells[-1] = _interval(
+                        load_scores(output, paired, metric),
+                        load_scores(first, references, metric),
+                        len(arm_runs),
+                    )
+                lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    for output in outputs:
+        lines += [f"{output.name}, {line}" for line in mixes(runs[output])]
+    return lines
+
+
+def dev_table(outputs):
+    """Lines of a table of the scores on dev that the epochs were chosen by.
+
+    To choose settings by, without looking at test: outputs may differ in any of them,
+    and what differs is listed. Differences are to the first row, paired by seed; the
+    number after them is their standard deviation.
+    """
+    runs = {output: read_runs(output) for output in outputs}
+    _check_not_empty(runs)
+    rows = _rows([run for output_runs in runs.values() for run in output_runs])
+    first, plain = None, {}
+    for run in runs[outputs[0]]:  # those of `none` name no predictor
+        plain |= run["settings"]
+    lines = ["| dev | runs | mean | sd | seeds | to the first | settings |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for output, output_runs in runs.items():
+        check_table(output, output_runs)
+        changed = ", ".join(
+            f"{name} {value}"
+            for name, value in output_runs[0]["settings"].items()
+            if plain.get(name) != value
+        )
+        for arm, site, name in rows:
+            scores = {
+                r["seed"]: 100 * r["best_dev"] for r in _runs_of(output_runs, arm, site)
+            }
+            if not scores:
+                continue
+            values = np.array(list(scores.values()))
+            cells = [name, output.name, f"{values.mean():.2f}", _spread(values)]
+            first = first or scores
+            common = [scores[s] - first[s] for s in scores if s in first]
+            change = ""
+            if first is not scores and common:
+                change = f"{np.mean(common):+.2f} {_spread(np.array(common))}".strip()
+            cells += [str(len(values)), change, changed]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _check_not_empty(runs):
+    empty = [str(output) for output, output_runs in runs.items() if not output_runs]
+    if empty:
+        raise ValueError(f"No run is finished in {', '.join(empty)}.")
+
+
+def _check_comparable(runs):
+    """Refuse outputs whose runs differ in more than their features."""
+    _check_not_empty(runs)
+    free = ("features", "elmo", "predictor")
+    (first, settings), *others = (
+        (output, {k: v for k, v in output_runs[0]["settings"].items() if k not in free})
+        for output, output_runs in runs.items()
+    )
+    for output, output_runs in runs.items():
+        check_table(output, output_runs)
+    for output, other_settings in others:
+        wanted = dict.fromkeys(other_settings) | settings
+        different = differences(other_settings, wanted)
+        if different:
+            raise ValueError(
+                f"{output} and {first} must differ in their features alone. They "
+                f"differ in {different}."
+            )
+    used = set().union(*(predictors(output_runs) for output_runs in runs.values()))
+    if len(used) > 1:
+        raise ValueError(f"The graphs are of several predictors: {sorted(used)}.")
+    examples = [
+        _test_examples(output, output_runs[0]) for output, output_runs in runs.items()
+    ]
+    if any(not np.array_equal(examples[0], other) for other in examples[1:]):
+        raise ValueError("The runs were tested on other examples.")
+
+
+def _test_examples(output, run):
+    with np.load(output / run["scores"]) as arrays:
+        return arrays["examples"]
+
+
+def _runs_of(runs, arm, site):
+    arm_runs = [r for r in runs if r["arm"] == arm]
+    if arm != "none":  # which has no site
+        arm_runs = [r for r in arm_runs if r["graph_on"] == site]
+    return sorted(arm_runs, key=lambda run: run["seed"])
+
+
+def _difference(output, runs, metric, arm_runs, other, site):
+    """Cell with the paired difference and its interval, over the common seeds."""
+    by_seed = {run["seed"]: run for run in _runs_of(runs, other, site)}
+    pairs = [(run, by_seed[run["seed"]]) for run in arm_runs if run["seed"] in by_seed]
+    if not pairs:
+        return ""
+    paired, references = zip(*pairs, strict=True)
+    return _interval(
+        load_scores(output, paired, metric),
+        load_scores(output, references, metric),
+        len(arm_runs),
+    )
+
+
+def _interval(scores, references, num_seeds):
+    mean, low, high = paired_difference(scores, references)
+    cell = f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    return cell if len(scores) == num_seeds else f"{cell} ({len(scores)} seeds)"

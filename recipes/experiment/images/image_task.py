@@ -1,0 +1,131 @@
+"""Tasks on labelled images, with messages along the graphs of their pixels."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from experiment.comparison.arms import ARMS
+from experiment.comparison.settings import Settings
+from experiment.comparison.settings import differences
+from experiment.comparison.task import Task
+from experiment.images.image_batches import ImageBatches
+from experiment.images.pixel_arms import PixelGraphs
+from experiment.images.pixel_arms import PixelMessages
+from experiment.images.pixel_arms import frozen_predictor
+from experiment.images.pixel_arms import shared_message_cache
+from glomo_keras.files import atomic_folder
+from glomo_keras.files import write_json
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSettings(Settings):
+    """Settings of tasks on images.
+
+    Attributes:
+        image_size: int, height and width that images are shrunk to.
+        depth: int, of the ResNet: 18 or 34.
+        width: int, channels of its first stage.
+    """
+
+    image_size: int
+    depth: int
+    width: int
+
+
+class ImageTask(Task):
+    """A task on images with a label each; a subclass builds the model."""
+
+    metric = "accuracy"
+    settings_class = ImageSettings
+    arms = tuple(name for name in ARMS if name != "shuffled")
+    sites = ("pixels", "stem")
+    default_predictor = "glomo_image_small"
+
+    def add_options(self, parser):
+        add = parser.add_argument
+        add(
+            "--data",
+            default="shapes",
+            help="tfds:NAME, a path, or shapes (drawn, the default)",
+        )
+        add("--image-size", type=int, help="height and width that images are shrunk to")
+        add("--depth", type=int, choices=(18, 34), help="of the ResNet")
+        add("--width", type=int, help="channels of the first stage")
+
+    def prepare(self, settings):
+        from glomo_keras.data import describe_images
+
+        folder = settings.output / "arrays"
+        described = {
+            "data": settings.data,
+            "size": settings.image_size,
+            "sources": describe_images(settings.data, ("train", "test")),
+        }
+        metadata = folder / "metadata.json"
+        if not metadata.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_folder(folder) as temporary:
+                _write_images(temporary, settings)
+                write_json(temporary / "metadata.json", described)
+        try:
+            prepared = json.loads(metadata.read_bytes())
+        except ValueError as error:
+            raise ValueError(
+                f"{metadata} is damaged ({error}). Remove {folder}; it is prepared "
+                "again."
+            ) from error
+        different = differences(prepared, described)
+        if different:
+            raise ValueError(
+                f"{folder} holds other images ({different}). Give another --output, or "
+                "the options of those."
+            )
+        return {
+            split: {
+                name: np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
+                for name in ("images", "labels")
+            }
+            for split in ("train", "test")
+        }
+
+    def usable_examples(self, data):
+        return np.arange(len(data["train"]["labels"]))
+
+    def num_test_examples(self, data):
+        return len(data["test"]["labels"])
+
+    def make_arm(self, name, seed, settings):
+        is_learned = name == "learned"
+        if settings.graph_on == "stem":
+            predictor = frozen_predictor(settings.predictor) if is_learned else None
+            return PixelGraphs(name, predictor)
+        if not is_learned:
+            return PixelMessages(name)
+        message_cache = shared_message_cache(
+            settings.predictor, not settings.no_composed, settings.cache_bytes
+        )
+        message_cache.start_run()
+        return PixelMessages(name, message_cache)
+
+    def batches(self, data, split, arm, settings, examples, **training):
+        return ImageBatches(data[split], arm, examples, settings.batch_size, **training)
+
+    def score(self, predictions, data, split, examples):
+        labels = data[split]["labels"][examples]
+        return {"accuracy": (predictions.argmax(axis=-1) == labels).astype(float)}
+
+
+def _write_images(folder, settings):
+    """Write images and labels of both splits as arrays."""
+    from glomo_keras.data import read_images
+
+    for split in ("train", "test"):
+        images, labels = read_images(settings.data, split, settings.image_size)
+        if labels is None:
+            raise ValueError(
+                f"{settings.data} has no labels to train on. Give --data that has them."
+            )
+        np.save(folder / f"{split}_images.npy", images)
+        np.save(folder / f"{split}_labels.npy", labels)
+        print(f"{split}: {len(images):,} images of {images.shape[1]} pixels")

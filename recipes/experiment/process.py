@@ -1,0 +1,42 @@
+"""What a program needs of its process. Import this before Keras.
+
+The import itself sets what TensorFlow reads when it is loaded; `prepare_process`, at
+the start of `main`, does the rest.
+"""
+
+import ctypes
+import logging
+import os
+import sys
+
+# Read once, when TensorFlow is loaded: errors alone, no lines about the machine.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_MAX = -4
+
+
+def prepare_process():
+    """Prepare memory, logging and output for a training."""
+    keep_freed_memory()
+    # One model after another is no retracing of one function, as TensorFlow warns.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # Texts and their units are printed, whatever the locale.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where something replaced it
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def keep_freed_memory():
+    """Ask glibc to keep freed memory for the next step of training.
+
+    By default every large temporary goes back to the system and is mapped, page by
+    page, in the next step again: up to half of the time of a training step on a CPU.
+    Where the C library has no `mallopt` nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

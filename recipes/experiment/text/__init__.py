@@ -1,0 +1,1 @@
+"""Tasks on labelled texts: `imdb`, `nli` and `squad`, and what they are made of."""

@@ -1,0 +1,94 @@
+"""The arms of tasks on texts: graphs, computed batch by batch and held in memory."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.arms import Arm
+from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import permute_units
+from glomo_keras.layers import GraphTransfer
+from glomo_keras.models import GraphCache
+from glomo_keras.ops import DIRECTIONS
+
+
+class TextArm(Arm):
+    """Graphs of texts, as inputs of the model: `FIELD_forward`, `FIELD_backward`.
+
+    Args:
+        name: str, one of `ARMS`.
+        graph_cache: `GraphCache`, which arms may share. `shuffled` and `learned` need
+            it.
+        seed: int, of the permutations of `shuffled`.
+    """
+
+    def __init__(self, name, graph_cache=None, seed=0):
+        super().__init__(name)
+        if name in PREDICTED_ARMS and graph_cache is None:
+            raise ValueError(f"The arm {name!r} needs a `graph_cache`.")
+        self.seed = seed
+        self.graph_cache = graph_cache if name in PREDICTED_ARMS else None
+
+    @property
+    def graph_shape(self):
+        """Ints `(layers, heads)` of the graphs."""
+        return (1, 1) if self.graph_cache is None else self.graph_cache.graph_shape
+
+    def connect(self, features, inputs, settings):
+        # One layer for all texts of an example. It is made for every arm, so that what
+        # is built after it draws its seeds at the same place.
+        transfer = GraphTransfer(**settings.transfer_arguments())
+        if self.name == "none":
+            return features
+        fused = {}
+        for field, field_features in features.items():
+            length = field_features.shape[1]
+            graphs = {}
+            for direction in DIRECTIONS:
+                name = f"{field}_{direction}"
+                shape = (*self.graph_shape, length, length)
+                inputs[name] = keras.Input(shape, dtype="float16", name=name)
+                graphs[direction] = inputs[name]
+            fused[field] = transfer(
+                field_features, graphs, features_mask=ops.not_equal(inputs[field], 0)
+            )
+        return fused
+
+    def batch_inputs(self, field, rows, unit_ids):
+        """Return the graphs of some texts of a field, as inputs of the model.
+
+        Args:
+            field: str, name of the field.
+            rows: int array `(batch,)`, the texts' numbers; with the field they fix the
+                permutations of `shuffled`.
+            unit_ids: int array `(batch, length)`, in the predictor's vocabulary.
+
+        Returns:
+            Dict by name of float16 arrays `(batch, layers, heads, length, length)`;
+            empty for the arm `none`.
+        """
+        if self.name == "none":
+            return {}
+        if self.name == "shuffled":
+            seeds = ([self.seed, int(row), *field.encode()] for row in rows)
+            unit_ids = np.array(
+                [
+                    permute_units(text_ids, np.random.default_rng(seed))
+                    for text_ids, seed in zip(unit_ids, seeds, strict=True)
+                ]
+            )
+        if self.graph_cache is None:
+            graph = control_graph(self.name, unit_ids != 0, "float16")
+            graphs = dict.fromkeys(DIRECTIONS, graph)
+        else:
+            graphs = self.graph_cache(unit_ids)
+        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+
+
+@functools.cache
+def shared_graph_cache(preset, top_k, num_bytes):
+    """The graphs of a preset, shared by all runs of a process."""
+    return GraphCache.from_preset(preset, top_k, num_bytes)

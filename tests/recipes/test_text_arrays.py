@@ -1,0 +1,96 @@
+"""Texts of the tasks as arrays: two vocabularies, the same units."""
+
+import imdb
+import numpy as np
+import pytest
+import squad
+from experiment.text import text_arrays
+from tiny_tasks import TINY
+from tiny_tasks import options_of
+
+from glomo_keras.data import Vocabulary
+from glomo_keras.models import find_preset
+
+
+def test_both_vocabularies_see_the_same_units(texts, predictor_folder):
+    of_graphs = Vocabulary.load(find_preset(predictor_folder).vocabulary).units
+    of_model = ["", "?", "the", "cat", "don't"]
+    for name, field in texts.fields.items():
+        units = field.padded(np.arange(len(field)))
+        for row in units:
+            for unit in row:
+                word = texts.units[unit].lower()
+                graph_id, task_id = texts.graph_ids[unit], texts.task_ids[unit]
+                assert (graph_id == 0) == (task_id == 0) == (word == "")
+                if graph_id > 1:
+                    assert of_graphs[graph_id] == word, name
+                if task_id > 1:
+                    assert of_model[task_id] == word, name
+    first = texts.fields["one"].padded([0])[0]
+    assert [texts.units[u] for u in first] == ["The", "cat", "don't", "sit", "."]
+    assert texts.task_ids[first].tolist() == [2, 3, 4, 1, 1]
+    assert texts.graph_ids[first][0] == of_graphs.index("the")
+
+
+def test_texts_are_cut_counted_shared_and_may_be_empty(texts):
+    one, two = texts.fields["one"], texts.fields["two"]
+    assert len(one) == 3 and len(two) == 2  # "in the plot" is stored once
+    assert one.padded([1]).sum() == 0
+    assert (one.padded([2]) > 0).all()
+    assert any(
+        "one: 3 distinct texts; 1 were cut" in n for n in texts.metadata["notes"]
+    )
+    assert two.texts == ["in the plot", "Unknown Cat?"]
+    start, limit = two.starts[two.offsets[1] + 1], two.limits[two.offsets[1] + 1]
+    assert two.texts[1][start:limit] == "Cat"
+    cat = texts.units.index("cat")
+    assert bytes(texts.characters[cat]).rstrip(b"\0") == b"cat"
+    np.testing.assert_array_equal(texts.vectors[2], [1.0, 2.0])
+    assert not texts.vectors[:2].any()
+
+
+def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tmp_path):
+    context = "one two three four five six"
+    question = {"question": "Which?", "context": context}
+    far = {**question, "id": "far", "answers": ["six"], "answer_start": 24}
+    near = {**question, "id": "near", "answers": ["two three"], "answer_start": 4}
+    arrays = text_arrays.prepare_texts(
+        lambda: {"train": [far, near], "test": [far, near]},
+        {"context": 4, "question": 2},
+        tmp_path / "arrays",
+        find_preset(predictor_folder).vocabulary,
+        "trainable",
+        {},
+        keep_texts=("context",),
+        log=str,
+    )
+    spans, usable = squad.targets(arrays, "train")
+    assert usable.tolist() == [1]
+    assert (spans["start"][1], spans["end"][1]) == (1, 2)
+    start, end = np.full((2, 2, 4), -9.0)
+    start[:, 1] = end[:, 2] = 9.0
+    scores = squad.score({"start": start, "end": end}, arrays, "test", np.array([0, 1]))
+    assert scores["exact_match"].tolist() == [0.0, 1.0]
+    assert scores["f1"].tolist() == [0.0, 1.0]
+
+
+def test_a_predictor_without_a_vocabulary_is_named(tmp_path):
+    options = options_of(
+        imdb, "--output", str(tmp_path), "--predictor", "glomo_image_small"
+    )
+    with pytest.raises(ValueError, match="vocabulary.*Received: glomo_image_small"):
+        imdb.TASK.prepare(options)
+
+
+def test_vectors_of_other_words_and_no_examples_are_told(predictor_folder, tmp_path):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("elsewhere 1 2\n")
+    where = ["--predictor", str(predictor_folder), "--output", str(tmp_path / "run")]
+    options = options_of(imdb, *where, *TINY, "--features", f"vectors:{vectors}")
+    with pytest.raises(ValueError, match="vectors.txt has a vector for none of the"):
+        imdb.TASK.prepare(options)
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.jsonl").write_text("")
+    options = options_of(imdb, *where, *TINY, "--data", str(tmp_path))
+    with pytest.raises(ValueError, match="no example in the split 'train'"):
+        imdb.TASK.prepare(options)

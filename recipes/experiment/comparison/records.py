@@ -27,10 +27,11 @@ def read_runs(output):
         except ValueError:
             print(f"{path} line {number} is no whole run and is left out.")
             continue
-        if not isinstance(run, dict) or not {"arm", "seed", "test"} <= run.keys():
+        if not isinstance(run, dict):
             raise ValueError(
-                f"{path} line {number} is no run of a task: it must be an object with "
-                "an arm, a seed and results. Give a folder that a task wrote."
+                f"{path} line {number} must be a JSON object, a run. Received: "
+                f"{line[:80].decode(errors='replace')!r}. Give a folder that a task "
+                "wrote."
             )
         runs.append(run)
     return runs

@@ -20,7 +20,7 @@ def table(output, runs):
     """
     check_table(output, runs)
     lines = []
-    percent = paper.percent_runs_of(runs[0])
+    percent = paper.percent_of(runs[0])
     for metric in runs[0]["test"]:
         lines += [
             f"| {metric} | mean | sd | seeds | to none | to matched "

@@ -80,6 +80,18 @@ def _checked(identifier, context, question, answers, starts, source):
                 f"{where}: `{name}` must be a string. Received: {text!r:.80}. Correct "
                 "the question, or remove it."
             )
+    _check_answers(context, answers, starts, where)
+    return {
+        "id": identifier,
+        "context": context,
+        "question": question,
+        "answers": answers,
+        "answer_start": starts[0],
+    }
+
+
+def _check_answers(context, answers, starts, where):
+    """Raise ValueError unless every answer stands in the context where it is said."""
     if not answers:
         raise ValueError(
             f"{where} has no answer. Every question of SQuAD v1.1 has one: correct the "
@@ -100,13 +112,6 @@ def _checked(identifier, context, question, answers, starts, source):
                 f"`answer_start` {start}, where it has {there!r:.80}. Correct the "
                 "question, or remove it."
             )
-    return {
-        "id": identifier,
-        "context": context,
-        "question": question,
-        "answers": answers,
-        "answer_start": starts[0],
-    }
 
 
 def _has_impossible(document):

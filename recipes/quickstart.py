@@ -2,8 +2,8 @@
 
     python recipes/quickstart.py
 
-1. Pretrains a small graph predictor on the documentation that is installed with
-   Python and its scientific packages: real English, no download, no labels.
+1. Pretrains a small graph predictor on documentation of Python and of the packages that
+   this library requires: real English, no download, no labels.
 2. Draws the learned graphs of a few sentences.
 3. Adds one line, `GraphTransfer`, to a small text classifier (which library does a
    paragraph document?) and trains it without a graph, with a uniform graph and with
@@ -41,7 +41,7 @@ SEEDS = 3
 
 
 def pretrain(output, epochs):
-    """Pretrain on the embedded documentation; returns predictor and vocabulary."""
+    """Pretrain on documentation; return predictor and vocabulary."""
     prepare_corpus("docs", output / "prepared", vocabulary_size=8_000)
     corpus = load_prepared(output / "prepared")
     keras.utils.set_random_seed(0)

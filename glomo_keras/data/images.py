@@ -5,6 +5,7 @@ import typing
 import numpy as np
 
 from glomo_keras.data.shapes import draw_shapes
+from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
 
@@ -72,6 +73,33 @@ def read_images(spec, split="train", size=None, limit=None):
     if size is not None:
         images = shrink(images, size)
     return ImageSet(images, None if labels is None else labels.astype("int32"))
+
+
+def describe_images(spec, split="train"):
+    """Return what identifies an image set, to tell whether arrays of it are stale.
+
+    Args:
+        spec: string, see `read_images`.
+        split: `"train"` or `"test"`.
+
+    Returns:
+        List of dicts, one a file, see `describe_source`; or of `[name, None]` of a
+        data set of tensorflow-datasets, with its version. Empty for `shapes`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: for `tfds:` without tensorflow-datasets.
+
+    Example:
+
+    >>> describe_images("shapes")
+    []
+    """
+    if spec == "shapes":
+        return []
+    if spec.startswith("tfds:"):
+        return [[find_builder(spec.removeprefix("tfds:")).info.full_name, None]]
+    return [describe_source(_image_file(spec, split))]
 
 
 def shrink(images, size):

@@ -186,10 +186,10 @@ def _features(random, batch, length):
     return {"features": float_array(random, batch, length, 11)}
 
 
-def _keys_and_queries(random, batch, length):
+def _queries_and_keys(random, batch, length):
     return {
-        "keys": float_array(random, batch, length, 11),
         "queries": float_array(random, batch, length, 13),
+        "keys": float_array(random, batch, length, 11),
     }
 
 
@@ -217,10 +217,10 @@ def _image_features(random, batch, length):
     return {"features": float_array(random, batch, 3, length, 11)}
 
 
-def _image_keys_and_queries(random, batch, length):
+def _image_queries_and_keys(random, batch, length):
     return {
-        "keys": float_array(random, batch, 3, length, 11),
         "queries": float_array(random, batch, 3, length, 13),
+        "keys": float_array(random, batch, 3, length, 11),
     }
 
 
@@ -332,10 +332,10 @@ AFFINITY = Entry(
         "use_bias": True,
         "top_k": 3,
     },
-    _keys_and_queries,
-    {"keys": (1,), "queries": (1,)},
+    _queries_and_keys,
+    {"queries": (1,), "keys": (1,)},
     (3, 4),
-    ("keys_mask", "queries_mask"),
+    ("queries_mask", "keys_mask"),
     jumps=True,
     wrong_arguments=(
         _DIRECTION,
@@ -343,13 +343,13 @@ AFFINITY = Entry(
         ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
     ),
     wrong_inputs=(
-        ({"keys": (3, 7)}, ValueError, "`keys` must have shape .*rank 2"),
-        ({"queries": (3, 7, 2, 13)}, ValueError, "`queries` must have shape .*rank 4"),
-        ({"queries": (3, 6, 13)}, ValueError, "`queries` must be over.*6 and 7 units"),
+        ({"queries": (3, 7)}, ValueError, "`queries` must have shape .*rank 2"),
+        ({"keys": (3, 7, 2, 11)}, ValueError, "`keys` must have shape .*rank 4"),
+        ({"keys": (3, 6, 11)}, ValueError, "`keys` must be over.*6 and 7 units"),
         (
-            {"keys": (3, 2, 7, 11), "queries": (3, 2, 5, 13)},
+            {"queries": (3, 2, 7, 13), "keys": (3, 2, 5, 11)},
             ValueError,
-            "`queries` must be over the units of `keys`.*2 x 5 and 2 x 7 units",
+            "`keys` must be over the units of `queries`.*2 x 5 and 2 x 7 units",
         ),
     ),
 )
@@ -606,8 +606,8 @@ ENTRIES = [
         AFFINITY,
         "images",
         {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3},
-        inputs=_image_keys_and_queries,
-        unit_axes={"keys": (1, 2), "queries": (1, 2)},
+        inputs=_image_queries_and_keys,
+        unit_axes={"queries": (1, 2), "keys": (1, 2)},
         mask_names=(),
     ),
     _variant(

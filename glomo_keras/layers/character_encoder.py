@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.convolution import valid_convolution
 
@@ -95,12 +96,9 @@ class CharacterEncoder(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, character_ids_shape):
-        if len(character_ids_shape) != 3:
-            raise ValueError(
-                "`character_ids` must have shape (batch, length, max_characters). "
-                f"Received a shape of rank {len(character_ids_shape)}: "
-                f"{character_ids_shape}."
-            )
+        check_rank(
+            "character_ids", character_ids_shape, "batch, length, max_characters"
+        )
         max_characters = character_ids_shape[-1]
         if max_characters is not None and max_characters < max(self.kernel_sizes):
             raise ValueError(

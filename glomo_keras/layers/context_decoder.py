@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
@@ -109,10 +110,12 @@ class ContextDecoder(keras.layers.Layer):
 
     def build(self, features_shape, unit_ids_shape):
         dim = self.embedding.output_dim
-        if len(features_shape) != 3 or features_shape[-1] != dim:
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank("unit_ids", unit_ids_shape, "batch, length")
+        if features_shape[-1] != dim:
             raise ValueError(
-                "`features` must have shape (batch, length, dim) with the dimension of "
-                f"the embedding, dim={dim}. Received a shape: {features_shape}."
+                "`features` must have the dimension of the embedding, "
+                f"dim={dim}. Received a shape: {features_shape}."
             )
         if not self.embedding.built:
             self.embedding.build(unit_ids_shape)

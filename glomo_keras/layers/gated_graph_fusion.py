@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.checks import check_dropout
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 
@@ -67,12 +68,8 @@ class GatedGraphFusion(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape, messages_shape):
-        for name, shape in (("features", features_shape), ("messages", messages_shape)):
-            if len(shape) != 3:
-                raise ValueError(
-                    f"`{name}` must have shape (batch, length, dim). Received a shape "
-                    f"of rank {len(shape)}: {shape}."
-                )
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank("messages", messages_shape, "batch, length, dim")
         check_units("messages", messages_shape[1:2], "features", features_shape[1:2])
         units = self.units or features_shape[-1]
         joined = (*features_shape[:-1], features_shape[-1] + messages_shape[-1])

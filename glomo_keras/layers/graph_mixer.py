@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
@@ -60,17 +61,13 @@ class GraphMixer(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape, graphs_shape):
-        if len(features_shape) != 3:
-            raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}."
-            )
-        if len(graphs_shape) != 5:
-            raise ValueError(
-                "`graphs` must have shape (batch, layers, heads, length, length): all "
-                "layers of one direction. Received a shape of rank "
-                f"{len(graphs_shape)}: {graphs_shape}."
-            )
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank(
+            "graphs",
+            graphs_shape,
+            "batch, layers, heads, length, length",
+            advice="`graphs` are all layers of one direction.",
+        )
         check_units(
             "graphs",
             graphs_shape[3:],

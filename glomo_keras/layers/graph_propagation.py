@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_units
 from glomo_keras.layers.initializers import MessageInitializer
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.composition import check_heads
 from glomo_keras.ops.composition import propagate
 
 UPDATES = ("gru", "residual")
@@ -74,25 +74,8 @@ class GraphPropagation(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape, graph_shape):
-        if len(features_shape) != 3:
-            raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}."
-            )
-        if len(graph_shape) != 4:
-            raise ValueError(
-                "`graph` must have shape (batch, heads, length, length): one graph "
-                f"layer. Received a shape of rank {len(graph_shape)}: {graph_shape}."
-            )
-        check_units("graph", graph_shape[2:], "features", features_shape[1:2] * 2)
-        dim, heads = features_shape[-1], graph_shape[1]
-        if dim % heads:
-            divisors = [n for n in range(1, dim + 1) if dim % n == 0]
-            raise ValueError(
-                "The number of heads of `graph` must divide the last dimension of "
-                f"`features`. Received: heads={heads}, dim={dim}. Use one of "
-                f"{divisors} heads."
-            )
+        check_heads(features_shape, graph_shape)
+        dim = features_shape[-1]
         if self.update == "gru":
             self.cell = keras.layers.GRUCell(
                 dim,

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.pixels import pixel_log_likelihood
@@ -83,10 +84,17 @@ class ImageContextDecoder(keras.layers.Layer):
         self.num_logistics = num_logistics
 
     def build(self, features_shape, pixels_shape):
-        if len(pixels_shape) != 4 or None in pixels_shape[1:]:
+        check_rank("pixels", pixels_shape, "batch, height, width, channels")
+        check_rank(
+            "features",
+            features_shape,
+            "batch, height, width, dim",
+            "batch, length, dim",
+        )
+        if None in pixels_shape[1:]:
             raise ValueError(
-                "`pixels` must have shape (batch, height, width, channels) of a known "
-                f"size. Received a shape: {pixels_shape}."
+                "`pixels` must be of a known size: height, width and channels. "
+                f"Received a shape: {pixels_shape}."
             )
         length = pixels_shape[1] * pixels_shape[2]
         known = features_shape[1:-1]

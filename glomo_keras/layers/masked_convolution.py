@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.initializers import CurrentUnitInitializer
 from glomo_keras.ops.convolution import valid_convolution
 
@@ -60,12 +61,13 @@ class MaskedConvolution(keras.layers.Layer):
         self.num_above = num_above
 
     def build(self, features_shape):
+        check_rank(
+            "features",
+            features_shape,
+            "batch, length, dim",
+            "batch, height, width, dim",
+        )
         rank = len(features_shape) - 2
-        if rank not in (1, 2):
-            raise ValueError(
-                "`features` must have shape (batch, length, dim) or (batch, height, "
-                f"width, dim). Received a shape of rank {rank + 2}: {features_shape}."
-            )
         size, radius = self.kernel_size, self.kernel_size // 2
         if rank == 2 and size % 2 == 0:
             raise ValueError(

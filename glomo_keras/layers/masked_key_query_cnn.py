@@ -1,4 +1,4 @@
-"""Key and query networks: two stacks of masked convolutions."""
+"""Query and key networks: two stacks of masked convolutions."""
 
 import keras
 
@@ -14,21 +14,21 @@ NORMALIZATIONS = ("layer", "batch", None)
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class MaskedKeyQueryCNN(keras.layers.Layer):
-    """Keys and queries of units from the units around them that may be seen.
+    """Queries and keys of units from the units around them that may be seen.
 
     Two stacks with the same structure and separate weights. Each of their
     `num_layers` layers is
 
         h <- dropout(activation(normalize(convolution(h masked))))
 
-    and sees a unit and the `kernel_size - 1` before it in `direction`, so that key
-    and query of unit i depend on units <= i (forward) or >= i (backward) alone. The
+    and sees a unit and the `kernel_size - 1` before it in `direction`, so that query
+    and key of unit i depend on units <= i (forward) or >= i (backward) alone. The
     units of an image are its pixels in raster order; see `MaskedConvolution`.
 
     Masking: padded units are zeros before every convolution and in the outputs.
 
     `normalization="batch"` takes its statistics over time while training, so that
-    earlier keys and queries then depend on later units. In inference it is causal.
+    earlier queries and keys then depend on later units. In inference it is causal.
     It is there for parity with the authors' program; the default never leaks.
 
     Args:
@@ -53,7 +53,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        `(keys, queries)`, float tensors `(batch, length, filters)`, or `(batch,
+        `(queries, keys)`, float tensors `(batch, length, filters)`, or `(batch,
         height, width, filters)`, in the compute dtype; each carries `mask`.
 
     Raises:
@@ -64,8 +64,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
     Example:
 
     >>> network = MaskedKeyQueryCNN(filters=5)
-    >>> keys, queries = network(keras.ops.ones((2, 7, 3)))
-    >>> tuple(keys.shape), tuple(queries.shape)
+    >>> queries, keys = network(keras.ops.ones((2, 7, 3)))
+    >>> tuple(queries.shape), tuple(keys.shape)
     ((2, 7, 5), (2, 7, 5))
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1.
@@ -117,7 +117,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
     def call(self, features, mask=None, training=None):
         keys = self._run_stack(self.key_stack, features, mask, training)
         queries = self._run_stack(self.query_stack, features, mask, training)
-        return keys, queries
+        return queries, keys
 
     def compute_mask(self, features, previous_mask=None):
         return [previous_mask, previous_mask]

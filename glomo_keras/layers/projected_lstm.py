@@ -5,6 +5,7 @@ from keras import ops
 from keras import tree
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.visibility import check_direction
@@ -84,11 +85,7 @@ class ProjectedLSTM(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape):
-        if len(features_shape) != 3:
-            raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}."
-            )
+        check_rank("features", features_shape, "batch, length, dim")
         self.kernel = self.add_weight(
             name="kernel", shape=(features_shape[-1], 4 * self.units)
         )

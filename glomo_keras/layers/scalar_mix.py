@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
+from glomo_keras.checks import check_rank
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.precision import raise_precision
 
@@ -64,12 +65,12 @@ class ScalarMix(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, layers_shape):
-        if len(layers_shape) != 4:
-            raise ValueError(
-                "`layers` must have shape (batch, num_layers, length, dim). Received a "
-                f"shape of rank {len(layers_shape)}: {layers_shape}. Stack the "
-                "encoder's layers on axis 1."
-            )
+        check_rank(
+            "layers",
+            layers_shape,
+            "batch, num_layers, length, dim",
+            advice="Stack the encoder's layers on axis 1.",
+        )
         self.scores = self.add_weight(
             name="scores",
             shape=(layers_shape[1],),

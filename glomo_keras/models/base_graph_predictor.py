@@ -102,14 +102,14 @@ class BaseGraphPredictor(keras.Model):
                 dtype=dtype,
                 name=f"{direction}_affinity",
             )
-            keys, queries = network(features, mask=mask)
+            queries, keys = network(features, mask=mask)
             graphs[direction] = affinity(
-                keys, queries, keys_mask=mask, queries_mask=mask
+                queries, keys, queries_mask=mask, keys_mask=mask
             )
         return graphs
 
     def make_affinity(self, **arguments):
-        """Make the layer that turns keys and queries into graphs.
+        """Make the layer that turns queries and keys into graphs.
 
         Args:
             **arguments: those of `SquaredReLUAffinity`.
@@ -134,7 +134,7 @@ class BaseGraphPredictor(keras.Model):
                 normalization are never run twice: each run changes their state.
 
         Returns:
-            Dict of `forward` and `backward`, dicts of `keys`, `queries` and, where it
+            Dict of `forward` and `backward`, dicts of `queries`, `keys` and, where it
             is trained, `threshold`, float tensors of all graph layers and heads.
 
         Raises:
@@ -153,14 +153,14 @@ class BaseGraphPredictor(keras.Model):
             affinity = self.affinity(direction)
 
             def run(features, network=network, affinity=affinity):
-                keys, queries = network(features, mask=mask, training=training)
-                return affinity.project(keys, queries, mask, mask)
+                queries, keys = network(features, mask=mask, training=training)
+                return affinity.project(queries, keys, mask, mask)
 
             factors[direction] = (keras.remat(run) if recompute else run)(features)
         return factors
 
     def affinity(self, direction):
-        """The layer that turns keys and queries of a direction into graphs."""
+        """The layer that turns queries and keys of a direction into graphs."""
         return self.get_layer(f"{direction}_affinity")
 
     def save_to_preset(self, directory, vocabulary=None, training=None, card=None):

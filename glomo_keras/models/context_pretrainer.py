@@ -11,6 +11,7 @@ from glomo_keras.ops.attention import check_block_size
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.composition import split_heads
+from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.visibility import DIRECTIONS
 
 _SHARES = ("density", "empty_rows", "one_sender_rows")
@@ -129,25 +130,26 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
                 first, direction, factors[direction], mask
             )
             features[direction] = layers
-            # The other direction, and gradients the other way round, begin after this.
-            never = ops.sum(layers[-1]) > float("inf")
-            first = ops.where(never, layers[-1], first)
+            # Memory for one direction at a time.
+            first = compute_after(first, layers[-1])
         return {**features, "graphs": graphs}
 
     def _propagate_in_blocks(self, first, direction, factors, mask):
         affinity = self.graph_predictor.affinity(direction)
 
-        def along(values, *of_layer):
+        def along(values, queries, keys, *threshold):
             messages = affinity.attend(
+                queries,
+                keys,
                 split_heads(values, self.graph_predictor.num_heads),
-                *of_layer,
-                keys_mask=mask,
+                *threshold,
                 queries_mask=mask,
+                keys_mask=mask,
                 block_size=self.block_size,
             )
             return ops.cast(join_heads(messages), values.dtype)
 
-        names = [name for name in ("keys", "queries", "threshold") if name in factors]
+        names = [name for name in ("queries", "keys", "threshold") if name in factors]
         layers = [ops.unstack(factors[name], axis=1) for name in names]
         return self.propagate(
             first, direction, zip(*layers, strict=True), along, mask, recompute=True

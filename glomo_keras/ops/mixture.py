@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_units
 from glomo_keras.ops.composition import compose_graphs
 
 
@@ -22,7 +24,7 @@ def mix_graphs(graphs, weights, composed=True):
         Float tensor `(batch, mixtures, length, length)`.
 
     Raises:
-        ValueError: if the weights are of other graphs.
+        ValueError: if the weights are of other graphs, or a rank is another.
 
     Example:
 
@@ -57,7 +59,7 @@ def mixed_messages(features, graphs, weights, composed=True):
         Float tensor `(batch, length, mixtures * dim)`, mixture by mixture.
 
     Raises:
-        ValueError: if the weights are of other graphs.
+        ValueError: if the weights are of other graphs, or the shapes do not fit.
 
     Example:
 
@@ -68,6 +70,7 @@ def mixed_messages(features, graphs, weights, composed=True):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
     """
+    _check_graphs(features, graphs)
     _check_weights(graphs, weights, composed)
     num_layers, num_mixtures = graphs.shape[1], weights.shape[2]
     length, dim = ops.shape(features)[1], features.shape[-1]
@@ -102,12 +105,16 @@ def term_messages(features, graphs, composed=True):
     Returns:
         Float tensor `(batch, terms, heads, length, dim)`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
     >>> tuple(term_messages(keras.ops.ones((2, 7, 11)), graphs).shape)
     (2, 5, 5, 7, 11)
     """
+    _check_graphs(features, graphs)
     messages = ops.matmul(graphs, features[:, None, None])
     if not composed or graphs.shape[1] == 1:
         return messages
@@ -118,9 +125,18 @@ def term_messages(features, graphs, composed=True):
     return ops.concatenate(terms, axis=1)
 
 
+def _check_graphs(features, graphs):
+    """Raise unless the graphs are over the units of the features."""
+    _, length, _ = check_rank("features", features, "batch, length, dim")
+    shape = check_rank("graphs", graphs, "batch, layers, heads, length, length")
+    check_units("graphs", shape[3:], "features", (length, length))
+
+
 def _check_weights(graphs, weights, composed):
     """Raise unless there is a weight for every term and head of the graphs."""
-    num_layers, num_heads = graphs.shape[1:3]
+    shape = check_rank("graphs", graphs, "batch, layers, heads, length, length")
+    check_rank("weights", weights, "batch, length, mixtures, terms, heads")
+    num_layers, num_heads = shape[1:3]
     terms = (2 * num_layers - 1 if composed else num_layers), num_heads
     if tuple(weights.shape[-2:]) != terms:
         raise ValueError(

@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
 from glomo_keras.ops.precision import raise_precision
 
 LEVELS = 256
@@ -48,6 +50,9 @@ def pixel_log_likelihood(parameters, pixels):
     Returns:
         Float tensor `(...)`, in nats; 16-bit types come back as float32.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> parameters = keras.ops.zeros((256, 1, 2, 3))  # for every level of a channel
@@ -59,6 +64,8 @@ def pixel_log_likelihood(parameters, pixels):
     Reference: Salimans et al., 2017 (arXiv 1701.05517), eq. 2.
     """
     parameters = raise_precision(parameters)
+    shape = check_rank("parameters", parameters, "..., channels, logistics, 3")
+    check_shape("pixels", pixels, "parameters", shape[:-2])
     logits, means, log_scales = (parameters[..., i] for i in range(3))
     log_scales = ops.clip(log_scales, _SMALLEST_LOG_SCALE, _LARGEST_LOG_SCALE)
     levels = ops.cast(pixels, parameters.dtype)[..., None]

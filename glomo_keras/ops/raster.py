@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
 from glomo_keras.ops.visibility import check_direction
 
 
@@ -18,13 +19,22 @@ def raster_units(features, mask=None):
     Returns:
         `(units, mask)`, of shape `(batch, length, dim)` and `(batch, length)`.
 
+    Raises:
+        ValueError: if a shape does not fit.
+
     Example:
 
     >>> units, _ = raster_units(keras.ops.ones((2, 3, 5, 7)))
     >>> tuple(units.shape)
     (2, 15, 7)
     """
-    if len(features.shape) == 3:
+    shape = check_rank(
+        "features", features, "batch, height, width, dim", "batch, length, dim"
+    )
+    if mask is not None:
+        layout = "batch, length" if len(shape) == 3 else "batch, height, width"
+        check_rank("mask", mask, layout)
+    if len(shape) == 3:
         return features, mask
     _, height, width, dim = features.shape
     if height is None or width is None:
@@ -103,7 +113,7 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
         inside the image; the others hold some pixel and mean nothing.
 
     Raises:
-        ValueError: if the window or the direction is none.
+        ValueError: if the window or the direction is none, or a rank is another.
 
     Example:
 
@@ -116,10 +126,13 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
     """
+    check_rank("pixels", pixels, "batch, height, width, channels")
     height, width, channels = pixels.shape[1:]
     if positions is None:
         positions = ops.arange(height * width)
-    positions = ops.cast(positions, "int32")[:, None]
+    positions = ops.cast(positions, "int32")
+    check_rank("positions", positions, "num_positions")
+    positions = positions[:, None]
     offsets = window_offsets(context_window, direction)
     down = ops.convert_to_tensor([row for row, _ in offsets], dtype="int32")
     right = ops.convert_to_tensor([column for _, column in offsets], dtype="int32")

@@ -140,7 +140,10 @@ def test_levels_are_read_whatever_their_dtype(random, dtype):
     projected = predictor.project(levels)["forward"]
     identity = np.eye(35, dtype="float32")[None, None, None]
     identity = np.broadcast_to(identity, (2, 2, 3, 35, 35))
-    for found in (predictor(levels)["forward"], affinity.attend(identity, **projected)):
+    for found in (
+        predictor(levels)["forward"],
+        affinity.attend(values=identity, **projected),
+    ):
         found = ops.convert_to_numpy(found)
         np.testing.assert_allclose(found, expected["forward"], atol=1e-6)
 

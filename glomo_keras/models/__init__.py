@@ -1,5 +1,6 @@
 """The models: graph predictors, the language model of ELMo, and what trains them."""
 
+from glomo_keras.models import ablations
 from glomo_keras.models import released
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.graph_cache import GraphCache
@@ -26,6 +27,7 @@ __all__ = [
     "LanguageModelPretrainer",
     "MessageCache",
     "ResultCache",
+    "ablations",
     "find_preset",
     "load_preset",
     "load_published_elmo",

@@ -63,13 +63,8 @@ class GraphCache:
         Returns:
             A `GraphCache`.
         """
-        predictor = GraphPredictor.from_preset(preset)
-        if top_k is not None:
-            config = {**predictor.get_config(), "top_k": top_k}
-            weights = predictor.get_weights()
-            predictor = type(predictor).from_config(config)
-            predictor.set_weights(weights)
-        return cls(predictor, num_bytes)
+        overrides = {} if top_k is None else {"top_k": top_k}
+        return cls(GraphPredictor.from_preset(preset, **overrides), num_bytes)
 
     @property
     def graph_shape(self):

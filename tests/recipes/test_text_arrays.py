@@ -9,7 +9,7 @@ from tiny_tasks import TINY
 from tiny_tasks import settings_of
 
 from glomo_keras.data import Vocabulary
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 
 def test_both_vocabularies_see_the_same_units(texts, predictor_folder):

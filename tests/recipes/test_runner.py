@@ -15,6 +15,7 @@ from experiment.comparison import runner
 from experiment.comparison import tables
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
+from experiment.process import UsageError
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
 from tiny_tasks import TINY
@@ -202,9 +203,9 @@ def test_two_processes_do_not_share_an_output(predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), *TINY]
     arguments += ["--predictor", str(predictor_folder)]
     with held_alone(tmp_path):
-        with pytest.raises(RuntimeError, match="is in use by process"):
+        with pytest.raises(UsageError, match="is in use by process"):
             imdb.main([*arguments, "--graph", "none"])
-        with pytest.raises(RuntimeError, match="is in use by process"):
+        with pytest.raises(UsageError, match="is in use by process"):
             compare.main(["imdb", *arguments])
 
 

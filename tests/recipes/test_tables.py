@@ -96,7 +96,7 @@ def test_a_torn_line_costs_no_other(tmp_path, capsys):
     (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
     records.append_run(tmp_path, {"seed": 2})
     assert records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
-    assert "runs.jsonl line 2 is no whole run" in capsys.readouterr().out
+    assert "runs.jsonl, line 2, was not written to its end" in capsys.readouterr().out
 
 
 def test_what_cannot_be_shown_is_told(tmp_path, capsys):

@@ -141,8 +141,10 @@ def test_it_is_exported_with_its_model(archives, layer, tmp_path):
     def encode(text):
         return vocabulary.encode(text, length=5)["unit_ids"]
 
-    path = export_downstream(model, tmp_path, encode, "m", track=[vocabulary.table])
-    serve = tf.saved_model.load(path).signatures["serve"]
+    paths = export_downstream(
+        model, tmp_path, encode=encode, name="m", track=[vocabulary.table]
+    )
+    serve = tf.saved_model.load(paths["text"]).signatures["serve"]
     texts = tf.constant(["a cat", "sat", ""])
     np.testing.assert_allclose(
         serve(text=texts)["predictions"], model(encode(texts)), atol=1e-6

@@ -15,7 +15,7 @@ def test_records_can_be_replayed(text_graphs, tmp_path):
     from glomo_keras.export import export_graph_predictor
 
     paths = export_graph_predictor(
-        text_graphs.predictor, tmp_path, text_graphs.vocabulary
+        text_graphs.predictor, tmp_path, vocabulary=text_graphs.vocabulary
     )
     texts = ["The cat sat .", "café"]
     path = write_warm_up(paths["text"], texts)
@@ -35,7 +35,7 @@ def test_records_can_be_replayed(text_graphs, tmp_path):
     assert replayed == ["serve", "top_senders"]
     with pytest.raises(ValueError, match="signature 'serve' that takes text"):
         write_warm_up(paths["ids"], texts)
-    with pytest.raises(FileNotFoundError, match="no archive"):
+    with pytest.raises(FileNotFoundError, match="no SavedModel"):
         write_warm_up(tmp_path / "nothing", texts)
 
 
@@ -45,10 +45,12 @@ def test_the_guide_warms_a_version_up_before_a_server_sees_it(
     from glomo_keras.export import export_graph_predictor
 
     monkeypatch.chdir(tmp_path)
-    export_graph_predictor(text_graphs.predictor, "staging", text_graphs.vocabulary)
+    export_graph_predictor(
+        text_graphs.predictor, "staging", vocabulary=text_graphs.vocabulary
+    )
     guide = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
     (block,) = re.findall(
-        r"```python\n((?:(?!```).)*write_warm_up.*?)```", guide.read_text(), re.S
+        r"```python\n((?:(?!```).)*write_warm_up.*?)```", guide.read_text("utf-8"), re.S
     )
     exec(compile(block, "serving.md", "exec"), {})
     assert pathlib.Path("models/glomo_text_ids/1/saved_model.pb").is_file()

@@ -6,23 +6,17 @@ import os
 import pathlib
 import subprocess
 import sys
-import threading
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from glomo_keras.data import Vocabulary
-from glomo_keras.export import Limits
 from glomo_keras.export import TextGraphs
-from glomo_keras.export import export_downstream
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_image_graph_predictor
 from glomo_keras.export import export_language_model
-from glomo_keras.locking import locked
 from glomo_keras.models import BidirectionalLanguageModel
-from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
 
 TESTS = pathlib.Path(__file__).parents[1]
@@ -221,89 +215,11 @@ def test_the_guide_names_all_inputs_and_outputs(loaded):
             assert all(f"`{name}`" in table for name in names)
 
 
-def test_versions_count_up_and_are_never_written_over(text_graphs, tmp_path):
-    predictor = GraphPredictor(
-        7, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
-    )
-    paths = [export_graph_predictor(predictor, tmp_path) for _ in range(2)]
-    assert [path["ids"][-2:] for path in paths] == ["/1", "/2"]
-    assert set(paths[0]) == {"ids"}
-    with pytest.raises(ValueError, match="version 2 already.*write version 3"):
-        export_graph_predictor(predictor, tmp_path, version=2)
-    assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
-
-
-def test_a_version_of_another_predictor_must_be_asked_for(tmp_path):
-    sizes = {"num_graph_layers": 1, "num_heads": 2, "num_convolutions": 1}
-    first = GraphPredictor(4, embedding_dim=4, **sizes)
-    vocabularies = [Vocabulary(words) for words in (["one", "two"], ["un", "deux"])]
-    export_graph_predictor(first, tmp_path, vocabulary=vocabularies[0])
-    # The same arguments, trained anew, are a next version.
-    again = GraphPredictor(4, embedding_dim=4, **sizes)
-    paths = export_graph_predictor(again, tmp_path, vocabulary=vocabularies[0])
-    assert paths["ids"].endswith("/2")
-    other = GraphPredictor(4, embedding_dim=6, **sizes)
-    message = "glomo_text_ids/2 is of another model: {}.*another `name`.*`version` 3"
-    with pytest.raises(ValueError, match=message.format("embedding_dim=4 there and 6")):
-        export_graph_predictor(other, tmp_path, vocabulary=vocabularies[0])
-    with pytest.raises(ValueError, match=message.format("vocabulary=")):
-        export_graph_predictor(first, tmp_path, vocabulary=vocabularies[1])
-    paths = export_graph_predictor(
-        other, tmp_path, vocabulary=vocabularies[0], version=3
-    )
-    assert paths["text"].endswith("/3")
-
-
-def test_both_archives_get_one_version(text_graphs, tmp_path):
-    (tmp_path / "glomo_text_ids" / "4").mkdir(parents=True)
-    paths = export_graph_predictor(
-        text_graphs.predictor, tmp_path, vocabulary=text_graphs.vocabulary
-    )
-    assert [path[-2:] for path in paths.values()] == ["/5", "/5"]
-
-
-def test_writers_do_not_get_in_each_others_way(tmp_path):
-    predictor = GraphPredictor(
-        7, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
-    )
-    killed = tmp_path / ".writing-of-one-who-was-killed"
-    killed.mkdir()
-    made = []
-    with locked(tmp_path):
-        writer = threading.Thread(
-            target=lambda: made.append(export_graph_predictor(predictor, tmp_path))
-        )
-        writer.start()
-        writer.join(1.0)
-        assert killed.exists() and not made  # it waits
-        (tmp_path / "glomo_text_ids" / "1").mkdir(parents=True)
-    writer.join()
-    assert not killed.exists()
-    assert made[0]["ids"].endswith("/2")
-    assert sorted(os.listdir(tmp_path / "glomo_text_ids")) == ["1", "2"]
-
-
-@pytest.mark.parametrize("name", ["../other", "/tmp/other", "..", ""])
-def test_names_are_no_paths(text_graphs, tmp_path, name):
-    with pytest.raises(ValueError, match="without a path"):
-        export_downstream(
-            text_graphs.predictor, tmp_path, encode=text_graphs.encode, name=name
-        )
-
-
-def test_wrong_arguments(text_graphs, tmp_path):
-    with pytest.raises(ValueError, match="num_senders=0"):
-        export_graph_predictor(text_graphs.predictor, tmp_path, num_senders=0)
+def test_wrong_vocabularies(text_graphs, tmp_path):
     with pytest.raises(ValueError, match="`vocabulary` has 4 units.*made for 11"):
         export_graph_predictor(
             text_graphs.predictor, tmp_path, vocabulary=Vocabulary(["one", "two"])
         )
-    with pytest.raises(ValueError, match="version=0"):
-        export_graph_predictor(text_graphs.predictor, tmp_path, version=0)
-    with pytest.raises(ValueError, match="max_units=0"):
-        TextGraphs(text_graphs.predictor, text_graphs.vocabulary, max_units=0)
-    with pytest.raises(ValueError, match="max_units=0"):
-        Limits(max_units=0)
     assert not list(tmp_path.iterdir())
 
 
@@ -322,47 +238,3 @@ def test_other_models_have_exporters_of_their_own(text_graphs, tmp_path):
     with pytest.raises(TypeError, match="use TextGraphs.from_preset"):
         TextGraphs("glomo", text_graphs.vocabulary)
     assert not list(tmp_path.iterdir())
-
-
-def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
-    from glomo_keras.layers import GraphTransfer
-
-    inputs = {
-        "unit_ids": keras.Input((None,), dtype="int32", name="unit_ids"),
-        "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
-    }
-    hidden = keras.layers.Embedding(11, 6)(inputs["unit_ids"])
-    hidden = GraphTransfer()(
-        hidden, text_graphs.predictor(inputs), features_mask=inputs["padding_mask"]
-    )
-    model = keras.Model(inputs, keras.layers.Dense(3)(hidden[:, 0]))
-
-    def encode(text):
-        batch = text_graphs.encode(text)
-        return {name: batch[name] for name in inputs}
-
-    paths = export_downstream(
-        model, tmp_path, encode=encode, name="sentiment", track=[text_graphs.table]
-    )
-    assert paths == {"text": str(tmp_path / "sentiment" / "1")}
-    found = tf.saved_model.load(paths["text"]).signatures["serve"](
-        text=tf.constant(TEXTS)
-    )
-    expected = model(encode(tf.constant(TEXTS)))
-    np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
-
-
-def test_text_graphs_of_a_preset(text_graphs, tmp_path, expected):
-    text_graphs.predictor.save_to_preset(tmp_path / "words", text_graphs.vocabulary)
-    reloaded = TextGraphs.from_preset(tmp_path / "words", max_units=4)
-    found = reloaded(TEXTS)
-    np.testing.assert_array_equal(found["units"], expected["units"][:, :4])
-    np.testing.assert_array_equal(
-        found["forward"], expected["forward"][..., :4, :4]
-    )  # what is cut off comes later
-    text_graphs.predictor.save_to_preset(tmp_path / "ids")
-    ImageGraphPredictor(4, 1, 1, num_convolutions=1).save_to_preset(tmp_path / "pixels")
-    for name, held in (("ids", "GraphPredictor"), ("pixels", "ImageGraphPredictor")):
-        message = f"has no vocabulary.* holds a {held}: load it by {held}.from_preset"
-        with pytest.raises(ValueError, match=message):
-            TextGraphs.from_preset(tmp_path / name)

@@ -35,6 +35,10 @@ def test_records_can_be_replayed(text_graphs, tmp_path):
     assert replayed == ["serve", "top_senders"]
     with pytest.raises(ValueError, match="signature 'serve' that takes text"):
         write_warm_up(paths["ids"], texts)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        write_warm_up(tmp_path / "damaged", texts)
     with pytest.raises(FileNotFoundError, match="no SavedModel"):
         write_warm_up(tmp_path / "nothing", texts)
 

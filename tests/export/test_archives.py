@@ -139,7 +139,6 @@ KILLED_WRITER = textwrap.dedent("""
 @pytest.mark.parametrize(
     "survived, before, after",
     [
-        (0, [[], []], [["1"], ["1"]]),  # while both were aside, one not yet whole
         (1, [[], []], [["1", "2"], ["1", "2"]]),  # when both were whole
         (2, [["1"], []], [["1", "2"], ["1", "2"]]),  # between the two renames
     ],

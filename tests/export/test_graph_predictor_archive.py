@@ -171,23 +171,31 @@ def test_a_batch_of_texts_over_the_limit_is_refused(loaded):
 def test_signatures_are_what_the_command_line_shows(archives):
     outputs = "backward forward padding_mask".split()
     senders = [f"{d}_{k}" for d in DIRECTIONS for k in ("senders", "weights")]
+    program = """
+import contextlib
+import sys
+from tensorflow.python.tools import saved_model_cli
+
+for path in sys.argv[1:]:
+    sys.argv = ["saved_model_cli", "show", "--all", "--dir", path]
+    with contextlib.suppress(SystemExit):
+        saved_model_cli.main()
+    print("end of an archive")
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", program, archives["ids"], archives["text"]],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=True,
+    ).stdout
+    shown = dict(zip(("ids", "text"), shown.split("end of an archive"), strict=False))
     for kind, inputs, also in (
         ("ids", {"unit_ids": "DT_INT32", "padding_mask": "DT_BOOL"}, []),
         ("text", {"text": "DT_STRING"}, ["units"]),
     ):
-        program = (
-            "import sys; from tensorflow.python.tools import saved_model_cli; "
-            "sys.argv[0] = 'saved_model_cli'; saved_model_cli.main()"
-        )
-        shown = subprocess.run(
-            [sys.executable, "-c", program, "show", "--all", "--dir", archives[kind]],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=True,
-        ).stdout
-        parts = shown.split("signature_def['")
+        parts = shown[kind].split("signature_def['")
         signatures = {part.partition("'")[0]: part for part in parts[1:]}
         assert set(signatures) - {"__saved_model_init_op"} == {
             *("serve", "serving_default", "top_senders")

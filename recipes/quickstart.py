@@ -23,8 +23,8 @@ from experiment.pretraining.progress import text_line
 from experiment.process import positive_int
 
 from glomo_keras.analysis import plot_history
+from glomo_keras.analysis import plot_predicted_texts
 from glomo_keras.callbacks import RaiseOnNaN
-from glomo_keras.callbacks.graph_pictures import draw_graphs
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import WindowSequence
 from glomo_keras.data import fixed_windows
@@ -204,7 +204,9 @@ def main(arguments=None):
         predictor, vocabulary = pretrain(options.output, options.epochs)
         print("\n2. The learned graphs of some sentences:")
         encoded = vocabulary.encode(SENTENCES)["unit_ids"].numpy()
-        draw_graphs(predictor, encoded, vocabulary.units, options.output / "graphs")
+        plot_predicted_texts(
+            predictor, encoded, vocabulary.units, options.output / "graphs"
+        )
         for path in sorted(options.output.glob("*.png")):
             print(f"  {path}")
         print("\n3. A classifier, and the one line that adds the graphs to it.")

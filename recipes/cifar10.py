@@ -18,10 +18,10 @@ import resnet
 import task_options
 import task_runs
 from image_task import ImageTask
-from image_task import MessageTransfer
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.layers import MessageTransfer
 from glomo_keras.ops import scale_pixels
 from glomo_keras.ops.visibility import DIRECTIONS
 
@@ -111,7 +111,10 @@ def _fuse(features, graphs, layer, options):
     """Features of an image augmented by messages of its pixels."""
     height, width, dim = features.shape[1:]
     units = ops.reshape(features, (-1, height * width, dim))
-    fused = layer(**task_options.transfer_arguments(options))(units, graphs)
+    arguments = task_options.transfer_arguments(options)
+    if layer is MessageTransfer:
+        del arguments["composed"]  # products are among the terms of the messages
+    fused = layer(**arguments)(units, graphs)
     return ops.reshape(fused, (-1, height, width, fused.shape[-1]))
 
 

@@ -30,7 +30,7 @@ def namespace(tmp_path_factory):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text(), re.S
     )
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         for block in blocks:
@@ -44,6 +44,9 @@ def test_functional_and_subclassed_models_answer(namespace):
     assert any(isinstance(layer, GraphTransfer) for layer in functional.layers)
     assert tuple(namespace["logits"].shape) == (2, 2)
     assert subclassed.transfer.built
+    ids = np.array([[2, 3], [0, 0]], "int32")  # a text without a word
+    assert np.isfinite(functional([ids, ids > 0])).all()
+    assert np.isfinite(subclassed({"unit_ids": ids, "padding_mask": ids > 0})).all()
 
 
 def test_the_built_model_keeps_its_layers_and_reads_along_the_graphs(namespace):

@@ -12,9 +12,8 @@ class SavedModelGraphs(SavedModelLayer):
     The layer needs the archive and no code or weights of the predictor. Of an archive
     of ids or of images it returns what `GraphPredictor` or `ImageGraphPredictor` does,
     so that one stands in for the other. An archive of strings takes those, and returns
-    `units` and `padding_mask` along with the graphs: `GraphTransfer` wants the graphs
-    alone, `{d: found[d] for d in ("forward", "backward")}`. The limits of the archive
-    hold here as well: a larger batch is refused.
+    `units` and `padding_mask` along with the graphs, which `GraphTransfer` leaves
+    aside. The limits of the archive hold here as well: a larger batch is refused.
 
     The model that holds the layer stores the path of the archive, not the archive, and
     is loaded with `safe_mode=False`, because a SavedModel is a program.

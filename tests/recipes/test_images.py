@@ -17,6 +17,7 @@ from image_batches import ImageSequence
 from keras import ops
 
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.layers import MessageTransfer
 from glomo_keras.models import ImageGraphPredictor
 
 TINY = (
@@ -105,7 +106,7 @@ def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
         weight.assign(random.normal(size=weight.shape))
     expected = ops.convert_to_numpy(transfer(pixels, predictor(images)))
     arm = image_task.PixelMessages("learned", predictor, composed=composed)
-    kept = image_task.MessageTransfer(num_mixtures=2)
+    kept = MessageTransfer(num_mixtures=2)
     for _ in range(2):  # computed, then kept
         messages = arm.inputs(images[[0, 1, 2, 0]])
         found = kept(pixels[[0, 1, 2, 0]], messages)
@@ -197,3 +198,14 @@ def test_images_without_labels_are_refused(tmp_path, monkeypatch):
     )
     with pytest.raises(ValueError, match="has no labels"):
         cifar10.TASK.prepare(options)
+
+
+def test_the_network_does_not_depend_on_the_image_data_format():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        images = keras.Input((8, 8, 3))
+        features = resnet.stages(resnet.stem(images, 5), 18, 5)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert features.shape == (None, 40)
+    assert keras.Model(images, features).layers[1].kernel.shape == (3, 3, 3, 5)

@@ -98,7 +98,7 @@ def build_classifier(vocabulary_size, num_labels, graphs):
             inputs[direction] = keras.Input((layers, heads, None, None), name=direction)
         hidden = GraphTransfer()(hidden, {name: inputs[name] for name in graphs})
     hidden = keras.layers.Dense(32, activation="relu")(hidden)
-    hidden = keras.layers.GlobalAveragePooling1D()(hidden)
+    hidden = keras.layers.GlobalAveragePooling1D(data_format="channels_last")(hidden)
     hidden = keras.layers.Dropout(0.2)(hidden)
     outputs = keras.layers.Dense(num_labels, activation="softmax")(hidden)
     return keras.Model(inputs, outputs)

@@ -151,3 +151,14 @@ def test_images_that_have_changed_are_refused(tmp_path):
     write(4)
     with pytest.raises(ValueError, match="holds other images .sources"):
         task.prepare(settings)
+
+
+def test_the_network_does_not_depend_on_the_image_data_format():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        images = keras.Input((8, 8, 3))
+        features = resnet.stages(resnet.stem(images, 5), 18, 5)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert features.shape == (None, 40)
+    assert keras.Model(images, features).layers[1].kernel.shape == (3, 3, 3, 5)

@@ -10,7 +10,7 @@ from glomo_keras.data.strings import check_string_list
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_file
 
-_SAMPLED_LINES = 100  # from which the dimension is found out
+_SAMPLED_LINES = 100  # from which the dimension is derived
 
 
 class WordVectors(typing.NamedTuple):

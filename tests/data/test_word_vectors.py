@@ -110,7 +110,7 @@ def test_one_string_is_no_collection_of_words(tmp_path):
 def test_one_file_is_read(tmp_path):
     for name in "ab":
         write(tmp_path / f"{name}.txt", "t 1 2\n")
-    with pytest.raises(ValueError, match="must be one file. 2 were found"):
+    with pytest.raises(ValueError, match="must be one file. Received 2"):
         read_word_vectors(tmp_path / "*.txt")
 
 
@@ -152,7 +152,7 @@ def test_a_bad_line_is_named(tmp_path, text, line):
 
 def test_an_empty_file_and_a_missing_one(tmp_path):
     with pytest.raises(ValueError, match="is empty"):
-        read_word_vectors(write(tmp_path / "none.txt", ""))
+        read_word_vectors(write(tmp_path / "empty.txt", ""))
     with pytest.raises(FileNotFoundError, match="no_such"):
         read_word_vectors(tmp_path / "no_such.txt")
 

@@ -139,6 +139,7 @@ def test_only_what_is_asked_for_is_kept(tmp_path):
         ("a 1 2\nb 1 x\n", 2),
         ("a 1 2\nb c 1 x\nd 1 2\n", 2),
         ("a\n", 1),
+        ("2 0\na\nb\n", 2),
         ("a 1 2\n\n", 2),
         ("a 1 2\n 1 2\nb 1 2\n", 2),
         ("a 1 2\nb 1 2\nc 3", 3),

@@ -49,9 +49,9 @@ class Documents:
         spec: the spec string.
         counts: `DocumentCounts` of the latest pass.
         sources: list of dicts for JSON, which tell whether the corpus is still the
-            same: see `describe_source`. A data set of tensorflow-datasets is told by
-            its name and version, which stand for fixed data, as it checks the checksums
-            of what it downloads.
+            same: see `describe_source`. Of a data set of tensorflow-datasets they are
+            its name and version, which stand for fixed data: what it downloads must
+            have known checksums.
     """
 
     def __init__(self, spec, describe, read):

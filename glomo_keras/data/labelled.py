@@ -75,8 +75,8 @@ def _masked_paragraphs(split, min_words):
     for page in docs_pages():
         if page.source in _CLASSES:
             is_test = stable_hash(page.source + page.name) % 10 < 3
-            of_split = paragraphs["test" if is_test else "train"]
-            of_split.setdefault(page.source, []).extend(
+            texts = paragraphs["test" if is_test else "train"]
+            texts.setdefault(page.source, []).extend(
                 _LIBRARY_NAMES.sub("library", paragraph)
                 for paragraph in page.paragraphs
                 if len(paragraph.split()) >= min_words

@@ -1,8 +1,6 @@
 """Corpora: what is a document, what is skipped, and what is refused."""
 
 import gzip
-import json
-import os
 
 import pytest
 
@@ -152,24 +150,6 @@ def test_a_nul_byte_is_named_with_its_line(tmp_path, data, line):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"nul.txt line {line} holds a NUL byte"):
         list(read_documents(f"files:{path}"))
-
-
-@pytest.mark.parametrize("change", [b"b", b"A", b"a "])
-def test_a_source_is_identified_by_all_of_its_content(tmp_path, change, monkeypatch):
-    path = tmp_path / "text.txt"
-    head, tail = b"x" * 100_003, b"y" * 100_003
-    path.write_bytes(head + b"a" + tail)
-    source = describe_source(path)
-    assert describe_source(str(path)) == source == json.loads(json.dumps(source))
-    time = path.stat()
-    path.write_bytes(head + change + tail)
-    os.utime(path, ns=(time.st_atime_ns, time.st_mtime_ns))
-    assert describe_source(path) != source
-    path.write_bytes(head + b"a" + tail)
-    monkeypatch.setenv("GLOMO_DATA", str(tmp_path))
-    assert describe_source("text.txt") == source  # at any time and from any place
-    with pytest.raises(FileNotFoundError, match="no.txt"):
-        describe_source("no.txt")
 
 
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"= Title =\n"])

@@ -44,6 +44,18 @@ def test_a_malformed_line_is_named(bad, tmp_path):
         load(ImdbTask, tmp_path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_other_encodings_are_named(encoding, tmp_path):
+    row = json.dumps(REVIEW)
+    for name, read in (
+        ("a.jsonl", lambda path: labelled_files.read_json_lines(path, ("text",))),
+        ("a.json", labelled_files.read_json),
+    ):
+        (tmp_path / name).write_bytes(row.encode(encoding))
+        with pytest.raises(ValueError, match="must be UTF-8. It is UTF-"):
+            read(tmp_path / name)
+
+
 def test_mismatched_pairs_are_read_by_path(tmp_path):
     row = {"premise": "A b.", "hypothesis": "C.", "label": "neutral"}
     none = {**row, "label": "-"}

@@ -94,7 +94,7 @@ def check(found):
 def resident_megabytes():
     """Memory of this process now, less what is free in its allocator."""
     ctypes.CDLL(None).malloc_trim(0)
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -117,7 +117,7 @@ def main(arguments=None):
             paths = export_language_model(model, folder)
         else:
             vocabulary = Vocabulary.load(find_preset(options.preset).vocabulary)
-            paths = export_graph_predictor(model, folder, vocabulary)
+            paths = export_graph_predictor(model, folder, vocabulary=vocabulary)
         serve, of_words = (
             tf.saved_model.load(paths[kind]).signatures["serve"]
             if kind in paths

@@ -32,6 +32,24 @@ def check_positive_integers(or_none=False, **values):
             )
 
 
+def plain_integer(value):
+    """Return an integer as one of Python, as Keras and JSON want it.
+
+    Args:
+        value: an integer, of NumPy for instance, or `None`.
+
+    Returns:
+        Int, or `None`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> plain_integer(np.int64(3))
+    3
+    """
+    return int(value) if isinstance(value, numbers.Integral) else value
+
+
 def check_dropout(dropout):
     """Raise unless `dropout` is a rate.
 

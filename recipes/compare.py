@@ -32,13 +32,12 @@ from experiment.comparison.records import read_runs
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
+from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import prepare_process
 from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
-
-from glomo_keras.locking import held_alone
 
 TASKS = {task.name: task for task in (ImdbTask, NliTask, SquadTask, Cifar10Task)}
 
@@ -128,8 +127,7 @@ def main(arguments=None):
     if options.table:
         print_table(options, settings.output)
         return
-    settings.output.mkdir(parents=True, exist_ok=True)
-    with held_alone(settings.output):
+    with hold(settings.output):
         run_missing(options, task, settings)
 
 

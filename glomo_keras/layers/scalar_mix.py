@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.checks import check_dropout
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.precision import raise_precision
 
@@ -61,7 +62,7 @@ class ScalarMix(keras.layers.Layer):
         self.normalize = normalize
         self.l2 = l2
         self.dropout = check_dropout(dropout)
-        self.seed = seed
+        self.seed = plain_integer(seed)
         self.supports_masking = True
 
     def build(self, layers_shape):
@@ -92,7 +93,7 @@ class ScalarMix(keras.layers.Layer):
         return zero_padding(self._dropout(mixed, training=training), mask)
 
     def normalized_weights(self):
-        """The share of each layer, softmax(s): NumPy array `(num_layers,)`."""
+        """Return the share of each layer, softmax(s): NumPy array `(num_layers,)`."""
         return ops.convert_to_numpy(ops.softmax(ops.cast(self.scores, "float32")))
 
     def compute_mask(self, layers, previous_mask=None):
@@ -112,7 +113,7 @@ class ScalarMix(keras.layers.Layer):
 
 
 def _normalize(layers, real):
-    """Mean 0 and variance 1 over real units and dimensions; zeros at padding."""
+    """Bring real units to mean 0 and variance 1 over units and dimensions."""
     layers = raise_precision(layers)
     if real is None:
         number = ops.cast(ops.shape(layers)[2], layers.dtype)

@@ -7,6 +7,10 @@ from keras import ops
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
@@ -56,6 +60,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
         use_bias: bool, whether the projections have biases.
         top_k: int or None. Keep the `top_k` largest activations of a row alone; what
             equals the smallest of them is kept as well.
+        kernel_initializer: initializer of W_k and W_q, or its name.
+        kernel_regularizer: regularizer of W_k and W_q, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -92,6 +98,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
         threshold="mean",
         use_bias=False,
         top_k=None,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -104,13 +112,15 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 '`threshold` must be "mean", "scalar", "query" or None. Received: '
                 f"threshold={threshold!r}."
             )
-        self.num_graph_layers = num_graph_layers
-        self.num_heads = num_heads
-        self.key_dim = key_dim
+        self.num_graph_layers = plain_integer(num_graph_layers)
+        self.num_heads = plain_integer(num_heads)
+        self.key_dim = plain_integer(key_dim)
         self.direction = check_direction(direction)
         self.threshold = threshold
         self.use_bias = use_bias
-        self.top_k = top_k
+        self.top_k = plain_integer(top_k)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, queries_shape, keys_shape):
@@ -123,7 +133,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
             kernel = self.add_weight(
                 name=f"{name}_kernel",
                 shape=(dim, int(np.prod(heads))),
-                initializer="glorot_uniform",
+                initializer=new_initializer(self.kernel_initializer),
+                regularizer=self.kernel_regularizer,
             )
             bias = None
             if self.use_bias:
@@ -185,7 +196,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         return squared_relu(scores)
 
     def project(self, queries, keys, queries_mask=None, keys_mask=None):
-        """What the graphs are computed from, for messages without graphs.
+        """Compute what the graphs come from, for messages without graphs.
 
         `attend` makes the messages of them that the graphs would give.
 
@@ -221,7 +232,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         keys_mask=None,
         block_size=128,
     ):
-        """Messages along the graphs, without the graphs.
+        """Compute messages along the graphs, without the graphs.
 
             messages[i] = sum_j graph[i, j] values[j]
 
@@ -292,10 +303,12 @@ class SquaredReLUAffinity(keras.layers.Layer):
             "threshold": self.threshold,
             "use_bias": self.use_bias,
             "top_k": self.top_k,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
     def _project_both(self, queries, keys, queries_mask, keys_mask):
-        """Projected queries and keys of sequences, and the masks of sequences."""
+        """Project queries and keys of sequences; return their masks as well."""
         queries, queries_mask = raster_units(
             zero_padding(queries, queries_mask), queries_mask
         )
@@ -310,7 +323,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         if bias is not None:
             projected = projected + bias
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
-        projected = ops.reshape(projected, (-1, ops.shape(features)[1], *heads))
+        projected = ops.reshape(projected, (*ops.shape(features)[:2], *heads))
         # float16 overflows in the products that follow.
         return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
 
@@ -320,7 +333,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         return scores if self.threshold is None else scores - self._threshold(queries)
 
     def _threshold(self, queries):
-        """Trained thresholds, broadcast to `(..., receivers, 1)`."""
+        """Compute trained thresholds, which broadcast to `(..., receivers, 1)`."""
         threshold = ops.cast(self.threshold_bias, queries.dtype)
         threshold = threshold[:, None, None, None]  # (layers, heads, receivers, 1)
         if self.threshold == "query":
@@ -330,7 +343,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
     def _keep_largest(self, activations, visible):
         # Zeros appended, so that there are top_k values however short the text.
-        seen = ops.where(visible, activations, ops.zeros_like(activations))
-        padded = ops.pad(seen, ((0, 0),) * 4 + ((0, self.top_k),))
+        activations = ops.where(visible, activations, ops.zeros_like(activations))
+        padded = ops.pad(activations, ((0, 0),) * 4 + ((0, self.top_k),))
         smallest = ops.top_k(padded, self.top_k)[0][..., -1:]
-        return ops.where(seen >= smallest, seen, ops.zeros_like(seen))
+        return ops.where(
+            activations >= smallest, activations, ops.zeros_like(activations)
+        )

@@ -139,9 +139,11 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
                 ProjectedLSTM(
                     self.units,
                     self.projection_dim,
-                    direction,
                     cell_clip,
                     projection_clip,
+                    return_sequences=True,
+                    return_state=True,
+                    go_backwards=direction == "backward",
                     dtype=self.dtype_policy,
                     name=f"{direction}_lstm_{number}",
                 )
@@ -198,9 +200,9 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             for number, lstm in enumerate(self.lstms[direction]):
                 inputs = self._dropout(outputs[direction][-1], training=training)
                 given = initial_states and initial_states[direction][number]
-                features, *state = lstm(
-                    inputs, mask=real, initial_state=given, return_state=True
-                )
+                features, *state = lstm(inputs, mask=real, initial_state=given)
+                if direction == "backward":  # as computed, so from the end
+                    features = ops.flip(features, axis=1)
                 if number and self.skip_connections:
                     features = features + inputs
                 outputs[direction].append(features)

@@ -13,6 +13,7 @@ from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
+from glomo_keras.ops.mixture import mix_messages
 from glomo_keras.ops.mixture import mixed_messages
 from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import bits_per_dimension
@@ -41,6 +42,7 @@ __all__ = [
     "log_likelihood",
     "mean_visible_score",
     "mix_graphs",
+    "mix_messages",
     "mixed_messages",
     "normalize_rows",
     "pixel_log_likelihood",

@@ -1,12 +1,14 @@
 """Messages along graphs that are never held: eq. 1 in blocks."""
 
 import dataclasses
+import numbers
 
 import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
+from glomo_keras.checks import plain_integer
 from glomo_keras.ops.affinity import subtract_mean_score
 from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import accumulation_dtype
@@ -24,7 +26,7 @@ def squared_relu_attention(
     keys_mask=None,
     block_size=128,
 ):
-    """Weighted sums of values, the weights being those of `squared_relu_affinity`.
+    """Sum values, weighted as `squared_relu_affinity` weights them.
 
         messages[i] = sum_j relu(s[i, j])^2 values[j] / sum_j relu(s[i, j])^2
         s[i, j] = <queries[i], keys[j]> - threshold[i]
@@ -52,8 +54,8 @@ def squared_relu_attention(
         back as float32.
 
     Raises:
-        ValueError: if the direction, the threshold or the size of a block is none of
-            these, or the shapes do not fit.
+        ValueError: if the direction, the threshold or the size of a block is
+            invalid, or the shapes do not fit.
 
     Example:
 
@@ -66,8 +68,8 @@ def squared_relu_attention(
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
     """
-    of_mean = isinstance(threshold, str)
-    if of_mean and threshold != "mean":
+    use_mean_threshold = isinstance(threshold, str)
+    if use_mean_threshold and threshold != "mean":
         raise ValueError(
             '`threshold` must be a tensor, "mean" or None. Received: '
             f"threshold={threshold!r}."
@@ -75,10 +77,10 @@ def squared_relu_attention(
     shape = check_rank("queries", queries, "batch, ..., length, key_dim")
     check_shape("keys", keys, "queries", shape)
     check_shape("values", values, "queries", (*shape[:-1], None))
-    if not of_mean and threshold is not None:
+    if not use_mean_threshold and threshold is not None:
         check_shape("threshold", threshold, "queries", shape[:-1])
-    operation = SquaredReLUAttention(of_mean, direction, block_size)
-    threshold = None if of_mean else threshold
+    operation = SquaredReLUAttention(use_mean_threshold, direction, block_size)
+    threshold = None if use_mean_threshold else threshold
     return operation(queries, keys, values, threshold, queries_mask, keys_mask)
 
 
@@ -86,13 +88,13 @@ def squared_relu_attention(
 class SquaredReLUAttention(keras.Operation):
     """`squared_relu_attention` as an operation, which functional models can hold."""
 
-    def __init__(self, of_mean, direction, block_size, name=None):
+    def __init__(self, use_mean_threshold, direction, block_size, name=None):
         super().__init__(name=name)
         check_direction(direction)
         check_block_size(block_size)
-        self.of_mean = of_mean
+        self.use_mean_threshold = use_mean_threshold
         self.direction = direction
-        self.block_size = block_size
+        self.block_size = plain_integer(block_size)
 
     def call(
         self,
@@ -119,7 +121,7 @@ class SquaredReLUAttention(keras.Operation):
             values,
             zeros if threshold is None else raise_precision(threshold),
             real,
-            of_mean=self.of_mean,
+            use_mean_threshold=self.use_mean_threshold,
             direction=self.direction,
             block_size=self.block_size,
         )
@@ -131,7 +133,7 @@ class SquaredReLUAttention(keras.Operation):
 
 def check_block_size(block_size):
     """Raise ValueError unless `block_size` is a positive integer."""
-    if not isinstance(block_size, int) or block_size < 1:
+    if not isinstance(block_size, numbers.Integral) or block_size < 1:
         raise ValueError(
             "`block_size` must be a positive integer, the receivers of a block. "
             f"Received: block_size={block_size!r}."
@@ -147,7 +149,7 @@ class _Block:
 
 
 def _split_into_blocks(length, block_size, direction):
-    """List of `_Block`; a single one of everything where the length is unknown."""
+    """Return a list of `_Block`, a single one where the length is unknown."""
     if length is None:
         return [_Block(slice(None), slice(None))]
     size = max(1, min(block_size, length))
@@ -160,7 +162,7 @@ def _split_into_blocks(length, block_size, direction):
 
 
 def _visible_pairs_of_block(block, direction, real):
-    """Bool tensor `(batch, ..., receivers, senders)`; `real` is 1 at real senders."""
+    """Return who reads whom; `real` is 1 at real senders."""
     units = ops.arange(ops.shape(real)[-1])
     receivers, senders = units[block.receivers][:, None], units[block.senders][None]
     visible = senders < receivers if direction == "forward" else senders > receivers
@@ -168,7 +170,7 @@ def _visible_pairs_of_block(block, direction, real):
 
 
 def _excess_scores(block, visible, queries, keys, threshold):
-    """What scores exceed the threshold by, `(batch, ..., receivers, senders)`.
+    """Compute by how much scores exceed the threshold, and zeros elsewhere.
 
     A threshold of `None` stands for the mean score.
     """
@@ -184,7 +186,7 @@ def _excess_scores(block, visible, queries, keys, threshold):
 
 
 def _scale_rows(excess):
-    """Excess scores relative to the largest of their row, and the factors of a row.
+    """Divide excess scores by the largest of their row.
 
     Returns:
         The relative scores, whose squares stay inside the range of the dtype; the
@@ -199,76 +201,84 @@ def _scale_rows(excess):
 
 
 def _pad_to_length(gradient, senders, length):
-    """The gradient `(batch, ..., senders, dim)` of a block, zeros at other senders."""
+    """Put the gradient of a block's senders into zeros for all senders."""
     if length is None:
         return gradient
     widths = [(0, 0)] * (len(gradient.shape) - 2)
     return ops.pad(gradient, [*widths, (senders.start, length - senders.stop), (0, 0)])
 
 
-def _attend(queries, keys, values, threshold, real, *, of_mean, direction, block_size):
+def _compute_rows(block, direction, queries, keys, threshold, real):
+    """Return who reads whom, and what `_scale_rows` returns, of the block's rows."""
+    visible = _visible_pairs_of_block(block, direction, real)
+    excess = _excess_scores(block, visible, queries, keys, threshold)
+    return visible, *_scale_rows(excess)
+
+
+def _attend(
+    queries,
+    keys,
+    values,
+    threshold,
+    real,
+    *,
+    use_mean_threshold,
+    direction,
+    block_size,
+):
     length = keys.shape[-2]
     blocks = _split_into_blocks(length, block_size, direction)
 
-    def rows_of_block(block, queries, keys, threshold, real):
-        visible = _visible_pairs_of_block(block, direction, real)
-        threshold = None if of_mean else threshold
-        excess = _excess_scores(block, visible, queries, keys, threshold)
-        return visible, *_scale_rows(excess)
-
     @ops.custom_gradient
     def function(queries, keys, values, threshold, real):
+        used_threshold = None if use_mean_threshold else threshold
         messages = []
         ordered_queries = queries
         for block in blocks:
-            _, relative, _, inverse_total = rows_of_block(
-                block, ordered_queries, keys, threshold, real
+            _, relative, _, inverse_total = _compute_rows(
+                block, direction, ordered_queries, keys, used_threshold, real
             )
-            message = (
-                ops.matmul(ops.square(relative), values[..., block.senders, :])
-                * inverse_total
-            )
+            message = ops.matmul(ops.square(relative), values[..., block.senders, :])
+            message = message * inverse_total
             messages.append(message)
             ordered_queries = compute_after(queries, message)
         messages = ops.concatenate(messages, axis=-2)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            keys_gradient, values_gradient = (
-                ops.zeros_like(keys),
-                ops.zeros_like(values),
-            )
+            keys_gradient = ops.zeros_like(keys)
+            values_gradient = ops.zeros_like(values)
             queries_gradients, threshold_gradients = [], []
             ordered_queries = queries
             for block in blocks:
-                visible, relative, largest, inverse_total = rows_of_block(
-                    block, ordered_queries, keys, threshold, real
+                visible, relative, largest, inverse_total = _compute_rows(
+                    block, direction, ordered_queries, keys, used_threshold, real
                 )
                 arriving = upstream[..., block.receivers, :] * inverse_total
-                of_values = ops.matmul(
+                d_values = ops.matmul(
                     ops.swapaxes(ops.square(relative), -1, -2), arriving
                 )
                 # d message / d square[i, j] = (values[j] - message[i]) / sum[i]
-                of_squares = ops.matmul(
+                d_squares = ops.matmul(
                     arriving, ops.swapaxes(values[..., block.senders, :], -1, -2)
                 ) - ops.sum(
                     arriving * messages[..., block.receivers, :], axis=-1, keepdims=True
                 )
-                of_scores = 2.0 * relative * of_squares / largest
-                of_threshold = -ops.sum(of_scores, axis=-1)
-                if of_mean:
+                d_scores = 2.0 * relative * d_squares / largest
+                d_threshold = -ops.sum(d_scores, axis=-1)
+                if use_mean_threshold:
                     number = ops.sum(ops.cast(visible, keys.dtype), -1, keepdims=True)
-                    share = of_threshold[..., None] / ops.maximum(number, 1.0)
-                    of_scores = of_scores + ops.where(visible, share, 0.0)
-                of_queries = ops.matmul(of_scores, keys[..., block.senders, :])
-                of_keys = ops.matmul(
-                    ops.swapaxes(of_scores, -1, -2), queries[..., block.receivers, :]
+                    share = d_threshold[..., None] / ops.maximum(number, 1.0)
+                    d_scores = d_scores + ops.where(visible, share, 0.0)
+                d_queries = ops.matmul(d_scores, keys[..., block.senders, :])
+                d_keys = ops.matmul(
+                    ops.swapaxes(d_scores, -1, -2), queries[..., block.receivers, :]
                 )
-                queries_gradients.append(of_queries)
-                threshold_gradients.append(of_threshold)
-                keys_gradient += _pad_to_length(of_keys, block.senders, length)
-                values_gradient += _pad_to_length(of_values, block.senders, length)
-                ordered_queries = compute_after(queries, of_queries, of_keys, of_values)
+                queries_gradients.append(d_queries)
+                threshold_gradients.append(d_threshold)
+                keys_gradient += _pad_to_length(d_keys, block.senders, length)
+                values_gradient += _pad_to_length(d_values, block.senders, length)
+                ordered_queries = compute_after(queries, d_queries, d_keys, d_values)
             return (
                 ops.concatenate(queries_gradients, axis=-2),
                 keys_gradient,
@@ -283,7 +293,7 @@ def _attend(queries, keys, values, threshold, real, *, of_mean, direction, block
 
 
 def _over_units(mask, tensor):
-    """A mask `(batch, length)` for the units of `(batch, ..., length, dim)`."""
+    """Bring a mask `(batch, length)` to the rank of `(batch, ..., length)`."""
     check_rank("mask", mask, "batch, length")
     mask = ops.cast(mask, "bool")
     between = (1,) * (len(tensor.shape) - 3)

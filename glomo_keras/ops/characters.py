@@ -58,7 +58,7 @@ def add_sentence_marks(character_ids):
 
 
 def _mark(mark, max_characters):
-    """A mark is a word of one character that no text has."""
+    """Return a mark: a word of one character that no text has."""
     word = np.full(max_characters, AFTER_WORD, "int32")
     word[:3] = BEGIN_WORD, mark, END_WORD
     return word

@@ -4,10 +4,11 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
+from glomo_keras.ops.sizes import batch_size
 
 
 def compose_graphs(graphs):
-    """Products of the graphs of the first layers, head by head.
+    """Multiply the graphs of the first layers, head by head.
 
         composed^1 = G^1,   composed^l = G^l @ composed^(l-1)
 
@@ -40,7 +41,7 @@ def compose_graphs(graphs):
 
 
 def propagate(features, graph):
-    """Weighted sums of the senders' features; each head moves its own slice.
+    """Sum the senders' features by weight; each head moves its own slice.
 
         messages[i, slice k] = sum_j graph[k, i, j] features[j, slice k]
 
@@ -104,7 +105,7 @@ def check_heads(features, graph):
 
 
 def split_heads(features, num_heads):
-    """Slices of the features, one a head.
+    """Cut features into slices, one a head.
 
     Args:
         features: float tensor `(batch, length, dim)`, `dim` a multiple of `num_heads`.
@@ -119,12 +120,13 @@ def split_heads(features, num_heads):
     (2, 3, 7, 5)
     """
     length, dim = ops.shape(features)[1], features.shape[-1]
-    slices = ops.reshape(features, (-1, length, num_heads, dim // num_heads))
+    sizes = (batch_size(features), length, num_heads, dim // num_heads)
+    slices = ops.reshape(features, sizes)
     return ops.transpose(slices, (0, 2, 1, 3))
 
 
 def join_heads(slices):
-    """The inverse of `split_heads`.
+    """Join what `split_heads` cut.
 
     Args:
         slices: float tensor `(batch, num_heads, length, size)`.
@@ -138,5 +140,5 @@ def join_heads(slices):
     (2, 7, 15)
     """
     dim = slices.shape[1] * slices.shape[-1]
-    length = ops.shape(slices)[2]
-    return ops.reshape(ops.transpose(slices, (0, 2, 1, 3)), (-1, length, dim))
+    sizes = (batch_size(slices), ops.shape(slices)[2], dim)
+    return ops.reshape(ops.transpose(slices, (0, 2, 1, 3)), sizes)

@@ -11,7 +11,7 @@ from glomo_keras.ops.visibility import check_direction
 def context_targets(
     unit_ids, positions=None, context_length=3, direction="forward", mask=None
 ):
-    """Units that follow given positions, nearest first.
+    """Return the units that follow given positions, nearest first.
 
         target_ids[b, p, d] = unit_ids[b, positions[p] + d + 1]   (forward)
         target_ids[b, p, d] = unit_ids[b, positions[p] - d - 1]   (backward)
@@ -66,7 +66,7 @@ def context_targets(
 
 
 def log_likelihood(outputs, table, targets, chunk_size=8192):
-    """Log-probability of the targets under a full softmax over a vocabulary.
+    """Compute the log-probability of targets under a full softmax over a vocabulary.
 
         log p = table[target] . output - log sum_v exp(table[v] . output)
 
@@ -106,7 +106,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
 
 
 def _log_sum_exp_logits(rows, table, chunk_size):
-    """`logsumexp(rows @ table^T)` over the vocabulary, in chunks: `(num_rows,)`."""
+    """Compute `logsumexp(rows @ table^T)`, `(num_rows,)`, by chunks of the table."""
     size = table.shape[0]
     chunks = [(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
 

@@ -44,7 +44,7 @@ def graph_counts(graphs, visible):
     def count(rows):
         return ops.sum(ops.cast(ops.logical_and(rows, reads), dtype), axis=-1)
 
-    like = ops.zeros_like(senders[..., 0])
+    like = ops.zeros_like(ops.sum(senders, axis=-1))
     return {
         "active": ops.sum(senders, axis=-1),
         "visible": like + ops.sum(ops.cast(visible, dtype), axis=(-2, -1)),

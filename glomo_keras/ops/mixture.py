@@ -3,12 +3,14 @@
 from keras import ops
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
 from glomo_keras.checks import check_units
 from glomo_keras.ops.composition import compose_graphs
+from glomo_keras.ops.sizes import batch_size
 
 
 def mix_graphs(graphs, weights, composed=True):
-    """Weighted sum of the graphs and of their products.
+    """Sum the graphs and their products by weight.
 
         M_m[i, j] = sum_{t, k} weights[i, m, t, k] N_{t,k}[i, j]
 
@@ -43,7 +45,7 @@ def mix_graphs(graphs, weights, composed=True):
 
 
 def mixed_messages(features, graphs, weights, composed=True):
-    """Messages along the mixed graphs, without a product of graph and graph.
+    """Compute messages along mixed graphs, without a product of graph and graph.
 
         messages_m = M_m @ features
 
@@ -87,11 +89,12 @@ def mixed_messages(features, graphs, weights, composed=True):
             messages = messages + ops.matmul(
                 share, ops.transpose(reached, (0, 2, 1, 3))
             )
-    return ops.reshape(messages, (-1, length, num_mixtures * dim))
+    sizes = (batch_size(features), length, num_mixtures * dim)
+    return ops.reshape(messages, sizes)
 
 
 def term_messages(features, graphs, composed=True):
-    """Messages along every graph, and along the products of graphs, unmixed.
+    """Compute messages along every graph, and along products of graphs, unmixed.
 
     Of features that never change, such as the pixels of an image, these are constants
     that can be kept; the weighted sum over terms and heads is what `mixed_messages`
@@ -123,6 +126,46 @@ def term_messages(features, graphs, composed=True):
         reached = ops.matmul(graphs[:, layer], reached)
         terms.append(reached[:, None])
     return ops.concatenate(terms, axis=1)
+
+
+def mix_messages(messages, weights):
+    """Sum messages along all graphs, of `term_messages`, by weight.
+
+        mixed_m[i] = sum_{t, k} weights[i, m, t, k] messages[t, k, i]
+
+    Args:
+        messages: float tensor `(batch, terms, heads, length, dim)`.
+        weights: float tensor `(batch or 1, length or 1, mixtures, terms, heads)`.
+
+    Returns:
+        Float tensor `(batch, length, mixtures * dim)`, mixture by mixture: what
+        `mixed_messages` gives.
+
+    Raises:
+        ValueError: if there is not a weight for each of the messages, or a rank is
+            another.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> messages = term_messages(keras.ops.ones((2, 7, 11)), graphs)
+    >>> weights = keras.ops.ones((1, 1, 1, 5, 5)) / 25
+    >>> tuple(mix_messages(messages, weights).shape)
+    (2, 7, 11)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
+    """
+    layout = "batch, terms, heads, length, dim"
+    _, num_terms, num_heads, _, dim = check_rank("messages", messages, layout)
+    check_shape(
+        "weights", weights, "messages", (None, None, None, num_terms, num_heads)
+    )
+    batch, length, num_mixtures = *ops.shape(messages)[0:4:3], weights.shape[2]
+    rows = ops.reshape(messages, (batch, num_terms * num_heads, length, dim))
+    rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, length, terms, dim)
+    flat = (*ops.shape(weights)[:2], num_mixtures, num_terms * num_heads)
+    mixed = ops.matmul(ops.reshape(weights, flat), rows)
+    return ops.reshape(mixed, (batch, length, num_mixtures * dim))
 
 
 def _check_graphs(features, graphs):

@@ -14,7 +14,7 @@ _LARGEST_LOG_SCALE = 20.0  # beyond, differences of levels vanish
 
 
 def scale_pixels(pixels, dtype="float32"):
-    """Pixels of 0 to 255 as numbers from -1 to 1.
+    """Scale pixels of 0 to 255 to numbers from -1 to 1.
 
     Args:
         pixels: tensor of any dtype and shape.
@@ -34,7 +34,7 @@ def scale_pixels(pixels, dtype="float32"):
 
 
 def pixel_log_likelihood(parameters, pixels):
-    """Log-probability of pixel values, summed over the channels.
+    """Compute the log-probability of pixel values, summed over the channels.
 
         p(x) = sum_k weight_k [sigmoid((x + 1/2 - mean_k) / scale_k)
                                - sigmoid((x - 1/2 - mean_k) / scale_k)]
@@ -88,7 +88,7 @@ def pixel_log_likelihood(parameters, pixels):
 
 
 def bits_per_dimension(nats, channels=3):
-    """Negative log-likelihood of a pixel in nats to bits a channel.
+    """Convert a pixel's negative log-likelihood in nats to bits a channel.
 
     Args:
         nats: float or tensor, a pixel's.

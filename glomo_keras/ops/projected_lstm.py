@@ -62,5 +62,5 @@ def projected_lstm_step(
 
 
 def clip(tensor, limit):
-    """`tensor` between `-limit` and `limit`; as it is where `limit` is `None`."""
+    """Limit `tensor` to `-limit` to `limit`, or not at all where that is `None`."""
     return tensor if limit is None else ops.clip(tensor, -limit, limit)

@@ -9,7 +9,7 @@ from glomo_keras.ops.precision import raise_precision
 
 
 def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
-    """Log-probability of the targets among themselves and a sample of others.
+    """Estimate the log-probability of targets by a sample of the vocabulary.
 
         logit(v) = table[v] . output
         log p    = logit(target) - log(exp logit(target)

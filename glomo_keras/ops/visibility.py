@@ -33,7 +33,7 @@ def check_direction(direction):
 
 
 def visible_pairs(length, direction="forward", queries_mask=None, keys_mask=None):
-    """Pairs of units of which the first may read the second.
+    """Return the pairs of units of which the first may read the second.
 
         visible[i, j] = (j < i if forward, j > i if backward)
                         and queries_mask[i] and keys_mask[j]

@@ -6,7 +6,7 @@ from glomo_keras.checks import check_rank
 
 
 def word_of_piece(piece_starts, piece_limits, word_starts, word_limits):
-    """The word that each word piece lies in.
+    """Find the word that each word piece lies in.
 
     A piece belongs to the first word that it shares a character (or byte) with: both
     must count in the same text. (`BertTokenizer` of tensorflow-text, when it lowers the
@@ -50,7 +50,7 @@ def word_of_piece(piece_starts, piece_limits, word_starts, word_limits):
 
 
 def graphs_over_pieces(graphs, words):
-    """Graphs over word pieces from graphs over words.
+    """Carry graphs over words to their word pieces.
 
         pieces[p, q] = graphs[word(p), word(q)] / number of pieces of word(q)
 
@@ -75,13 +75,13 @@ def graphs_over_pieces(graphs, words):
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
     """
     check_rank("graphs", graphs, "batch, layers, heads, num_words, num_words")
-    members, shares = _assignment(words, graphs.shape[-1], graphs.dtype)
+    members, shares = _assignment(words, ops.shape(graphs)[-1], graphs.dtype)
     read = ops.matmul(members, graphs)  # (batch, layers, heads, pieces, words)
     return ops.matmul(read, ops.swapaxes(shares, -1, -2))
 
 
 def graphs_over_words(pieces, words, num_words):
-    """Graphs over words from graphs over their pieces: the inverse.
+    """Carry graphs over word pieces back to their words.
 
         graphs[i, j] = mean over pieces p of i of the sum over pieces q of j of
                        pieces[p, q]
@@ -113,7 +113,7 @@ def graphs_over_words(pieces, words, num_words):
 
 
 def _assignment(words, num_words, dtype):
-    """Pieces x words: 1 for the pieces of a word, and the same divided by their number.
+    """Return pieces x words: 1 for pieces of a word, and 1 / their number.
 
     Returns:
         Two float tensors `(batch, 1, 1, num_pieces, num_words)`.

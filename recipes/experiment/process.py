@@ -4,6 +4,7 @@ The import itself sets what TensorFlow reads when it is loaded; `prepare_process
 the start of `main`, does the rest.
 """
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -40,3 +41,28 @@ def keep_freed_memory():
         return
     mallopt(_M_MMAP_MAX, 0)
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class UsageError(ValueError):
+    """What the command line asks for does not go together with what is on disk."""
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """End the program with one line and status 1 where a traceback tells no more.
+
+    That is for what the command line asks for in vain, a file that is missing or a
+    disk that is full, and a training that has diverged.
+    """
+    try:
+        yield
+    except (FloatingPointError, OSError, UsageError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def positive_int(text):
+    """Return an int above zero, of the command line."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value

@@ -7,7 +7,6 @@ import io
 import json
 import sys
 
-import draw_sentence
 import keras
 import numpy as np
 import pretrain_elmo
@@ -170,7 +169,7 @@ def test_what_is_given_stands_against_released(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "recipe", [pretrain_text, pretrain_elmo, pretrain_images, quickstart, draw_sentence]
+    "recipe", [pretrain_text, pretrain_elmo, pretrain_images, quickstart]
 )
 def test_help_shows_every_default(recipe, monkeypatch):
     class Parsed(Exception):
@@ -187,7 +186,7 @@ def test_help_shows_every_default(recipe, monkeypatch):
     for action in parser._actions:
         if action.default not in (None, False, argparse.SUPPRESS):
             assert "default" in action.help, action.option_strings
-    if recipe in (quickstart, draw_sentence):
+    if recipe is quickstart:
         return
     monkeypatch.setenv("COLUMNS", "200")
     shown = parser.format_help()

@@ -1,12 +1,12 @@
 """Finished runs on disk: OUTPUT/runs.jsonl, a line a run, and scores by example."""
 
-import json
-import os
-
 import numpy as np
 
 from experiment.comparison.arms import PREDICTED_ARMS
-from experiment.comparison.settings import differences
+from experiment.folders import append_line
+from experiment.folders import differences
+from experiment.folders import read_lines
+from experiment.process import UsageError
 
 
 def read_runs(output):
@@ -16,34 +16,18 @@ def read_runs(output):
         output: path of the folder.
 
     Returns:
-        List of dicts. A line that was not written to its end is left out, and said.
+        List of dicts.
+
+    Raises:
+        UsageError: if a line is damaged; one that was not written to its end is left
+            out, and said.
     """
-    path = output / "runs.jsonl"
-    runs = []
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    for number, line in enumerate(lines, start=1):
-        try:
-            run = json.loads(line)
-        except ValueError:
-            print(f"{path} line {number} is no whole run and is left out.")
-            continue
-        if not isinstance(run, dict) or not {"arm", "seed", "test"} <= run.keys():
-            raise ValueError(
-                f"{path} line {number} is no run of a task: it must be an object with "
-                "an arm, a seed and results. Give a folder that a task wrote."
-            )
-        runs.append(run)
-    return runs
+    return read_lines(output / "runs.jsonl")
 
 
 def append_run(output, run):
-    """Add a finished run, once it is on disk."""
-    path = output / "runs.jsonl"
-    is_torn = path.exists() and not path.read_bytes().endswith(b"\n")
-    with path.open("a", encoding="utf-8") as file:
-        file.write("\n" * is_torn + json.dumps(run) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """Add a finished run."""
+    append_line(output / "runs.jsonl", run)
 
 
 def make_key(arm_name, graph_on, seed):
@@ -66,7 +50,7 @@ def load_scores(output, runs, metric):
 
 
 def check_settings(runs, settings):
-    """Raise ValueError where finished runs have other settings.
+    """Raise UsageError where finished runs have other settings.
 
     Args:
         runs: list of dicts.
@@ -75,28 +59,28 @@ def check_settings(runs, settings):
     for run in runs:
         different = differences(run["settings"], settings.recorded(run["arm"]))
         if different:
-            raise ValueError(
+            raise UsageError(
                 f"{settings.output}/runs.jsonl holds runs with other settings "
                 f"({different}). Give another --output, or the settings of those runs."
             )
 
 
 def check_table(output, runs):
-    """Raise ValueError for runs that cannot stand in one table."""
+    """Raise UsageError for runs that cannot stand in one table."""
     settings, keys = {}, set()
     for run in runs:
         if key_of(run) in keys:
-            raise ValueError(f"{output}/runs.jsonl holds a run twice: {key_of(run)}.")
+            raise UsageError(f"{output}/runs.jsonl holds a run twice: {key_of(run)}.")
         keys.add(key_of(run))
         for metric, value in run["test"].items():
             if not np.isfinite(value):
-                raise ValueError(
+                raise UsageError(
                     f"{output}/runs.jsonl holds a run without a result: {key_of(run)} "
                     f"has {metric} {value}. Remove its line, and run it again."
                 )
         for name, value in run["settings"].items():
             if settings.setdefault(name, value) != value:
-                raise ValueError(
+                raise UsageError(
                     f"{output}/runs.jsonl holds runs of different settings ({name}: "
                     f"{settings[name]!r} and {value!r})."
                 )

@@ -1,7 +1,6 @@
 """Runs of downstream models with graphs, of whatever task: train, select, test."""
 
 import importlib.metadata
-import json
 import platform
 import shutil
 import time
@@ -17,14 +16,16 @@ from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
-from experiment.comparison.settings import differences
+from experiment.folders import differences
+from experiment.folders import hold
+from experiment.folders import read_json
+from experiment.process import UsageError
 from experiment.process import prepare_process
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
-from glomo_keras.locking import held_alone
 
 
 class DevScore(keras.callbacks.Callback):
@@ -80,7 +81,7 @@ def run(task, data, settings, arm_name, seed):
         Dict, the record of the run; its scores by example are on disk.
 
     Raises:
-        ValueError: if the run was begun with other settings.
+        UsageError: if the run was begun with other settings.
         FloatingPointError: if the loss or a prediction is not finite; nothing is
             recorded.
     """
@@ -210,8 +211,7 @@ def main(task, description, arguments=None):
     options = parser.parse_args(arguments)
     settings = make_settings(task, options)
     prepare_process()
-    settings.output.mkdir(parents=True, exist_ok=True)
-    with held_alone(settings.output):
+    with hold(settings.output):
         runs = read_runs(settings.output)
         check_settings(runs, settings)
         data = task.prepare(settings)
@@ -230,15 +230,9 @@ def _start_or_go_on(folder, settings):
     """Make the folder of a run; refuse one that was begun with other settings."""
     path = folder / "settings.json"
     if path.exists():
-        try:
-            earlier = json.loads(path.read_bytes())
-        except ValueError as error:
-            raise ValueError(
-                f"{path} is damaged ({error}). Remove the folder to begin the run anew."
-            ) from error
-        different = differences(earlier, settings)
+        different = differences(read_json(path), settings)
         if different:
-            raise ValueError(
+            raise UsageError(
                 f"{folder} holds a run that was begun with other settings "
                 f"({different}). Give those settings or another --output, or remove "
                 "the folder."

@@ -97,12 +97,3 @@ class Settings:
             fingerprint = preset.metadata["fingerprint"]
             recorded["predictor"] = f"{preset.folder.name} {fingerprint}"
         return recorded
-
-
-def differences(found, wanted):
-    """What differs between two dicts of settings, in words; empty if nothing does."""
-    return ", ".join(
-        f"{name}: {found.get(name)!r}, not {value!r}"
-        for name, value in wanted.items()
-        if found.get(name) != value
-    )

@@ -10,7 +10,8 @@ from experiment.comparison.records import key_of
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
-from experiment.comparison.settings import differences
+from experiment.folders import differences
+from experiment.process import UsageError
 
 
 def table(output, runs):
@@ -20,7 +21,7 @@ def table(output, runs):
     """
     check_table(output, runs)
     lines = []
-    percent = paper.percent_runs_of(runs[0])
+    percent = paper.percent_of(runs[0])
     for metric in runs[0]["test"]:
         lines += [
             f"| {metric} | mean | sd | seeds | to none | to matched "
@@ -162,7 +163,7 @@ def dev_table(outputs):
 def _check_not_empty(runs):
     empty = [str(output) for output, output_runs in runs.items() if not output_runs]
     if empty:
-        raise ValueError(f"No run is finished in {', '.join(empty)}.")
+        raise UsageError(f"No run is finished in {', '.join(empty)}.")
 
 
 def _check_comparable(runs):
@@ -179,18 +180,18 @@ def _check_comparable(runs):
         wanted = dict.fromkeys(other_settings) | settings
         different = differences(other_settings, wanted)
         if different:
-            raise ValueError(
+            raise UsageError(
                 f"{output} and {first} must differ in their features alone. They "
                 f"differ in {different}."
             )
     used = set().union(*(predictors(output_runs) for output_runs in runs.values()))
     if len(used) > 1:
-        raise ValueError(f"The graphs are of several predictors: {sorted(used)}.")
+        raise UsageError(f"The graphs are of several predictors: {sorted(used)}.")
     examples = [
         _test_examples(output, output_runs[0]) for output, output_runs in runs.items()
     ]
     if any(not np.array_equal(examples[0], other) for other in examples[1:]):
-        raise ValueError("The runs were tested on other examples.")
+        raise UsageError("The runs were tested on other examples.")
 
 
 def _test_examples(output, run):

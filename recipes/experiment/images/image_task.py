@@ -1,19 +1,20 @@
 """Tasks on labelled images, with messages along the graphs of their pixels."""
 
 import dataclasses
-import json
 
 import numpy as np
 
 from experiment.comparison.arms import ARMS
 from experiment.comparison.settings import Settings
-from experiment.comparison.settings import differences
 from experiment.comparison.task import Task
+from experiment.folders import differences
+from experiment.folders import read_json
 from experiment.images.image_batches import ImageBatches
 from experiment.images.pixel_arms import PixelGraphs
 from experiment.images.pixel_arms import PixelMessages
 from experiment.images.pixel_arms import frozen_predictor
 from experiment.images.pixel_arms import shared_message_cache
+from experiment.process import UsageError
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
 
@@ -68,16 +69,9 @@ class ImageTask(Task):
             with atomic_folder(folder) as temporary:
                 _write_images(temporary, settings)
                 write_json(temporary / "metadata.json", described)
-        try:
-            prepared = json.loads(metadata.read_bytes())
-        except ValueError as error:
-            raise ValueError(
-                f"{metadata} is damaged ({error}). Remove {folder}; it is prepared "
-                "again."
-            ) from error
-        different = differences(prepared, described)
+        different = differences(read_json(metadata), described)
         if different:
-            raise ValueError(
+            raise UsageError(
                 f"{folder} holds other images ({different}). Give another --output, or "
                 "the options of those."
             )
@@ -123,7 +117,7 @@ def _write_images(folder, settings):
     for split in ("train", "test"):
         images, labels = read_images(settings.data, split, settings.image_size)
         if labels is None:
-            raise ValueError(
+            raise UsageError(
                 f"{settings.data} has no labels to train on. Give --data that has them."
             )
         np.save(folder / f"{split}_images.npy", images)

@@ -45,7 +45,9 @@ class PixelMessages(Arm):
         for direction in DIRECTIONS:
             inputs[direction] = keras.Input(shape, dtype="float16", name=direction)
             messages[direction] = inputs[direction]
-        transfer = MessageTransfer(**settings.transfer_arguments())
+        arguments = settings.transfer_arguments()
+        del arguments["composed"]  # the cache decides it: products are terms
+        transfer = MessageTransfer(**arguments)
         return _of_pixels(transfer, features, messages)
 
     def batch_inputs(self, images):

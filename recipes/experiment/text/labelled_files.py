@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiment.process import UsageError
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
@@ -42,12 +43,12 @@ def read_json(path):
     """Return the JSON document in a file, plain or gzip.
 
     Raises:
-        ValueError: if it is none; names the file.
+        UsageError: if it is none; names the file.
     """
     try:
         return _whole_characters(json.loads(b"".join(byte_lines(path))))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a JSON document: {error}.") from error
+        raise UsageError(f"{path} is not a JSON document: {error}.") from error
 
 
 def read_json_lines(path, fields, check=lambda row: None, aliases=None):
@@ -61,7 +62,7 @@ def read_json_lines(path, fields, check=lambda row: None, aliases=None):
             where the field is missing.
 
     Raises:
-        ValueError: for a line that is no JSON object with them, or in which `check`
+        UsageError: for a line that is no JSON object with them, or in which `check`
             finds something wrong; names file and line.
     """
     rows = []
@@ -71,19 +72,19 @@ def read_json_lines(path, fields, check=lambda row: None, aliases=None):
         try:
             row = _whole_characters(json.loads(line))
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} line {number} is not JSON: {error}.") from error
+            raise UsageError(f"{path} line {number} is not JSON: {error}.") from error
         if isinstance(row, dict):
             for field, alias in (aliases or {}).items():
                 if field not in row and alias in row:
                     row[field] = row.pop(alias)
         if not isinstance(row, dict) or any(name not in row for name in fields):
-            raise ValueError(
+            raise UsageError(
                 f"{path} line {number} must be a JSON object with the fields "
                 f"{list(fields)}. Received: {line[:80].decode(errors='replace')!r}."
             )
         problem = check(row)
         if problem:
-            raise ValueError(
+            raise UsageError(
                 f"{path} line {number}: {problem} Correct the line, or remove it."
             )
         rows.append(row)
@@ -99,7 +100,7 @@ def read_tfds(spec, split, check=lambda row: None):
         check: as for `read_json_lines`.
 
     Raises:
-        ValueError: for an example in which `check` finds something wrong; names the
+        UsageError: for an example in which `check` finds something wrong; names the
             data set and the split.
     """
     builder = find_builder(spec.removeprefix("tfds:"))
@@ -111,7 +112,7 @@ def read_tfds(spec, split, check=lambda row: None):
     for number, row in enumerate(rows):
         problem = check(row)
         if problem:
-            raise ValueError(
+            raise UsageError(
                 f"{spec}, example {number} of {split}: {problem} Give another data set."
             )
     return rows

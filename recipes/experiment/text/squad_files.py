@@ -1,5 +1,7 @@
 """Questions of SQuAD v1.1, from its files or from rows, checked."""
 
+from experiment.process import UsageError
+
 
 def questions_of_document(document, path):
     """Return the questions of a file of SQuAD v1.1.
@@ -13,11 +15,11 @@ def questions_of_document(document, path):
         `answer_start`, where the first answer begins in the context.
 
     Raises:
-        ValueError: if the file has another format, or an answer is not where it is said
+        UsageError: if the file has another format, or an answer is not where it is said
             to be; names the file and the question.
     """
     if str(_field(document, "version")).startswith("v2") or _has_impossible(document):
-        raise ValueError(
+        raise UsageError(
             f"{path} is of SQuAD 2.0, some of whose questions have no answer. Give the "
             "files of SQuAD v1.1, train-v1.1.json and dev-v1.1.json."
         )
@@ -37,7 +39,7 @@ def questions_of_document(document, path):
                         )
                     )
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(
+        raise UsageError(
             f"{path} is not in the format of SQuAD v1.1 (data, paragraphs, qas, "
             f"answers): {type(error).__name__} {error}."
         ) from error
@@ -76,30 +78,11 @@ def _checked(identifier, context, question, answers, starts, source):
         ("question", question),
     ):
         if not isinstance(text, str):
-            raise ValueError(
+            raise UsageError(
                 f"{where}: `{name}` must be a string. Received: {text!r:.80}. Correct "
                 "the question, or remove it."
             )
-    if not answers:
-        raise ValueError(
-            f"{where} has no answer. Every question of SQuAD v1.1 has one: correct the "
-            "question, or remove it."
-        )
-    for answer, start in zip(answers, starts, strict=True):
-        is_place = isinstance(start, int) and not isinstance(start, bool) and start >= 0
-        if not isinstance(answer, str) or not is_place:
-            raise ValueError(
-                f"{where}: an answer must be a string with an `answer_start`, an "
-                f"integer from 0. Received: {answer!r:.80} at {start!r:.80}. Correct "
-                "the question, or remove it."
-            )
-        there = context[start : start + len(answer)]
-        if not answer or there != answer:
-            raise ValueError(
-                f"{where}: the answer {answer!r:.80} must be in the context at "
-                f"`answer_start` {start}, where it has {there!r:.80}. Correct the "
-                "question, or remove it."
-            )
+    _check_answers(context, answers, starts, where)
     return {
         "id": identifier,
         "context": context,
@@ -107,6 +90,30 @@ def _checked(identifier, context, question, answers, starts, source):
         "answers": answers,
         "answer_start": starts[0],
     }
+
+
+def _check_answers(context, answers, starts, where):
+    """Raise ValueError unless every answer stands in the context where it is said."""
+    if not answers:
+        raise UsageError(
+            f"{where} has no answer. Every question of SQuAD v1.1 has one: correct the "
+            "question, or remove it."
+        )
+    for answer, start in zip(answers, starts, strict=True):
+        is_place = isinstance(start, int) and not isinstance(start, bool) and start >= 0
+        if not isinstance(answer, str) or not is_place:
+            raise UsageError(
+                f"{where}: an answer must be a string with an `answer_start`, an "
+                f"integer from 0. Received: {answer!r:.80} at {start!r:.80}. Correct "
+                "the question, or remove it."
+            )
+        there = context[start : start + len(answer)]
+        if not answer or there != answer:
+            raise UsageError(
+                f"{where}: the answer {answer!r:.80} must be in the context at "
+                f"`answer_start` {start}, where it has {there!r:.80}. Correct the "
+                "question, or remove it."
+            )
 
 
 def _has_impossible(document):

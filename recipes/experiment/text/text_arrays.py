@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.comparison.settings import differences
+from experiment.folders import differences
+from experiment.folders import read_json
+from experiment.process import UsageError
 from experiment.text.word_features import parse_features
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_folder
@@ -141,7 +143,9 @@ def prepare_texts(
     if parsed.elmo:
         settings["elmo"] = parsed.elmo_metadata()["fingerprint"]
     if (directory / "metadata.json").exists():
-        different = differences(_read_metadata(directory)["settings"], settings)
+        different = differences(
+            read_json(directory / "metadata.json")["settings"], settings
+        )
         if not different:
             log(f"Arrays of {directory} are used.")
             return load_texts(directory)
@@ -158,7 +162,7 @@ def prepare_texts(
 def load_texts(directory):
     """Load what `prepare_texts` wrote; needs NumPy alone."""
     directory = Path(directory)
-    metadata = _read_metadata(directory)
+    metadata = read_json(directory / "metadata.json")
     tables = np.load(directory / "tables.npz")
     fields = {}
     for name, length in metadata["settings"]["lengths"].items():
@@ -190,22 +194,12 @@ def load_texts(directory):
     )
 
 
-def _read_metadata(directory):
-    path = directory / "metadata.json"
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Remove {directory}; it is prepared again."
-        ) from error
-
-
 def _write(directory, splits, lengths, vocabulary, features, settings, keep_texts):
     from glomo_keras.data import Vocabulary
 
     for split, examples in splits.items():
         if not examples:
-            raise ValueError(f"There is no example in the split {split!r} of the data.")
+            raise UsageError(f"There is no example in the split {split!r} of the data.")
     index = {"": 0}
     fields, rows, notes = {}, {split: {} for split in splits}, []
     for name, length in lengths.items():
@@ -338,7 +332,7 @@ def _features(units, features, train_counts, max_trainable=20_000):
 
         words, vectors, lowercase = read_word_vectors(path, keep=units)
         if not words:
-            raise ValueError(
+            raise UsageError(
                 f"{path} has a vector for none of the {len(units) - 1:,} units of the "
                 "task. Give vectors of its language."
             )

@@ -13,6 +13,7 @@ from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
+from glomo_keras.ops.context import take_units
 from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.visibility import check_direction
 
@@ -143,7 +144,7 @@ class ContextDecoder(keras.layers.Layer):
         )
         current_ids = unit_ids
         if positions is not None:
-            features = ops.take(features, positions, axis=1)
+            features = take_units(features, positions)
             current_ids = ops.take(unit_ids, positions, axis=1)
         shape = ops.shape(features)
         dim = self.embedding.output_dim

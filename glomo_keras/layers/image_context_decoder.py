@@ -13,6 +13,7 @@ from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
+from glomo_keras.ops.context import take_units
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.precision import accumulation_dtype
@@ -148,7 +149,7 @@ class ImageContextDecoder(keras.layers.Layer):
         )
         current, _ = raster_units(pixels)
         if positions is not None:
-            features = ops.take(features, positions, axis=1)
+            features = take_units(features, positions)
             current = ops.take(current, positions, axis=1)
         channels, dim = pixels.shape[-1], features.shape[-1]
         num_cells = targets.shape[2]

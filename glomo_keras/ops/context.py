@@ -65,6 +65,30 @@ def context_targets(
     return target_ids, valid
 
 
+def take_units(features, positions):
+    """Take the features of given units; batches may be empty.
+
+        taken[b, p] = features[b, positions[p]]
+
+    Args:
+        features: float tensor `(batch, length, dim)`.
+        positions: int tensor `(num_positions,)`.
+
+    Returns:
+        Float tensor `(batch, num_positions, dim)`.
+
+    Example:
+
+    >>> taken = take_units(keras.ops.ones((2, 7, 3)), keras.ops.array([5, 0]))
+    >>> tuple(taken.shape)
+    (2, 2, 3)
+    """
+    # Along the first axis: on TensorFlow the gradient of a take along another one fails
+    # where the batch is empty.
+    features = ops.swapaxes(features, 0, 1)
+    return ops.swapaxes(ops.take(features, positions, axis=0), 0, 1)
+
+
 def log_likelihood(outputs, table, targets, chunk_size=8192):
     """Compute the log-probability of targets under a full softmax over a vocabulary.
 

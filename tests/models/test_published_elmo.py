@@ -137,3 +137,138 @@ def test_the_model_is_saved_like_any_other(model, tmp_path):
     np.testing.assert_array_equal(
         ops.convert_to_numpy(again(batch)), ops.convert_to_numpy(model(batch))
     )
+
+
+SMALL = {
+    "lstm": {"dim": 4, "projection_dim": 3, "n_layers": 1},
+    "char_cnn": {
+        "n_characters": 261,
+        "max_characters_per_token": 50,
+        "embedding": {"dim": 4},
+        "filters": [[1, 5]],
+        "n_highway": 0,
+    },
+}
+
+
+def write_small(folder, options=None, table=None):
+    """The files of an ELMo of random numbers; `table` makes the embeddings."""
+    random = np.random.default_rng(0)
+    cell = "RNN/MultiRNNCell/Cell0/LSTMCell"
+    shapes = {
+        "char_embed": (261, 4),
+        "CNN/W_cnn_0": (1, 1, 4, 5),
+        "CNN/b_cnn_0": (5,),
+        "CNN_proj/W_proj": (5, 3),
+        "CNN_proj/b_proj": (3,),
+    }
+    for side in (0, 1):
+        shapes[f"RNN_{side}/{cell}/W_0"] = (6, 16)
+        shapes[f"RNN_{side}/{cell}/B"] = (16,)
+        shapes[f"RNN_{side}/{cell}/W_P_0"] = (4, 3)
+    (folder / "options.json").write_text(json.dumps(options or SMALL))
+    with h5py.File(folder / "weights.hdf5", "w") as file:
+        for name, shape in shapes.items():
+            file[name] = random.normal(size=shape).astype("float32")
+        if table:
+            del file["char_embed"]
+            table(file)
+    return folder / "options.json", folder / "weights.hdf5"
+
+
+def test_a_small_one_loads(tmp_path):
+    model = load_published_elmo(*write_small(tmp_path))
+    assert model.units == 4 and model.kernel_sizes == (1,)
+    with h5py.File(tmp_path / "weights.hdf5") as file:
+        table = ops.convert_to_numpy(model.character_encoder.embedding.embeddings)
+        np.testing.assert_array_equal(table[1:], file["char_embed"][:])
+        assert not table[0].any()
+
+
+def external_data(file):
+    source = [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset("char_embed", (261, 4), "f", external=source)
+
+
+def external_link(file):
+    file["char_embed"] = h5py.ExternalLink("other.hdf5", "secret")
+
+
+def soft_link(file):
+    file["char_embed"] = h5py.SoftLink("/CNN/b_cnn_0")
+
+
+def virtual_data(file):
+    layout = h5py.VirtualLayout((261, 4), "f")
+    layout[:] = h5py.VirtualSource("other.hdf5", "secret", (261, 4))
+    file.create_virtual_dataset("char_embed", layout)
+
+
+def linked_group(file):
+    del file["CNN"]
+    file["CNN"] = h5py.ExternalLink("other.hdf5", "/")
+
+
+@pytest.mark.parametrize(
+    "table, message",
+    [
+        (external_data, "'/char_embed' has external data"),
+        (external_link, "'/char_embed' is an ExternalLink"),
+        (soft_link, "'/char_embed' is a SoftLink"),
+        (virtual_data, "'/char_embed' has virtual data"),
+        (linked_group, "'/CNN' is an ExternalLink"),
+        (
+            lambda file: file.create_dataset("char_embed", (2**20, 2**18), "f"),
+            "'/char_embed' declares 1,099,511,627,776 bytes",
+        ),
+        (
+            lambda file: file.create_dataset("char_embed", (2**10, 2**8), "f"),
+            r"char_embed of the shape \(261, 4\)",
+        ),
+        (lambda file: file.create_group("char_embed"), "lacks weights.*char_embed"),
+        (
+            lambda file: file.create_dataset("char_embed", (261, 4), "S3"),
+            "must have numbers in char_embed",
+        ),
+    ],
+)
+def test_weights_that_reach_outside_their_file_are_refused(tmp_path, table, message):
+    files = write_small(tmp_path, table=table)
+    with pytest.raises(ValueError, match=f"weights.hdf5.*{message}"):
+        load_published_elmo(*files)
+
+
+def changed(part, **changes):
+    return {**SMALL, part: {**SMALL[part], **changes}}
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (changed("char_cnn", filters=[[1]]), "`char_cnn.filters` must be pairs"),
+        (changed("char_cnn", filters=[1]), "`char_cnn.filters` must be pairs"),
+        (changed("char_cnn", filters="many"), "`char_cnn.filters` is 'many'"),
+        (changed("char_cnn", activation="nothing"), "`char_cnn.activation` is"),
+        (changed("char_cnn", embedding=3), "`char_cnn.embedding.dim` is missing"),
+        (changed("lstm", dim="8"), "`lstm.dim` is '8'"),
+        (changed("lstm", dim=True), "`lstm.dim` is True"),
+        (changed("lstm", n_layers=0), "the num_layers are 0"),
+        (changed("lstm", cell_clip="a"), "`lstm.cell_clip` is 'a'"),
+        ([], "`char_cnn.n_characters` is missing"),
+        (changed("lstm", dim=2**40), "W_0 of the shape"),
+    ],
+)
+def test_options_of_wrong_types_are_named(tmp_path, options, message):
+    files = write_small(tmp_path, options=options or [1])
+    with pytest.raises(ValueError, match=f"(?s)(options.json|hdf5).*{message}"):
+        load_published_elmo(*files)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    options, weights = write_small(tmp_path)
+    weights.write_bytes(weights.read_bytes()[:2000])
+    with pytest.raises(ValueError, match="weights.hdf5 is damaged"):
+        load_published_elmo(options, weights)
+    options.write_text("[" * 10**5)
+    with pytest.raises(ValueError, match="options.json is no JSON file"):
+        load_published_elmo(options, weights)

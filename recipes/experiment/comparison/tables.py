@@ -68,7 +68,7 @@ def _spread(values):
 
 
 def mixes(runs):
-    """Return lines about the mix of a language model's layers, by arm, over the seeds."""
+    """Return lines about the mix of a language model's layers, by arm."""
     lines = []
     for arm in ARMS:
         arm_mixes = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
@@ -83,7 +83,7 @@ def mixes(runs):
 
 
 def table_of_outputs(outputs):
-    """Return the lines of a table that compares the runs of several outputs, arm by arm.
+    """Return the lines of a table that compares several outputs, arm by arm.
 
     Differences are to the runs of the first output with the same arm, site and seed.
     Arms that it has alone are left out.
@@ -207,7 +207,7 @@ def _runs_of(runs, arm, site):
 
 
 def _difference(output, runs, metric, arm_runs, other, site):
-    """Return the cell with the paired difference and its interval, over the common seeds."""
+    """Return the paired difference and its interval, over the common seeds."""
     by_seed = {run["seed"]: run for run in _runs_of(runs, other, site)}
     pairs = [(run, by_seed[run["seed"]]) for run in arm_runs if run["seed"] in by_seed]
     if not pairs:

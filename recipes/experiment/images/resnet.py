@@ -16,7 +16,7 @@ def stem(images, width):
 
 
 def stages(features, depth, width):
-    """Apply blocks of two convolutions in four stages, each at half the size of the last.
+    """Apply blocks of two convolutions in four stages, each halving the size.
 
     Args:
         features: float tensor `(batch, height, width, channels)`, of `stem`.

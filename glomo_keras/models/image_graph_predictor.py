@@ -39,6 +39,10 @@ class ScalePixels(keras.layers.Layer):
     def compute_output_spec(self, pixels):
         return keras.KerasTensor(pixels.shape, dtype=self.compute_dtype)
 
+    def get_config(self):
+        # Not Keras's own, which records arguments that JSON cannot hold, and fails.
+        return super().get_config()
+
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class ImageGraphPredictor(BaseGraphPredictor):

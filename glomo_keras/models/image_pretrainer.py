@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
+from glomo_keras.models.checks import as_integer
+from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
@@ -101,7 +103,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         check_model("graph_predictor", graph_predictor, ImageGraphPredictor)
         check_context_window(context_window)
         kwargs.setdefault("dtype", graph_predictor.dtype_policy)
-        dim = dim or graph_predictor.filters
+        dim = as_integer("dim", dim, or_none=True) or graph_predictor.filters
         if dim % graph_predictor.num_heads:
             raise ValueError(
                 "`num_heads` of the graph predictor must divide `dim`. Received: "
@@ -118,9 +120,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_window = tuple(context_window)
-        self.num_decoder_layers = num_decoder_layers
-        self.num_logistics = num_logistics
+        self.context_window = tuple(map(int, context_window))
+        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
+        self.num_logistics = as_integer("num_logistics", num_logistics)
         self.scaling = ScalePixels(dtype=self.dtype_policy, name="scaling")
         self.embedding = keras.layers.Dense(
             dim, dtype=self.dtype_policy, name="embedding"
@@ -128,9 +130,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         self.decoders = {
             direction: ImageContextDecoder(
                 self.context_window,
-                num_decoder_layers,
+                self.num_decoder_layers,
                 direction,
-                num_logistics,
+                self.num_logistics,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
@@ -143,6 +145,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         }
 
     def build(self, images_shape):
+        check_images(keras.KerasTensor(images_shape), self.graph_predictor.channels)
         self.build_propagations()
         self.embedding.build((None, None, images_shape[-1]))
         for decoder in self.decoders.values():
@@ -150,6 +153,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         self.built = True
 
     def call(self, inputs, training=None):
+        check_images(inputs, self.graph_predictor.channels)
         features, graphs = self.feature_predictor(inputs, training=training)
         length = inputs.shape[1] * inputs.shape[2]
         outputs = {}

@@ -5,7 +5,9 @@ from keras import ops
 
 from glomo_keras.layers.context_decoder import ContextDecoder
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
+from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_predictor import GraphPredictor
@@ -118,18 +120,18 @@ class GLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_length = context_length
-        self.num_decoder_layers = num_decoder_layers
+        self.context_length = as_integer("context_length", context_length)
+        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
         self.first_input = first_input
-        self.chunk_size = chunk_size
+        self.chunk_size = as_integer("chunk_size", chunk_size)
         self.decoders = {
             direction: ContextDecoder(
                 graph_predictor.embedding,
-                context_length,
-                num_decoder_layers,
+                self.context_length,
+                self.num_decoder_layers,
                 direction,
                 first_input,
-                chunk_size,
+                self.chunk_size,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
@@ -209,7 +211,7 @@ class GLoMoPretrainer(ContextPretrainer):
 
 
 def _unpack(inputs):
-    """Return unit ids, padding mask and pair weight (or None) of either input form."""
+    """Return unit ids, padding mask and pair weights (or `None`) of either form."""
     if not isinstance(inputs, dict):
         inputs = {"unit_ids": inputs}
     unknown = set(inputs) - {"unit_ids", "padding_mask", "pair_weight"}
@@ -218,6 +220,7 @@ def _unpack(inputs):
             "`inputs` must be unit ids or a dict of `unit_ids` and, optionally, "
             f"`padding_mask` and `pair_weight`. Received the keys: {sorted(inputs)}."
         )
+    check_unit_ids(inputs["unit_ids"])
     # Arrays beside tensors are refused by layers where nothing is compiled.
     unit_ids = ops.cast(inputs["unit_ids"], "int32")
     padding_mask = inputs.get("padding_mask")

@@ -28,8 +28,8 @@ from glomo_keras.data import Vocabulary
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_language_model
 from glomo_keras.models import BidirectionalLanguageModel
-from glomo_keras.models.presets import find_preset
-from glomo_keras.models.presets import load_preset
+from glomo_keras.models import find_preset
+from glomo_keras.models import load_preset
 
 MOST_GROWTH = 50  # MB
 WORDS = "glomo_text_small_en"  # whose vocabulary real words are drawn from

@@ -93,7 +93,7 @@ def export(options):
     from glomo_keras.export import export_language_model
     from glomo_keras.models import BidirectionalLanguageModel
     from glomo_keras.models import ImageGraphPredictor
-    from glomo_keras.models.presets import load_preset
+    from glomo_keras.models import load_preset
     from glomo_keras.models.presets import open_preset
 
     with open_preset(options.preset) as preset:
@@ -124,7 +124,7 @@ def inspect(options):
 
         print("\n".join(describe_archive(options.path)))
         return
-    from glomo_keras.models.presets import find_preset
+    from glomo_keras.models import find_preset
 
     preset = find_preset(options.path)
     print(json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2))

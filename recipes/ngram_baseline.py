@@ -1,6 +1,6 @@
 """Perplexities of n-gram counts, to hold those of a language model against.
 
-    python recipes/count_models.py --prepared runs/elmo/prepared --num-words 16000
+    python recipes/ngram_baseline.py --prepared runs/elmo/prepared --num-words 16000
 
 Reads the arrays that `pretrain_elmo.py` prepared, and predicts the words that it
 validates on from the two before (forward) or after (backward), within the same windows
@@ -15,6 +15,7 @@ a context was never seen, the weights of the others are scaled up.
 import argparse
 from pathlib import Path
 
+import experiment.process
 import numpy as np
 
 from glomo_keras.data.prepared import load_prepared
@@ -22,12 +23,12 @@ from glomo_keras.data.windows import fixed_windows
 
 
 class TrigramModel:
-    """Counts of words, pairs and triples, and the weights that mix them.
+    """Counts of words, pairs and triples, and the weights of their mixture.
 
     Args:
         ids: int array `(num_words_of_text,)`.
         offsets: int array, where documents begin, and the end.
-        size: int, number of words that are told apart.
+        size: int, number of words; all others are the unknown one.
     """
 
     def __init__(self, ids, offsets, size):
@@ -44,7 +45,7 @@ class TrigramModel:
         self.weights = np.full(4, 0.25)
 
     def parts(self, contexts, words):
-        """Probabilities by each kind of count, and which kinds have an opinion.
+        """Return probabilities by each kind of count, and whether its context was seen.
 
         Args:
             contexts: int array `(number, 2)`, the words before, -1 outside the text.
@@ -73,7 +74,7 @@ class TrigramModel:
         return np.stack(parts, 1), np.stack(seen, 1)
 
     def fit_weights(self, contexts, words, rounds=30):
-        """Expectation maximization of the weights on texts that were not counted."""
+        """Fit the weights by expectation maximization on held-out texts."""
         parts, seen = self.parts(contexts, words)
         for _ in range(rounds):
             shares = parts * self.weights * seen
@@ -81,7 +82,7 @@ class TrigramModel:
             self.weights = shares.sum(axis=0) / shares.sum()
 
     def nats(self, contexts, words):
-        """-log p of every word."""
+        """Return -log p of every word."""
         parts, seen = self.parts(contexts, words)
         weights = self.weights * seen
         weights = weights / weights.sum(axis=1, keepdims=True)
@@ -89,14 +90,14 @@ class TrigramModel:
 
 
 def _count(table, codes, usable):
-    """Counts of codes in a table of sorted codes; 0 where they are not usable."""
+    """Return counts of codes in a table of sorted codes; 0 where not usable."""
     keys, counts = table
     places = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
     return np.where(usable & (keys[places] == codes), counts[places], 0)
 
 
 def contexts_of(windows):
-    """The two words before every word of windows, and the words; padding left out.
+    """Return the two words before every word of windows, and the words, unpadded.
 
     Args:
         windows: int array `(number, length)`, 0 at padding, on either side.
@@ -109,12 +110,12 @@ def contexts_of(windows):
 
 
 def perplexities(corpus, num_words, window, valid_windows, min_units):
-    """Perplexity of unigrams and trigrams by direction."""
+    """Return the perplexities of unigrams and trigrams by direction."""
 
-    def known(ids):
+    def replace_rare(ids):
         return np.where(ids < num_words, ids, 1)
 
-    valid = known(
+    valid = replace_rare(
         fixed_windows(
             corpus.valid_ids,
             corpus.valid_offsets,
@@ -126,51 +127,63 @@ def perplexities(corpus, num_words, window, valid_windows, min_units):
     offsets = np.asarray(corpus.train_offsets)
     num_held_out = max(1, (len(offsets) - 1) // 50)
     counted = offsets[: len(offsets) - num_held_out]
-    ids = known(np.asarray(corpus.train_ids))
+    ids = replace_rare(np.asarray(corpus.train_ids))
     held_out = fixed_windows(
         ids[counted[-1] :], offsets[-num_held_out - 1 :] - counted[-1], 2_000, window,
         min_units=min_units,
     )  # fmt: skip
-    found = {}
+    results = {}
     for direction in ("forward", "backward"):
         text, starts = ids[: counted[-1]], counted
-        turned = slice(None)
+        order = slice(None)
         if direction == "backward":
             text, starts = text[::-1], counted[-1] - counted[::-1]
-            turned = slice(None, None, -1)
+            order = slice(None, None, -1)
         model = TrigramModel(text, starts, num_words)
-        model.fit_weights(*contexts_of(held_out[:, turned]))
-        contexts, words = contexts_of(valid[:, turned])
+        model.fit_weights(*contexts_of(held_out[:, order]))
+        contexts, words = contexts_of(valid[:, order])
         trigrams = model.nats(contexts, words)
         model.weights = np.array([model.weights[0], 1 - model.weights[0], 0.0, 0.0])
         unigrams = model.nats(contexts, words)
-        found[direction] = {
+        results[direction] = {
             "unigrams": float(np.exp(unigrams.mean())),
             "interpolated trigrams": float(np.exp(trigrams.mean())),
         }
-    return found
+    return results
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Count, and print."""
+    experiment.process.prepare_process()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("--prepared", type=Path, required=True, help="folder of the arrays")
-    add("--num-words", type=int, default=16_000, help="words told apart (16000)")
-    add("--window", type=int, default=48, help="words of a window (48)")
-    add("--valid-windows", type=int, default=256, help="fixed windows (256)")
-    add("--min-units", type=int, default=10, help="shorter documents are dropped (10)")
+    add(
+        "--num-words",
+        type=int,
+        default=16_000,
+        help="words of the vocabulary (default: 16000)",
+    )
+    add("--window", type=int, default=48, help="words of a window (default: 48)")
+    add("--valid-windows", type=int, default=256, help="fixed windows (default: 256)")
+    add(
+        "--min-units",
+        type=int,
+        default=10,
+        help="shorter documents are dropped (default: 10)",
+    )
     options = parser.parse_args(arguments)
-    found = perplexities(
+    results = perplexities(
         load_prepared(options.prepared),
         options.num_words,
         options.window,
         options.valid_windows,
         options.min_units,
     )
-    for direction, values in found.items():
+    for direction, values in results.items():
         for name, value in values.items():
             print(f"{direction:<9} {name:<22} {value:8.1f}")
 

@@ -17,23 +17,30 @@ OUTPUT/runs.jsonl and are not repeated.
 
 import argparse
 import csv
-import json
-import os
+import dataclasses
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-from ablations import PREDICTORS
-from experiment.process import keep_freed_memory
+from experiment.folders import append_line
+from experiment.folders import differences
+from experiment.folders import hold
+from experiment.folders import read_lines
+from experiment.pretraining.score_rules import PREDICTORS
+from experiment.process import UsageError
+from experiment.process import positive_int
 
 from glomo_keras.analysis import link_recovery
+from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.data.planted import chance
 from glomo_keras.data.planted import latest_of_its_kind
 from glomo_keras.data.planted import planted_sequences
 from glomo_keras.data.planted import planted_vocabulary
+from glomo_keras.files import atomic_write
+from glomo_keras.files import check_free_space
+from glomo_keras.files import write_text
 from glomo_keras.models import GLoMoPretrainer
 
 ARMS = {
@@ -49,11 +56,24 @@ ARMS = {
 }
 NUM_TEST_SEQUENCES = 1_000
 STEPS_PER_EPOCH = 200
-ALL_FOUND = 0.995  # training ends early
+ENOUGH_ACCURACY = 0.995  # training ends early
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line decides of a run; a table is of runs of the same ones."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    embedding_dim: int
+    num_graph_layers: int
+    num_heads: int
+    no_jit: bool
 
 
 class LinkCurve(keras.callbacks.Callback):
-    """Scores link recovery every epoch, and stops when all links are found."""
+    """Score link recovery every epoch, and stop when all links are found."""
 
     def __init__(self, test, path):
         super().__init__()
@@ -63,7 +83,7 @@ class LinkCurve(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self.spent = 0.0
         names = "steps,seconds,accuracy,nats,density,empty_rows,dead_heads"
-        self.path.write_text(names + "\n")
+        write_text(self.path, names + "\n")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
@@ -75,7 +95,7 @@ class LinkCurve(keras.callbacks.Callback):
         self.steps = (epoch + 1) * STEPS_PER_EPOCH
         row = [self.steps, round(self.spent), round(self.result.accuracy, 4)]
         row += [logs[name] for name in ("nats", "density", "empty_rows", "dead_heads")]
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(row)
         print(
             f"  step {row[0]}, {row[1]} s: {row[2]:6.1%} of the links; {row[3]:.3f} "
@@ -83,12 +103,12 @@ class LinkCurve(keras.callbacks.Callback):
             f"{row[6]:.0f}",
             flush=True,
         )
-        if self.result.accuracy >= ALL_FOUND:
+        if self.result.accuracy >= ENOUGH_ACCURACY:
             self.model.stop_training = True
 
 
 def recovery(predictor, test):
-    """Link recovery of the forward graphs on test sequences."""
+    """Return the link recovery of the forward graphs on test sequences."""
     mask = np.ones(test.unit_ids.shape, bool)
     graphs = predictor.predict(
         {"unit_ids": test.unit_ids, "padding_mask": mask}, verbose=0, batch_size=50
@@ -96,40 +116,46 @@ def recovery(predictor, test):
     return link_recovery(graphs["forward"], test.links)
 
 
-def run_arm(arm, seed, options):
-    """Train one model and score it; returns what the table needs."""
+def run_arm(arm, seed, settings, output):
+    """Train one model, score it, and return what the table needs.
+
+    Raises:
+        FloatingPointError: if the training diverges.
+    """
     keras.utils.set_random_seed(seed)
     kind, choices = ARMS[arm]
     predictor = PREDICTORS[kind](
         len(planted_vocabulary()),
-        embedding_dim=options.embedding_dim,
-        num_graph_layers=options.num_graph_layers,
-        num_heads=options.num_heads,
+        embedding_dim=settings.embedding_dim,
+        num_graph_layers=settings.num_graph_layers,
+        num_heads=settings.num_heads,
         num_convolutions=2,  # a key lies one unit before its value
         **choices,
     )
     pretrainer = GLoMoPretrainer(predictor, context_length=1, seed=seed)
     pretrainer.compile(
-        keras.optimizers.Adam(options.learning_rate, global_clipnorm=1.0),
-        jit_compile=not options.no_jit,
+        keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0),
+        jit_compile=not settings.no_jit,
     )
     test = planted_sequences(NUM_TEST_SEQUENCES, seed=10_000 + seed)
     if arm == "untrained":
         result, density, steps, seconds = recovery(predictor, test), None, 0, 0
     else:
-        curve = LinkCurve(test, options.output / f"{arm}_{seed}.csv")
-        batches = PlantedBatches(options.batch_size, seed)
+        curve = LinkCurve(test, output / f"{arm}_{seed}.csv")
+        batches = PlantedBatches(settings.batch_size, seed)
         pretrainer.fit(
             batches,
             steps_per_epoch=STEPS_PER_EPOCH,
-            epochs=max(1, options.steps // STEPS_PER_EPOCH),
-            callbacks=[curve],
+            epochs=max(1, settings.steps // STEPS_PER_EPOCH),
+            callbacks=[RaiseOnNaN(), curve],
             shuffle=False,
             verbose=0,
         )
         result, density = curve.result, curve.density
         steps, seconds = curve.steps, curve.spent
-        predictor.save(options.output / f"{arm}_{seed}.keras")
+        check_free_space(output, 4 * predictor.count_params())
+        with atomic_write(output / f"{arm}_{seed}.keras") as temporary:
+            predictor.save(temporary)
     return {
         "arm": arm,
         "seed": seed,
@@ -141,6 +167,7 @@ def run_arm(arm, seed, options):
         "density": density,
         "steps": steps,
         "seconds": round(seconds),
+        "settings": dataclasses.asdict(settings),
     }
 
 
@@ -167,6 +194,28 @@ class PlantedBatches(keras.utils.PyDataset):
         return self.blocks[block][start : start + self.batch_size]
 
 
+def read_runs(path, settings):
+    """Return the finished runs.
+
+    Raises:
+        UsageError: if a run stands twice in the file, or has other settings.
+    """
+    runs, names = read_lines(path), set()
+    for number, run in enumerate(runs, start=1):
+        name = run.get("arm"), run.get("seed")
+        line = f"{path}, line {number} ({name[0]}, seed {name[1]}),"
+        other = differences(run.get("settings", {}), dataclasses.asdict(settings))
+        if other:
+            raise UsageError(
+                f"{line} is a run with other settings ({other}). Give those, or "
+                "another --output."
+            )
+        if name in names:
+            raise UsageError(f"{line} is recorded twice. Remove one of the lines.")
+        names.add(name)
+    return runs
+
+
 def print_table(runs):
     """Print accuracy by arm, beside the rules that need no learning."""
     test = planted_sequences(NUM_TEST_SEQUENCES, seed=10_000)
@@ -189,8 +238,10 @@ def print_table(runs):
             print(f"{arm:<28}{np.mean(scores):>14.1%}   {by_seed}{note}")
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Run the arms, then print the table."""
+    experiment.process.prepare_process()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -198,7 +249,7 @@ def main(arguments=None):
     add("--output", required=True, type=Path, help="folder of the runs")
     add("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
     add("--no-jit", action="store_true", help="do not compile with XLA")
-    add("--seeds", type=int, default=3, help="seeds of each arm (default: 3)")
+    add("--seeds", type=positive_int, default=3, help="seeds of each arm (default: 3)")
     add(
         "--steps",
         type=int,
@@ -206,29 +257,30 @@ def main(arguments=None):
         help="of training a run, which ends early when all links are found (default: "
         "4000, under five minutes on two cores)",
     )
-    add("--batch-size", type=int, default=32, help="sequences a step (default: 32)")
+    add(
+        "--batch-size",
+        type=positive_int,
+        default=32,
+        help="sequences a step (default: 32)",
+    )
     add("--learning-rate", type=float, default=0.01, help="of Adam (default: 0.01)")
     add("--embedding-dim", type=int, default=32, help="(default: 32)")
     add("--num-graph-layers", type=int, default=1, help="(default: 1)")
     add("--num-heads", type=int, default=4, help="(default: 4)")
-    options = parser.parse_args(arguments)
-    keep_freed_memory()
-    options.output.mkdir(parents=True, exist_ok=True)
-    log = options.output / "runs.jsonl"
-    runs = (
-        [json.loads(line) for line in log.read_text().splitlines()]
-        if log.exists()
-        else []
-    )
-    done = {(run["arm"], run["seed"]) for run in runs}
-    for seed in range(options.seeds):
-        for arm in options.arms:
-            if (arm, seed) in done:
-                continue
-            print(f"{arm}, seed {seed}", flush=True)
-            runs.append(run_arm(arm, seed, options))
-            with log.open("a") as file:
-                file.write(json.dumps(runs[-1]) + "\n")
+    options = vars(parser.parse_args(arguments))
+    output, arms, seeds = (options.pop(name) for name in ("output", "arms", "seeds"))
+    settings = Settings(**options)
+    with hold(output):
+        path = output / "runs.jsonl"
+        runs = read_runs(path, settings)
+        finished = {(run["arm"], run["seed"]) for run in runs}
+        for seed in range(seeds):
+            for arm in arms:
+                if (arm, seed) in finished:
+                    continue
+                print(f"{arm}, seed {seed}", flush=True)
+                runs.append(run_arm(arm, seed, settings, output))
+                append_line(path, runs[-1])
     print_table(runs)
 
 

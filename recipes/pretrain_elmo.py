@@ -14,25 +14,29 @@ run goes on with `--resume`. In the output folder:
     checkpoints/     the last epoch, for --resume
     settings.json    all settings of the run
 
-`python recipes/count_models.py` gives the perplexities of n-gram counts on the same
+`python recipes/ngram_baseline.py` gives the perplexities of n-gram counts on the same
 words.
 """
 
 import argparse
-import os
+import dataclasses
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.progress import words_line
+from experiment.pretraining.settings import SIZES_TITLE
+from experiment.pretraining.settings import add_run_options
+from experiment.pretraining.settings import add_training_options
 from experiment.pretraining.word_stream import WordBatches
 from experiment.pretraining.word_stream import word_inputs
-from experiment.process import keep_freed_memory
+from experiment.process import positive_int
 
+from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.prepared import load_prepared
+from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_write
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import LanguageModelPretrainer
@@ -84,14 +88,30 @@ SIZES = {
 NUM_TYPES = 250_000  # different words that are kept with their characters, at least
 
 
-def parse_arguments(arguments=None):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(text.CorpusSettings):
+    """Settings of a run of this program."""
+
+    units: int
+    projection_dim: int
+    embedding_dim: int
+    filters: tuple
+    num_highways: int
+    max_characters: int
+    num_words: int
+    num_sampled: int
+    dropout: float
+    shift: int | None
+
+
+def parse_settings(arguments=None):
     """Parse the command line; what a size decides may be overridden one by one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     text.add_corpus_options(parser)
-    run.add_run_options(parser, SIZES)
-    add = parser.add_argument_group(run.SIZES_TITLE).add_argument
+    add_run_options(parser, SIZES)
+    add = parser.add_argument_group(SIZES_TITLE).add_argument
     add("--units", type=int, help="size of the LSTMs' cells")
     add("--projection-dim", type=int, help="size of a direction's vectors")
     add("--embedding-dim", type=int, help="size of the character embeddings")
@@ -103,115 +123,124 @@ def parse_arguments(arguments=None):
     add("--num-sampled", type=int, help="of them in a training step; 0 is all")
     add("--dropout", type=float, default=0.1, help="of the LSTMs' inputs (default: "
         "0.1)")  # fmt: skip
-    add("--batch-size", type=int, help="windows a step")
+    add("--batch-size", type=positive_int, help="windows a step")
     add("--window", type=int, help="words of a window")
     add("--shift", type=int, help="words between windows (default: half a window, so "
         "that windows begin elsewhere in every pass)")  # fmt: skip
-    add("--steps-per-epoch", type=int, help="steps an epoch")
-    add("--epochs", type=int, help="epochs that the schedule spans")
+    add("--steps-per-epoch", type=positive_int, help="steps an epoch")
+    add("--epochs", type=positive_int, help="epochs that the schedule spans")
     add = parser.add_argument_group("texts").add_argument
     add("--min-units", type=int, default=10, help="shorter documents are dropped "
         "(default: 10)")  # fmt: skip
     add("--limit", type=int, help="read no more than about this many words")
     add("--valid-windows", type=int, default=256, help="fixed windows (default: 256)")
-    run.add_training_options(parser, pictures=False)
-    return run.finish_options(parser.parse_args(arguments), SIZES)
+    add_training_options(parser, pictures=False)
+    return Settings.from_options(parser.parse_args(arguments), SIZES)
 
 
-def prepare(options):
+def prepare(settings):
     """Write the arrays of the corpus and the characters of its words, once."""
     text.prepare_arrays(
-        options,
-        max(NUM_TYPES, options.num_words),
+        settings,
+        max(NUM_TYPES, settings.num_words),
         lowercase=False,  # the case is in the characters
     )
-    path, metadata = characters_file(options), options.prepared / "metadata.json"
-    if not path.exists() or path.stat().st_mtime < metadata.stat().st_mtime:
-        from glomo_keras.data import character_ids
+    path = characters_file(settings)
+    if not path.exists():
+        from glomo_keras.data import character_ids  # TensorFlow
 
-        words = load_prepared(options.prepared).units
-        characters = character_ids(words, options.max_characters).numpy()
+        words = load_prepared(settings.prepared).units
+        characters = character_ids(words, settings.max_characters).numpy()
         characters[0] = 0  # padding is no word
-        with atomic_write(path) as temporary:
+        with run.hold_prepared(settings), atomic_write(path) as temporary:
             np.save(temporary, characters.astype("uint16"))
 
 
-def characters_file(options):
-    """Path of the table of characters, `(words, max_characters)`."""
-    return options.prepared / f"characters_{options.max_characters}.npy"
+def characters_file(settings):
+    """Return the path of the table of characters, `(words, max_characters)`.
+
+    Its name identifies the words that it was made of.
+    """
+    words = describe_source(settings.prepared / VOCABULARY_FILE)["sha256"][:12]
+    return settings.prepared / f"characters_{settings.max_characters}_{words}.npy"
 
 
-def share_told_apart(ids, num_words):
-    """Share of words that the softmax tells apart: all but unknown and rarer ones."""
+def share_in_softmax(ids, num_words):
+    """Return the share of words that are classes of the softmax of their own."""
     ids = np.asarray(ids)
     return np.mean((ids >= 2) & (ids < num_words))
 
 
-def build_pretrainer(options):
-    """Make the model that the options describe, compiled."""
+def build_pretrainer(settings):
+    """Return the model that the settings describe, compiled."""
     model = BidirectionalLanguageModel(
-        options.units,
-        options.projection_dim,
-        dropout=options.dropout,
-        max_characters=options.max_characters,
-        embedding_dim=options.embedding_dim,
-        kernel_sizes=range(1, len(options.filters) + 1),
-        filters=options.filters,
-        num_highways=options.num_highways,
-        seed=options.seed,
+        settings.units,
+        settings.projection_dim,
+        dropout=settings.dropout,
+        max_characters=settings.max_characters,
+        embedding_dim=settings.embedding_dim,
+        kernel_sizes=range(1, len(settings.filters) + 1),
+        filters=settings.filters,
+        num_highways=settings.num_highways,
+        seed=settings.seed,
     )
     pretrainer = LanguageModelPretrainer(
-        model, options.num_words, options.num_sampled or None, seed=options.seed
+        model, settings.num_words, settings.num_sampled or None, seed=settings.seed
     )
-    run.compile_pretrainer(pretrainer, options)
+    run.compile_pretrainer(pretrainer, settings)
     return pretrainer
 
 
-def train(options):
-    """Train on the prepared arrays; returns the pretrainer."""
-    corpus = load_prepared(options.prepared)
-    characters = np.load(characters_file(options))
-    keras.utils.set_random_seed(options.seed)
-    pretrainer = build_pretrainer(options)
-    checkpoint = run.make_checkpoint(
-        options, "val_nats", "recipes/pretrain_elmo.py", part="language_model"
+def train(settings):
+    """Train on the prepared arrays."""
+    corpus = load_prepared(settings.prepared)
+    characters = np.load(characters_file(settings))
+    keras.utils.set_random_seed(settings.seed)
+    pretrainer = build_pretrainer(settings)
+    checkpoint = run.restore_checkpoint(
+        settings,
+        pretrainer,
+        "val_nats",
+        "recipes/pretrain_elmo.py",
+        part="language_model",
     )
-    first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    shift = options.shift or max(1, options.window // 2)
-    windows = text.training_windows(corpus, options, shift, first_epoch)
-    valid = text.validation_windows(corpus, options)
-    known = share_told_apart(corpus.train_ids, options.num_words)
+    first_epoch = checkpoint.state["epochs"]
+    shift = settings.shift or max(1, settings.window // 2)
+    windows = text.training_windows(corpus, settings, shift, first_epoch)
+    valid = text.validation_windows(corpus, settings)
+    in_softmax = share_in_softmax(corpus.train_ids, settings.num_words)
     print(
         f"{len(corpus.train_ids):,} words to train on, {len(corpus.units):,} different "
-        f"ones; the softmax tells {options.num_words:,} apart ({known:.1%}); "
+        f"ones; {settings.num_words:,} classes of the softmax are {in_softmax:.1%} of "
+        "the text; "
         f"{pretrainer.count_params():,} parameters, "
         f"{pretrainer.language_model.count_params():,} of them in the language model; "
-        f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
-        f"{options.batch_size * options.window:,} words. "
-        f"Starting at epoch {first_epoch + 1}."
+        f"{settings.epochs} epochs of {settings.steps_per_epoch} steps of "
+        f"{settings.batch_size * settings.window:,} words, {first_epoch} of them "
+        "finished."
     )
     run.fit(
         pretrainer,
-        WordBatches(windows, characters, options.num_words),
-        word_inputs(valid, characters, options.num_words),
-        options,
+        WordBatches(windows, characters, settings.num_words),
+        word_inputs(valid, characters, settings.num_words),
+        settings,
         checkpoint,
-        first_epoch,
         words_line,
     )
-    return pretrainer
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
-    options = parse_arguments(arguments)
-    prepare(options)
-    run.write_settings(options)
-    if options.prepare_only:
-        return
-    train(options)
-    print(f"The language model is in {options.output / 'preset'}.")
+    experiment.process.prepare_process()
+    settings = parse_settings(arguments)
+    with run.held_run(settings):
+        prepare(settings)
+        run.write_settings(settings)
+        if settings.prepare_only:
+            return
+        train(settings)
+    print(f"The language model is in {settings.output / 'preset'}.")
 
 
 if __name__ == "__main__":

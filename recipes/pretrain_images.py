@@ -17,24 +17,28 @@ folder:
 """
 
 import argparse
-import os
+import dataclasses
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
-from ablations import IMAGE_PREDICTORS
-from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining.image_stream import ImageSequence
 from experiment.pretraining.progress import image_line
-from experiment.process import keep_freed_memory
+from experiment.pretraining.score_rules import IMAGE_PREDICTORS
+from experiment.pretraining.settings import SIZES_TITLE
+from experiment.pretraining.settings import PretrainingSettings
+from experiment.pretraining.settings import add_run_options
+from experiment.pretraining.settings import add_training_options
+from experiment.process import UsageError
+from experiment.process import positive_int
 
 from glomo_keras.callbacks.pixel_pictures import PixelPictures
-from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.images import describe_images
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.models import ImageGLoMoPretrainer
+from glomo_keras.models import ablations
 
 SIZES = {
     "smoke": {
@@ -76,7 +80,26 @@ SIZES = {
 }
 
 
-def parse_arguments(arguments=None):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(PretrainingSettings):
+    """Settings of a run of this program."""
+
+    data: str
+    graphs: str
+    image_size: int
+    filters: int
+    num_graph_layers: int
+    num_heads: int
+    num_positions: int
+    block_size: int
+    num_valid: int
+    context_window: tuple
+    limit: int | None
+    flip: bool
+    pictures_every: int
+
+
+def parse_settings(arguments=None):
     """Parse the command line; what a size decides may be overridden one by one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -89,128 +112,135 @@ def parse_arguments(arguments=None):
         "tensorflow-datasets name, such as tfds:downsampled_imagenet/32x32), or a "
         "path, here or under GLOMO_DATA",
     )
-    run.add_run_options(parser, SIZES)
+    add_run_options(parser, SIZES)
     add(
         "--graphs",
         choices=IMAGE_PREDICTORS,
         default="learned",
         help="learned, or the controls uniform and zeros (default: learned)",
     )
-    add = parser.add_argument_group(run.SIZES_TITLE).add_argument
-    add("--image-size", type=int, help="height and width that images are shrunk to")
+    add = parser.add_argument_group(SIZES_TITLE).add_argument
+    add(
+        "--image-size",
+        type=positive_int,
+        help="height and width that images are shrunk to",
+    )
     add("--filters", type=int, help="channels of convolutions and features")
     add("--num-graph-layers", type=int, help="number of graph layers")
     add("--num-heads", type=int, help="heads of a graph layer")
     add("--num-positions", type=int, help="pixels drawn each step; 0 is every one")
     add("--block-size", type=int, help="receivers of a block; 0 holds whole graphs, as "
         "the controls always do")  # fmt: skip
-    add("--batch-size", type=int, help="images a step")
-    add("--steps-per-epoch", type=int, help="steps an epoch")
-    add("--epochs", type=int, help="epochs that the schedule spans")
-    add("--num-valid", type=int, help="images held out for validation")
+    add("--batch-size", type=positive_int, help="images a step")
+    add("--steps-per-epoch", type=positive_int, help="steps an epoch")
+    add("--epochs", type=positive_int, help="epochs that the schedule spans")
+    add("--num-valid", type=positive_int, help="images held out for validation")
     add("--context-window", type=int, nargs=2, default=(3, 3), metavar=("ROWS",
         "COLUMNS"), help="pixels predicted: a block whose corner is the pixel "
         "(default: 3 3)")  # fmt: skip
     add("--limit", type=int, help="read no more than so many images")
     add("--flip", action="store_true", help="mirror every other image, left to right")
-    run.add_training_options(parser)
-    options = parser.parse_args(arguments)
-    return run.finish_options(options, SIZES)
+    add_training_options(parser)
+    return Settings.from_options(parser.parse_args(arguments), SIZES)
 
 
-def prepare(options):
+def prepare(settings):
     """Write the images as one array, unless it is there."""
-    path = options.prepared / "images.npy"
-    described = {
-        "data": options.data,
-        "size": options.image_size,
-        "limit": options.limit,
+    try:
+        sources = describe_images(settings.data)
+    except (FileNotFoundError, ImportError):
+        sources = None  # the array is enough for a machine that only trains
+    description = {
+        "data": settings.data,
+        "size": settings.image_size,
+        "limit": settings.limit,
+        "sources": sources,
     }
-    found = read_metadata(options.prepared)
-    if found is not None:
-        run.check_prepared(options.prepared, found, described)
-        return
-    from glomo_keras.data import read_images
 
-    options.prepared.mkdir(parents=True, exist_ok=True)
-    images = read_images(options.data, size=options.image_size, limit=options.limit)
-    with atomic_write(path) as temporary:
-        np.save(temporary, images.images)
-    write_json(options.prepared / "metadata.json", described)
-    print(f"{len(images.images):,} images of {options.image_size} x "
-          f"{options.image_size} are in {path}.")  # fmt: skip
+    def write():
+        from glomo_keras.data import read_images  # TensorFlow
+
+        images = read_images(
+            settings.data, size=settings.image_size, limit=settings.limit
+        ).images
+        path = settings.prepared / "images.npy"
+        with atomic_write(path) as temporary:
+            np.save(temporary, images)
+        write_json(settings.prepared / "metadata.json", {"settings": description})
+        print(f"{len(images):,} images of {settings.image_size} x "
+              f"{settings.image_size} are in {path}.")  # fmt: skip
+
+    run.prepare_once(settings, description, write)
 
 
-def build_pretrainer(options):
-    """Make the model that the options describe, compiled."""
-    predictor = IMAGE_PREDICTORS[options.graphs](
-        filters=options.filters,
-        num_graph_layers=options.num_graph_layers,
-        num_heads=options.num_heads,
+def build_pretrainer(settings):
+    """Return the model that the settings describe, compiled."""
+    predictor = IMAGE_PREDICTORS[settings.graphs](
+        filters=settings.filters,
+        num_graph_layers=settings.num_graph_layers,
+        num_heads=settings.num_heads,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = ImageGLoMoPretrainer(
         predictor,
-        context_window=options.context_window,
-        num_positions=options.num_positions or None,
-        block_size=(options.graphs == "learned" and options.block_size) or None,
-        seed=options.seed,
+        context_window=settings.context_window,
+        num_positions=settings.num_positions or None,
+        block_size=(settings.graphs == "learned" and settings.block_size) or None,
+        seed=settings.seed,
     )
-    run.compile_pretrainer(pretrainer, options)
-    pretrainer.build((None, options.image_size, options.image_size, 3))
+    run.compile_pretrainer(pretrainer, settings)
+    pretrainer.build((None, settings.image_size, settings.image_size, 3))
     return pretrainer
 
 
-def train(options):
-    """Train on the prepared images; returns the pretrainer."""
-    images = np.load(options.prepared / "images.npy", mmap_mode="r")
-    if len(images) <= options.num_valid:
-        raise ValueError(
-            f"{options.prepared} has {len(images):,} images, of which --num-valid "
-            f"{options.num_valid:,} are held out: none is left to train on."
+def train(settings):
+    """Train on the prepared images."""
+    images = np.load(settings.prepared / "images.npy", mmap_mode="r")
+    if len(images) <= settings.num_valid:
+        raise UsageError(
+            f"{settings.prepared} has {len(images):,} images, of which --num-valid "
+            f"{settings.num_valid:,} are held out: none is left to train on."
         )
-    keras.utils.set_random_seed(options.seed)
-    pretrainer = build_pretrainer(options)
-    checkpoint = run.make_checkpoint(options, "val_bits", "recipes/pretrain_images.py")
-    first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    valid = np.array(images[-options.num_valid :])
+    keras.utils.set_random_seed(settings.seed)
+    pretrainer = build_pretrainer(settings)
+    checkpoint = run.restore_checkpoint(
+        settings, pretrainer, "val_bits", "recipes/pretrain_images.py"
+    )
+    first_epoch = checkpoint.state["epochs"]
+    valid = np.array(images[-settings.num_valid :])
     batches = ImageSequence(
-        images[: -options.num_valid],
-        options.batch_size,
-        seed=options.seed,
-        first_step=first_epoch * options.steps_per_epoch,
-        flip=options.flip,
+        images[: -settings.num_valid],
+        settings.batch_size,
+        seed=settings.seed,
+        first_step=first_epoch * settings.steps_per_epoch,
+        flip=settings.flip,
     )
     print(
         f"{len(images) - len(valid):,} images to train on, {len(valid):,} to validate; "
         f"{pretrainer.count_params():,} parameters, "
         f"{pretrainer.graph_predictor.count_params():,} of them in the predictor; "
-        f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
-        f"{options.batch_size} images. Starting at epoch {first_epoch + 1}."
+        f"{settings.epochs} epochs of {settings.steps_per_epoch} steps of "
+        f"{settings.batch_size} images, {first_epoch} of them finished."
     )
-    run.fit(
-        pretrainer,
-        batches,
-        valid,
-        options,
-        checkpoint,
-        first_epoch,
-        image_line,
-        PixelPictures(valid[:2], options.output / "pictures"),
-    )
-    return pretrainer
+    pictures = []
+    if settings.pictures_every:
+        folder, every = settings.output / "pictures", settings.pictures_every
+        pictures.append(PixelPictures(valid[:2], folder, every))
+    run.fit(pretrainer, batches, valid, settings, checkpoint, image_line, pictures)
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
-    options = parse_arguments(arguments)
-    prepare(options)
-    run.write_settings(options)
-    if options.prepare_only:
-        return
-    train(options)
-    print(f"The graph predictor is in {options.output / 'preset'}.")
+    experiment.process.prepare_process()
+    settings = parse_settings(arguments)
+    with run.held_run(settings):
+        prepare(settings)
+        run.write_settings(settings)
+        if settings.prepare_only:
+            return
+        train(settings)
+    print(f"The graph predictor is in {settings.output / 'preset'}.")
 
 
 if __name__ == "__main__":

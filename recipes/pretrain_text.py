@@ -17,21 +17,23 @@ goes on with `--resume`. In the output folder:
 """
 
 import argparse
-import os
+import dataclasses
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
-from ablations import PREDICTORS
-from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.progress import text_line
-from experiment.process import keep_freed_memory
+from experiment.pretraining.score_rules import PREDICTORS
+from experiment.pretraining.settings import SIZES_TITLE
+from experiment.pretraining.settings import add_run_options
+from experiment.pretraining.settings import add_training_options
+from experiment.process import positive_int
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.models import ablations
 from glomo_keras.models import released
 
 SIZES = {
@@ -68,7 +70,26 @@ SIZES = {
 }
 
 
-def parse_arguments(arguments=None):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(text.CorpusSettings):
+    """Settings of a run of this program."""
+
+    graphs: str
+    released: bool
+    vocabulary_size: int
+    embedding_dim: int
+    num_graph_layers: int
+    num_heads: int
+    num_positions: int
+    context_length: int
+    threshold: str | None
+    normalization: str | None
+    shift: int
+    keep_case: bool
+    pictures_every: int
+
+
+def parse_settings(arguments=None):
     """Parse the command line; what a size decides may be overridden one by one."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -77,7 +98,7 @@ def parse_arguments(arguments=None):
         parser,
         ", planted (texts of 64 units with known links: use --window 64)",
     )
-    run.add_run_options(parser, SIZES)
+    add_run_options(parser, SIZES)
     add = parser.add_argument
     add(
         "--graphs",
@@ -92,7 +113,7 @@ def parse_arguments(arguments=None):
         help="the choices of the authors' program in place of the paper's text",
     )
 
-    sizes = parser.add_argument_group(run.SIZES_TITLE)
+    sizes = parser.add_argument_group(SIZES_TITLE)
     sizes.add_argument("--vocabulary-size", type=int, help="number of unit ids")
     sizes.add_argument("--embedding-dim", type=int, help="size of embeddings")
     sizes.add_argument("--num-graph-layers", type=int, help="number of graph layers")
@@ -100,9 +121,11 @@ def parse_arguments(arguments=None):
     sizes.add_argument(
         "--num-positions", type=int, help="positions drawn each step; 0 is every one"
     )
-    sizes.add_argument("--batch-size", type=int, help="windows a step")
-    sizes.add_argument("--steps-per-epoch", type=int, help="steps an epoch")
-    sizes.add_argument("--epochs", type=int, help="epochs that the schedule spans")
+    sizes.add_argument("--batch-size", type=positive_int, help="windows a step")
+    sizes.add_argument("--steps-per-epoch", type=positive_int, help="steps an epoch")
+    sizes.add_argument(
+        "--epochs", type=positive_int, help="epochs that the schedule spans"
+    )
     add = sizes.add_argument
     add("--context-length", type=int, default=3, help="units predicted (default: 3)")
     add(
@@ -130,91 +153,89 @@ def parse_arguments(arguments=None):
     add("--keep-case", action="store_true", help="look units up as they are written")
     add("--valid-windows", type=int, default=64, help="fixed windows (default: 64)")
 
-    run.add_training_options(parser, released=True)
+    add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
-    return run.finish_options(options, SIZES, options.released)
+    return Settings.from_options(options, SIZES, options.released)
 
 
-def build_pretrainer(options, vocabulary_size):
-    """Make the model that the options describe, compiled."""
+def build_pretrainer(settings, vocabulary_size):
+    """Return the model that the settings describe, compiled."""
     predictor_choices, pretrainer_choices = {}, {}
-    if options.released:
+    if settings.released:
         predictor_choices = dict(released.PREDICTOR_CHOICES)
         pretrainer_choices = dict(released.PRETRAINER_CHOICES)
     for name in ("threshold", "normalization"):
-        value = getattr(options, name)
+        value = getattr(settings, name)
         if value is not None:
             predictor_choices[name] = None if value == "none" else value
-    predictor = PREDICTORS[options.graphs](
+    predictor = PREDICTORS[settings.graphs](
         vocabulary_size,
-        embedding_dim=options.embedding_dim,
-        num_graph_layers=options.num_graph_layers,
-        num_heads=options.num_heads,
+        embedding_dim=settings.embedding_dim,
+        num_graph_layers=settings.num_graph_layers,
+        num_heads=settings.num_heads,
         **predictor_choices,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = GLoMoPretrainer(
         predictor,
-        context_length=options.context_length,
-        num_positions=options.num_positions or None,
-        seed=options.seed,
+        context_length=settings.context_length,
+        num_positions=settings.num_positions or None,
+        seed=settings.seed,
         **pretrainer_choices,
     )
-    run.compile_pretrainer(pretrainer, options)
+    run.compile_pretrainer(pretrainer, settings)
     return pretrainer
 
 
-def train(options):
-    """Train on the prepared arrays; returns the pretrainer."""
-    corpus = load_prepared(options.prepared)
-    keras.utils.set_random_seed(options.seed)
-    pretrainer = build_pretrainer(options, len(corpus.units))
+def train(settings):
+    """Train on the prepared arrays."""
+    corpus = load_prepared(settings.prepared)
+    keras.utils.set_random_seed(settings.seed)
+    pretrainer = build_pretrainer(settings, len(corpus.units))
     predictor = pretrainer.graph_predictor
 
-    checkpoint = run.make_checkpoint(
-        options,
+    checkpoint = run.restore_checkpoint(
+        settings,
+        pretrainer,
         "val_nats",
         "recipes/pretrain_text.py",
-        options.prepared / "vocabulary.txt",
+        settings.prepared / "vocabulary.txt",
     )
-    first_epoch = checkpoint.restore(pretrainer) if options.resume else 0
-    windows = text.training_windows(corpus, options, options.shift, first_epoch)
-    valid = text.validation_windows(corpus, options)
-    units_a_step = options.batch_size * options.window
+    first_epoch = checkpoint.state["epochs"]
+    windows = text.training_windows(corpus, settings, settings.shift, first_epoch)
+    valid = text.validation_windows(corpus, settings)
+    units_a_step = settings.batch_size * settings.window
     print(
         f"{len(corpus.train_ids):,} units to train on, {len(corpus.units):,} in the "
         f"vocabulary; {windows.num_windows:,} windows, "
         f"{windows.num_dropped_documents} documents dropped as too short; "
         f"{pretrainer.count_params():,} parameters, "
         f"{predictor.count_params():,} of them in the graph predictor; "
-        f"{options.epochs} epochs of {options.steps_per_epoch} steps of "
-        f"{units_a_step:,} units. Starting at epoch {first_epoch + 1}."
+        f"{settings.epochs} epochs of {settings.steps_per_epoch} steps of "
+        f"{units_a_step:,} units, {first_epoch} of them finished."
     )
-    run.fit(
-        pretrainer,
-        windows,  # which shuffles
-        valid,
-        options,
-        checkpoint,
-        first_epoch,
-        text_line,
-        GraphPictures(valid[:2, :24], corpus.units, options.output / "pictures"),
-    )
-    return pretrainer
+    pictures = []
+    if settings.pictures_every:
+        folder, every = settings.output / "pictures", settings.pictures_every
+        pictures.append(GraphPictures(valid[:2, :24], corpus.units, folder, every))
+    # The windows shuffle.
+    run.fit(pretrainer, windows, valid, settings, checkpoint, text_line, pictures)
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Prepare, then train."""
-    keep_freed_memory()
-    options = parse_arguments(arguments)
-    text.prepare_arrays(
-        options, options.vocabulary_size, lowercase=not options.keep_case
-    )
-    run.write_settings(options)
-    if options.prepare_only:
-        return
-    train(options)
-    print(f"The graph predictor is in {options.output / 'preset'}.")
+    experiment.process.prepare_process()
+    settings = parse_settings(arguments)
+    with run.held_run(settings):
+        text.prepare_arrays(
+            settings, settings.vocabulary_size, lowercase=not settings.keep_case
+        )
+        run.write_settings(settings)
+        if settings.prepare_only:
+            return
+        train(settings)
+    print(f"The graph predictor is in {settings.output / 'preset'}.")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python recipes/quickstart.py
 
-1. Pretrains a small graph predictor on the documentation that is installed with
-   Python and its scientific packages: real English, no download, no labels.
+1. Pretrains a small graph predictor on documentation of Python and of the packages that
+   this library requires: real English, no download, no labels.
 2. Draws the learned graphs of a few sentences.
 3. Adds one line, `GraphTransfer`, to a small text classifier (which library does a
    paragraph document?) and trains it without a graph, with a uniform graph and with
@@ -11,20 +11,20 @@
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import keras
 import numpy as np
+from experiment.folders import hold
 from experiment.pretraining.progress import EpochLine
 from experiment.pretraining.progress import text_line
-from experiment.process import keep_freed_memory
+from experiment.process import positive_int
 
 from glomo_keras.analysis import plot_history
 from glomo_keras.analysis import plot_predicted_texts
+from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import WindowSequence
 from glomo_keras.data import fixed_windows
@@ -44,7 +44,7 @@ SEEDS = 3
 
 
 def pretrain(output, epochs):
-    """Pretrain on the embedded documentation; returns predictor and vocabulary."""
+    """Pretrain on documentation; return the predictor and its vocabulary."""
     prepare_corpus("docs", output / "prepared", vocabulary_size=8_000)
     corpus = load_prepared(output / "prepared")
     keras.utils.set_random_seed(0)
@@ -65,7 +65,7 @@ def pretrain(output, epochs):
         epochs=epochs,
         validation_data=valid,
         validation_batch_size=16,
-        callbacks=[EpochLine(epochs, text_line)],
+        callbacks=[RaiseOnNaN(), EpochLine(epochs, text_line)],
         shuffle=False,
         verbose=0,
     )
@@ -81,7 +81,7 @@ def pretrain(output, epochs):
 
 
 def build_classifier(vocabulary_size, num_labels, graphs):
-    """A small text classifier; with graphs, one line makes it structure-aware.
+    """Return a small text classifier; one line makes it structure-aware.
 
     Args:
         vocabulary_size: int.
@@ -98,21 +98,21 @@ def build_classifier(vocabulary_size, num_labels, graphs):
             inputs[direction] = keras.Input((layers, heads, None, None), name=direction)
         hidden = GraphTransfer()(hidden, {name: inputs[name] for name in graphs})
     hidden = keras.layers.Dense(32, activation="relu")(hidden)
-    hidden = keras.layers.GlobalAveragePooling1D()(hidden)
+    hidden = keras.layers.GlobalAveragePooling1D(data_format="channels_last")(hidden)
     hidden = keras.layers.Dropout(0.2)(hidden)
     outputs = keras.layers.Dense(num_labels, activation="softmax")(hidden)
     return keras.Model(inputs, outputs)
 
 
 def uniform_graph(mask):
-    """The control: every real unit reads every real unit with weight 1/n."""
+    """Return the control: every real unit reads every real unit with weight 1/n."""
     pairs = mask[:, :, None] & mask[:, None, :]
     graph = pairs / np.maximum(mask.sum(axis=1), 1)[:, None, None]
     return {"forward": graph[:, None, None].astype("float16")}
 
 
 def learned_graphs(predictor, unit_ids):
-    """Graphs of all texts, computed once: the predictor is frozen."""
+    """Return the graphs of all texts, computed once: the predictor is frozen."""
     graphs = predictor.predict(
         {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, batch_size=64, verbose=0
     )
@@ -120,7 +120,7 @@ def learned_graphs(predictor, unit_ids):
 
 
 def classify(predictor, vocabulary, epochs):
-    """Train the classifier in three arms; prints and returns the accuracies."""
+    """Train the classifier in three arms; print and return the accuracies."""
     parts = {}
     for split, size in (("train", 250), ("test", 200)):
         texts, labels, names = labelled_paragraphs(split, max_per_class=size)
@@ -153,6 +153,7 @@ def classify(predictor, vocabulary, epochs):
                 labels,
                 batch_size=32,
                 epochs=epochs,
+                callbacks=[RaiseOnNaN()],
                 verbose=0,
             )
             _, accuracy = model.evaluate(
@@ -165,14 +166,16 @@ def classify(predictor, vocabulary, epochs):
 
 
 def result_line(arm, scores):
-    """Mean and standard deviation of an arm, and the score of each seed."""
+    """Return mean and standard deviation of an arm, and the score of each seed."""
     seeds = " ".join(f"{score:.1%}" for score in scores)
     deviation = np.std(scores, ddof=1)  # of a sample, as in the other tables
     return f"  {arm:<14} {np.mean(scores):.1%} +- {deviation:.1%}   (seeds: {seeds})"
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Pretrain, look, transfer."""
+    experiment.process.prepare_process()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -184,31 +187,30 @@ def main(arguments=None):
     )
     parser.add_argument(
         "--epochs",
-        type=int,
+        type=positive_int,
         default=7,
         help="of pretraining, 100 steps each (default: 7)",
     )
     parser.add_argument(
         "--classifier-epochs",
-        type=int,
+        type=positive_int,
         default=6,
         help="of each classifier (default: 6)",
     )
     options = parser.parse_args(arguments)
-    keep_freed_memory()
-    options.output.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    print("1. Pretraining on documentation, without labels. The loss falls:")
-    predictor, vocabulary = pretrain(options.output, options.epochs)
-    print("\n2. The learned graphs of some sentences:")
-    encoded = vocabulary.encode(SENTENCES)["unit_ids"].numpy()
-    plot_predicted_texts(
-        predictor, encoded, vocabulary.units, options.output / "graphs"
-    )
-    for path in sorted(options.output.glob("*.png")):
-        print(f"  {path}")
-    print("\n3. A classifier, and the one line that adds the graphs to it.")
-    classify(predictor, vocabulary, options.classifier_epochs)
+    with hold(options.output):
+        print("1. Pretraining on documentation, without labels. The loss falls:")
+        predictor, vocabulary = pretrain(options.output, options.epochs)
+        print("\n2. The learned graphs of some sentences:")
+        encoded = vocabulary.encode(SENTENCES)["unit_ids"].numpy()
+        plot_predicted_texts(
+            predictor, encoded, vocabulary.units, options.output / "graphs"
+        )
+        for path in sorted(options.output.glob("*.png")):
+            print(f"  {path}")
+        print("\n3. A classifier, and the one line that adds the graphs to it.")
+        classify(predictor, vocabulary, options.classifier_epochs)
     print(f"\nDone in {time.monotonic() - started:.0f} s.")
 
 

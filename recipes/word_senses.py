@@ -11,11 +11,9 @@ each layer. In layer 0 a word has one vector, whatever stands around it.
 
 import argparse
 import itertools
-import os
 import re
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import experiment.process
 import numpy as np
 
 from glomo_keras.data import character_ids
@@ -23,12 +21,12 @@ from glomo_keras.data import read_documents
 from glomo_keras.data import split_units
 from glomo_keras.models import BidirectionalLanguageModel
 
-_BATCH = 16
+_BATCH_SIZE = 16
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def sentences_with(word, documents, count, max_units=40):
-    """The first `count` sentences with a word, as lists of units.
+    """Return the first `count` sentences with a word, as lists of units.
 
     Args:
         word: str.
@@ -37,74 +35,91 @@ def sentences_with(word, documents, count, max_units=40):
         max_units: int, longer sentences are left out.
     """
     has_word = re.compile(rf"\b{re.escape(word)}\b")
-    every = (s for document in documents for s in _SENTENCE_END.split(document))
-    found = []
-    for sentence in filter(has_word.search, every):
+    candidates = (s for document in documents for s in _SENTENCE_END.split(document))
+    sentences = []
+    for sentence in filter(has_word.search, candidates):
         units = [unit.decode() for unit in split_units([sentence]).units[0].numpy()]
         if word in units and len(units) <= max_units:
-            found.append(units)
-        if len(found) == count:
+            sentences.append(units)
+        if len(sentences) == count:
             break
-    return found
+    return sentences
 
 
 def vectors_of(word, sentences, model):
-    """Vectors of the first occurrence of a word: `(sentences, layers, dim)`."""
+    """Return vectors of the first occurrence of a word: `(sentences, layers, dim)`."""
     vectors = []
-    for first in range(0, len(sentences), _BATCH):
-        batch = sentences[first : first + _BATCH]
+    for first in range(0, len(sentences), _BATCH_SIZE):
+        batch = sentences[first : first + _BATCH_SIZE]
         longest = max(map(len, batch))
         words = [units + [""] * (longest - len(units)) for units in batch]
         layers = np.asarray(model(character_ids(words, model.max_characters)))
-        for units, of_sentence in zip(batch, layers, strict=True):
-            vectors.append(of_sentence[:, units.index(word)])
+        for units, sentence_layers in zip(batch, layers, strict=True):
+            vectors.append(sentence_layers[:, units.index(word)])
     return np.array(vectors)
 
 
 def cosines(one, other):
-    """Cosines of all pairs of vectors `(a, dim)` and `(b, dim)`."""
+    """Return the cosines of all pairs of vectors `(a, dim)` and `(b, dim)`."""
     one, other = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (one, other))
     return one @ other.T
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Read, compute, print."""
+    experiment.process.prepare_process()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("--preset", default="glomo_elmo_small_en", help="name or folder of a language "
         "model (default: glomo_elmo_small_en)")  # fmt: skip
-    add("--word", required=True)
+    add("--word", required=True, help="the word")
     add("--queries", nargs="+", required=True, help="sentences with the word")
     add("--corpus", default="docs", help="where neighbours are looked for: docs, "
         "files:PATH..., tfds:NAME (default: docs)")  # fmt: skip
-    add("--count", type=int, default=500, help="sentences to look at (500)")
-    add("--num-neighbours", type=int, default=3, help="to print (3)")
-    add("--layer", type=int, default=-1, help="whose vectors are compared (the last)")
+    add("--count", type=int, default=500, help="sentences to look at (default: 500)")
+    add("--num-neighbours", type=int, default=3, help="to print (default: 3)")
+    add(
+        "--layer",
+        type=int,
+        default=-1,
+        help="whose vectors are compared (default: -1, the last)",
+    )
     options = parser.parse_args(arguments)
     queries = sentences_with(options.word, options.queries, len(options.queries), 200)
     if len(queries) < len(options.queries):
         parser.error(f"every query must be one sentence with the word {options.word!r}")
-    found = sentences_with(options.word, read_documents(options.corpus), options.count)
-    if not found:
+    sentences = sentences_with(
+        options.word, read_documents(options.corpus), options.count
+    )
+    if not sentences:
         parser.error(f"{options.corpus} has no sentence with the word {options.word!r}")
     model = BidirectionalLanguageModel.from_preset(options.preset)
-    asked, known = (vectors_of(options.word, s, model) for s in (queries, found))
-    layer = options.layer % asked.shape[1]
-    near = cosines(asked[:, layer], known[:, layer])
-    print(f"{len(found)} sentences with {options.word!r} in {options.corpus}, layer "
-          f"{layer}:")  # fmt: skip
-    for query, values in zip(queries, near, strict=True):
+    query_vectors = vectors_of(options.word, queries, model)
+    sentence_vectors = vectors_of(options.word, sentences, model)
+    num_layers = query_vectors.shape[1]
+    if not -num_layers <= options.layer < num_layers:
+        parser.error(f"--layer must be below {num_layers}, the number of layers")
+    layer = options.layer % num_layers
+    similarities = cosines(query_vectors[:, layer], sentence_vectors[:, layer])
+    print(
+        f"{len(sentences)} sentences with {options.word!r} in {options.corpus}, "
+        f"layer {layer}:"
+    )
+    for query, values in zip(queries, similarities, strict=True):
         print(f"\n{' '.join(query)}")
         for place in np.argsort(-values)[: options.num_neighbours]:
-            print(f"  {values[place]:.2f}  {' '.join(found[place])}")
+            print(f"  {values[place]:.2f}  {' '.join(sentences[place])}")
     for first, second in itertools.combinations(range(len(queries)), 2):
-        alike = [
+        by_layer = [
             cosines(one[None], other[None]).item()
-            for one, other in zip(asked[first], asked[second], strict=True)
+            for one, other in zip(
+                query_vectors[first], query_vectors[second], strict=True
+            )
         ]
-        shown = ", ".join(f"{value:.2f}" for value in alike)
+        shown = ", ".join(f"{value:.2f}" for value in by_layer)
         print(f"\nqueries {first + 1} and {second + 1}, by layer: {shown}")
 
 

@@ -31,8 +31,8 @@ from glomo_keras.export import export_language_model
 from glomo_keras.files import write_text
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import ImageGraphPredictor
-from glomo_keras.models.presets import load_preset
-from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.models import load_preset
+from glomo_keras.ops import DIRECTIONS
 
 FOLDER = Path(__file__).resolve().parent
 SENTENCES = [

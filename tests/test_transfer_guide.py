@@ -46,6 +46,9 @@ def test_functional_and_subclassed_models_answer(namespace):
     assert any(isinstance(layer, GraphTransfer) for layer in functional.layers)
     assert tuple(namespace["logits"].shape) == (2, 2)
     assert subclassed.transfer.built
+    ids = np.array([[2, 3], [0, 0]], "int32")  # a text without a word
+    assert np.isfinite(functional([ids, ids > 0])).all()
+    assert np.isfinite(subclassed({"unit_ids": ids, "padding_mask": ids > 0})).all()
 
 
 def test_the_subclassed_model_is_exported(namespace):

@@ -62,7 +62,7 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
             )
     _check_direction(graphs, padding_mask, direction)
     visible = visible_pairs(
-        graphs.shape[-1], direction, keys_mask=padding_mask, queries_mask=padding_mask
+        graphs.shape[-1], direction, queries_mask=padding_mask, keys_mask=padding_mask
     )
     totals = {
         name: ops.convert_to_numpy(count).astype("float64").sum(axis=0)

@@ -1,7 +1,8 @@
-"""Callbacks of `fit`: exact resume, and pictures of graphs while they are learned."""
+"""Callbacks of `fit`: exact resume, divergence, and pictures of graphs."""
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.callbacks.pixel_pictures import PixelPictures
+from glomo_keras.callbacks.raise_on_nan import RaiseOnNaN
 from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
 
-__all__ = ["GraphPictures", "PixelPictures", "ResumableCheckpoint"]
+__all__ = ["GraphPictures", "PixelPictures", "RaiseOnNaN", "ResumableCheckpoint"]

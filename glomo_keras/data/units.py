@@ -2,8 +2,12 @@
 
 import typing
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
+
+from glomo_keras.data.strings import check_string_list
+from glomo_keras.data.strings import replace_surrogates
 
 # Invisible spaces (zero width space, byte order mark) separate like the others.
 _SEPARATOR = r"\p{Z}\p{Cc}\x{200B}\x{FEFF}"
@@ -37,11 +41,48 @@ class Units(typing.NamedTuple):
     limits: tf.RaggedTensor
 
 
-def valid_text(texts):
-    r"""Returns `texts` as the UTF-8 that byte offsets of units refer to.
+def string_tensor(texts):
+    """Return strings as a string tensor, or as a ragged one where lists differ.
 
-    Each byte sequence that is not UTF-8 becomes the replacement character
-    U+FFFD. Texts that are UTF-8 already come back unchanged.
+    Args:
+        texts: string tensor, array, string, or nested lists of strings.
+
+    Returns:
+        `tf.Tensor` or `tf.RaggedTensor`. A surrogate, which UTF-8 cannot hold, is
+        replaced by U+FFFD.
+
+    Raises:
+        TypeError: for what is no string.
+
+    Example:
+
+    >>> string_tensor([["a", "b"], []]).to_list()
+    [[b'a', b'b'], []]
+    """
+    if isinstance(texts, tf.RaggedTensor):
+        return texts
+    try:
+        return tf.convert_to_tensor(texts, tf.string)
+    except (TypeError, ValueError):  # of lists that differ, or of a surrogate
+        if isinstance(texts, np.ndarray):
+            texts = texts.tolist()
+        return tf.ragged.constant(_without_surrogates(texts), tf.string)
+
+
+def _without_surrogates(texts):
+    if isinstance(texts, list | tuple):
+        return [_without_surrogates(text) for text in texts]
+    if isinstance(texts, str | bytes):
+        return replace_surrogates(texts)
+    raise TypeError(f"Texts and units must be strings. Received: {texts!r:.60}.")
+
+
+def valid_text(texts):
+    r"""Return `texts` as the UTF-8 that byte offsets of units refer to.
+
+    Each byte sequence that is not UTF-8, and each lone surrogate of a Python string,
+    becomes the replacement character U+FFFD. Texts that are UTF-8 already come back
+    unchanged.
 
     Args:
         texts: string tensor (or strings) of any shape.
@@ -55,12 +96,16 @@ def valid_text(texts):
     True
     """
     return tf.strings.unicode_transcode(
-        texts, "UTF-8", "UTF-8", errors="replace", replacement_char=0xFFFD
+        string_tensor(texts),
+        "UTF-8",
+        "UTF-8",
+        errors="replace",
+        replacement_char=0xFFFD,
     )
 
 
 def split_units(texts):
-    """Splits texts into units: words, numbers and single punctuation marks.
+    """Split texts into units: words, numbers and single punctuation marks.
 
     Units are runs of letters, marks, digits and underscores, with apostrophes
     inside them ("don't" is one unit); every other character that is not a space
@@ -68,8 +113,8 @@ def split_units(texts):
     Scripts without spaces give runs of kana and single ideographs. The case is
     kept. Runs in a graph, so that training, transfer and serving share it.
 
-    Bytes that are not UTF-8 are replaced first, see `valid_text`: the unit of
-    text `t` is `valid_text(t)[start:limit]`.
+    Bytes that are not UTF-8, and lone surrogates, are replaced first, see
+    `valid_text`: the unit of text `t` is `valid_text(t)[start:limit]`.
 
     Args:
         texts: string tensor `(batch,)`, or a list of strings.
@@ -78,7 +123,8 @@ def split_units(texts):
         `Units`, a named tuple of ragged tensors `(units, starts, limits)`.
 
     Raises:
-        ValueError: if `texts` is not of rank 1.
+        ValueError: if `texts` is not of rank 1, or one string in place of a list.
+        TypeError: if it holds something else than strings.
 
     Example:
 
@@ -88,7 +134,8 @@ def split_units(texts):
     >>> starts[0].numpy().tolist()
     [0, 6, 11, 13, 17]
     """
-    texts = tf.convert_to_tensor(texts, dtype=tf.string)
+    check_string_list("texts", texts)
+    texts = string_tensor(texts)
     if texts.shape.rank is not None and texts.shape.rank != 1:
         raise ValueError(
             "`texts` must be a string tensor of shape (batch,). Received a tensor "
@@ -106,7 +153,7 @@ def split_units(texts):
 
 
 def character_offsets(texts, byte_offsets):
-    """Turns byte offsets into offsets in characters (Unicode code points).
+    """Turn byte offsets into offsets in characters (Unicode code points).
 
     Args:
         texts: string tensor `(batch,)`, as given to `split_units`.
@@ -114,6 +161,9 @@ def character_offsets(texts, byte_offsets):
 
     Returns:
         Ragged int64 tensor `(batch, num_units)`; Python strings are indexed by it.
+
+    Raises:
+        ValueError: if `texts` is one string in place of a list.
 
     Example:
 
@@ -124,6 +174,7 @@ def character_offsets(texts, byte_offsets):
     >>> character_offsets([text], limits)[0].numpy().tolist()
     [5, 10, 11]
     """
+    check_string_list("texts", texts)
     _, character_starts = tf.strings.unicode_decode_with_offsets(
         valid_text(texts), "UTF-8"
     )

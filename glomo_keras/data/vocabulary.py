@@ -1,21 +1,26 @@
 """A vocabulary of units by frequency, saved as a plain text asset."""
 
 import collections
-import os
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.data.strings import check_string_list
+from glomo_keras.data.strings import replace_surrogates
 from glomo_keras.data.units import split_units
-
-PADDING_MARK = "[PAD]"
-UNKNOWN_MARK = "[UNK]"
-_LOWERCASE_MARK = "lowercase=true"
+from glomo_keras.data.units import string_tensor
+from glomo_keras.files import atomic_write
+from glomo_keras.vocabulary_file import LOWERCASE_OPTION
+from glomo_keras.vocabulary_file import PADDING_MARK
+from glomo_keras.vocabulary_file import UNKNOWN_MARK
+from glomo_keras.vocabulary_file import check_vocabulary_units
+from glomo_keras.vocabulary_file import parse_vocabulary
 
 
 class Vocabulary:
-    """Maps units to ids and back: 0 is padding, 1 is unknown, then by frequency.
+    """Map units to ids and back: 0 is padding, 1 is unknown, then by frequency.
 
     The file has one unit a line, and the line number (from 0) is the id. Line 0 is
     `[PAD]` and line 1 is `[UNK]`; a vocabulary that lowers units before they
@@ -31,7 +36,8 @@ class Vocabulary:
             `archive.track(vocabulary.table)`.
 
     Raises:
-        ValueError: if a unit is empty, holds white space, or occurs twice.
+        ValueError: if a unit is empty, holds white space, or occurs twice; or for one
+            string in place of a list.
 
     Example:
 
@@ -46,8 +52,9 @@ class Vocabulary:
     """
 
     def __init__(self, units, lowercase=False):
-        units = list(units)
-        _check_units(units, where=lambda index: f"`units`[{index}]")
+        check_string_list("units", units)
+        units = [replace_surrogates(unit) for unit in units]
+        check_vocabulary_units(units, where=lambda index: f"`units`[{index}]")
         self.lowercase = bool(lowercase)
         self._units = (PADDING_MARK, UNKNOWN_MARK, *units)
         self.table = _table(
@@ -59,28 +66,39 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts, max_size=None, lowercase=False):
-        """Keeps the most frequent units; equal counts are ordered by the unit.
+        """Keep the most frequent units; equal counts are ordered by the unit.
 
         Args:
             counts: mapping from unit to its number of occurrences. With
                 `lowercase`, units that are equal once lowered are added up.
-            max_size: int or None, largest size, the two reserved ids included.
+            max_size: int or `None`, largest size, the two reserved ids included.
             lowercase: bool.
 
         Returns:
             A `Vocabulary`.
+
+        Raises:
+            ValueError: if `max_size` is below 3.
+            TypeError: if `counts` is no mapping.
         """
+        check_positive_integers(or_none=True, max_size=max_size)
         if max_size is not None and max_size < 3:
             raise ValueError(
                 "`max_size` must leave room for padding, unknown and one unit. "
                 f"Received: max_size={max_size}. Use 3 or more."
             )
-        if lowercase and counts:
-            total = collections.Counter()
-            lowered = _lower(tf.constant(list(counts), tf.string)).numpy()
-            for unit, count in zip(lowered, counts.values(), strict=True):
-                total[unit.decode()] += count
-            counts = total
+        if not isinstance(counts, collections.abc.Mapping):
+            raise TypeError(
+                "`counts` must be a mapping from units to numbers. Received: "
+                f"{counts!r:.60}. To count the units of texts use "
+                "`Vocabulary.from_texts`."
+            )
+        units = string_tensor(list(counts))
+        units = (_lower(units) if lowercase else units).numpy()
+        total = collections.Counter()
+        for unit, count in zip(units, counts.values(), strict=True):
+            total[unit.decode()] += count
+        counts = total
         ranked = sorted(counts, key=lambda unit: (-counts[unit], unit))
         if max_size is not None:
             ranked = ranked[: max_size - 2]
@@ -88,7 +106,19 @@ class Vocabulary:
 
     @classmethod
     def from_texts(cls, texts, max_size=None, lowercase=False):
-        """Counts the units of `texts` (any iterable of strings) and ranks them."""
+        """Count the units of texts and rank them.
+
+        Args:
+            texts: iterable of strings.
+            max_size, lowercase: as for `from_counts`.
+
+        Returns:
+            A `Vocabulary`.
+
+        Raises:
+            ValueError: for one string in place of a list.
+        """
+        check_string_list("texts", texts)
         counts = collections.Counter()
         for text in texts:
             counts.update(split_units([text]).units.flat_values.numpy().tolist())
@@ -97,7 +127,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path):
-        """Reads a vocabulary file; its lookup table then exports it as an asset.
+        """Read a vocabulary file; the lookup table then exports it as an asset.
 
         Args:
             path: path of a file that `save` wrote.
@@ -109,29 +139,10 @@ class Vocabulary:
             ValueError: if the file is not a vocabulary; names the file and line.
         """
         path = pathlib.Path(path)
-        try:
-            lines = path.read_bytes().decode("utf-8").split("\n")
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{path} is not a vocabulary: byte {error.start} is not UTF-8."
-            ) from error
-        if lines[-1] == "":  # the newline that ends the last unit
-            lines.pop()
-        first_line, *units = lines or [""]
-        mark, _, option = first_line.partition(" ")
-        if mark != PADDING_MARK or option not in ("", _LOWERCASE_MARK):
-            raise ValueError(
-                f"{path} line 1 must be {PADDING_MARK!r} or "
-                f"'{PADDING_MARK} {_LOWERCASE_MARK}'. Received: {first_line!r}."
-            )
-        if units[:1] != [UNKNOWN_MARK]:
-            raise ValueError(
-                f"{path} line 2 must be {UNKNOWN_MARK!r}. Received: {units[:1]}."
-            )
-        _check_units(units[1:], where=lambda index: f"{path} line {index + 3}")
+        units, lowercase = parse_vocabulary(path.read_bytes(), path)
         vocabulary = cls.__new__(cls)
-        vocabulary.lowercase = option == _LOWERCASE_MARK
-        vocabulary._units = (PADDING_MARK, *units)
+        vocabulary.lowercase = lowercase
+        vocabulary._units = tuple(units)
         vocabulary.table = _table(
             tf.lookup.TextFileInitializer(
                 str(path.resolve()),
@@ -144,21 +155,20 @@ class Vocabulary:
         return vocabulary
 
     def save(self, path):
-        """Writes the vocabulary, whole or not at all: one unit a line, UTF-8."""
-        path = pathlib.Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
+        """Write the vocabulary, whole or not at all: one unit a line, UTF-8."""
+        with atomic_write(path) as temporary:
             temporary.write_bytes(self.file_content())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def file_content(self):
-        """Bytes of the file that `save` writes."""
+        """Return the bytes of the file that `save` writes."""
         lines = list(self._units)
         if self.lowercase:
-            lines[0] = f"{PADDING_MARK} {_LOWERCASE_MARK}"
+            lines[0] = f"{PADDING_MARK} {LOWERCASE_OPTION}"
         return "".join(f"{line}\n" for line in lines).encode()
+
+    def __reduce__(self):
+        # For copies and other processes: a lookup table belongs to its process.
+        return type(self), (self._units[2:], self.lowercase)
 
     @property
     def units(self):
@@ -169,36 +179,44 @@ class Vocabulary:
         return len(self._units)
 
     def lookup(self, units):
-        """Ids of units: int32, ragged where `units` is ragged. Runs in a graph."""
+        """Return the ids of units: int32, ragged where they are. Runs in a graph."""
         if isinstance(units, tf.RaggedTensor):
             return units.with_flat_values(self.lookup(units.flat_values))
-        units = tf.convert_to_tensor(units, dtype=tf.string)
+        units = string_tensor(units)
         units = _lower(units) if self.lowercase else units
         return tf.cast(self.table.lookup(units), tf.int32)
 
     def encode(self, texts, length=None):
-        """Turns texts into what a graph predictor takes. Runs in a graph.
+        """Turn texts into what a graph predictor takes. Runs in a graph.
 
         Args:
             texts: string tensor `(batch,)`, or a list of strings.
-            length: int or None. Pads or cuts every text to so many units; by
-                default the longest text of the batch sets the length.
+            length: int or `None`. Pads or cuts every text to so many units; by
+                default the longest text of the batch sets the length, which is one
+                where no text has any unit.
 
         Returns:
             Dict of `unit_ids` (int32 `(batch, length)`, padded with 0 on the
             right), `padding_mask` (bool `(batch, length)`, True at real units)
             and `units` (ragged strings, neither lowered nor cut).
+
+        Raises:
+            ValueError: for one string in place of a list, or a `length` below 1.
         """
+        check_positive_integers(or_none=True, length=length)
         units = split_units(texts).units
         shape = None if length is None else (None, length)
         unit_ids = self.lookup(units).to_tensor(0, shape=shape)
+        if length is None:  # models take no text without any unit
+            missing = tf.maximum(1 - tf.shape(unit_ids)[1], 0)
+            unit_ids = tf.pad(unit_ids, [[0, 0], [0, missing]])
         padding_mask = tf.sequence_mask(
             units.row_lengths(), maxlen=tf.shape(unit_ids, tf.int64)[1]
         )
         return {"unit_ids": unit_ids, "padding_mask": padding_mask, "units": units}
 
     def decode(self, unit_ids):
-        """Units of ids `(batch, length)`, as lists of strings without padding."""
+        """Return the units of ids `(batch, length)`: lists of strings, no padding."""
         if isinstance(unit_ids, tf.RaggedTensor):
             unit_ids = unit_ids.to_tensor(0)
         unit_ids = np.asarray(unit_ids)
@@ -217,19 +235,3 @@ def _lower(units):
 
 def _table(initializer):
     return tf.lookup.StaticHashTable(initializer, default_value=1)
-
-
-def _check_units(units, where):
-    seen = {PADDING_MARK, UNKNOWN_MARK}
-    for index, unit in enumerate(units):
-        # White space would break the file, and no unit of a text holds any.
-        if unit.split() != [unit]:
-            raise ValueError(
-                f"{where(index)} must be a unit without white space. "
-                f"Received: {unit!r}. Remove the line or the space."
-            )
-        if unit in seen:
-            raise ValueError(
-                f"{where(index)} repeats the unit {unit!r}. Every unit has one id."
-            )
-        seen.add(unit)

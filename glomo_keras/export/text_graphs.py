@@ -97,8 +97,7 @@ class TextGraphs(tf.Module):
     def encode(self, texts):
         """Return ids, mask and units of texts, all `(batch, length)`."""
         batch = self.vocabulary.encode(texts)
-        # A batch of empty texts has length zero, which no convolution takes.
-        length = tf.maximum(tf.shape(batch["unit_ids"])[1], 1)
+        length = tf.shape(batch["unit_ids"])[1]
         if self.max_units is not None:
             length = tf.minimum(length, self.max_units)
         batch["units"] = batch["units"].to_tensor("")

@@ -1,9 +1,31 @@
-"""How the C library treats the memory of large temporary arrays."""
+"""What a program needs of its process. Import this before Keras.
 
+The import itself sets what TensorFlow reads when it is loaded; `prepare_process`, at
+the start of `main`, does the rest.
+"""
+
+import contextlib
 import ctypes
+import logging
+import os
+import sys
 
-M_TRIM_THRESHOLD = -1
-M_MMAP_MAX = -4
+# Read once, when TensorFlow is loaded: errors alone, no lines about the machine.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_MAX = -4
+
+
+def prepare_process():
+    """Prepare memory, logging and output for a training."""
+    keep_freed_memory()
+    # One model after another is no retracing of one function, as TensorFlow warns.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # Texts and their units are printed, whatever the locale.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not where something replaced it
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def keep_freed_memory():
@@ -17,5 +39,30 @@ def keep_freed_memory():
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(M_MMAP_MAX, 0)
-    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(_M_MMAP_MAX, 0)
+    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class UsageError(ValueError):
+    """What the command line asks for does not go together with what is on disk."""
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """End the program with one line and status 1 where a traceback tells no more.
+
+    That is for what the command line asks for in vain, a file that is missing or a
+    disk that is full, and a training that has diverged.
+    """
+    try:
+        yield
+    except (FloatingPointError, OSError, UsageError) as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def positive_int(text):
+    """Return an int above zero, of the command line."""
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value

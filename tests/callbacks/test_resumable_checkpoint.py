@@ -1,26 +1,135 @@
-"""What a checkpoint knows of a training that was stopped."""
+"""What a checkpoint holds of a training that was stopped, and what can befall it."""
+
+import errno
+import json
+import shutil
+import types
 
 import keras
 import numpy as np
+import pytest
 
-from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
+from glomo_keras.callbacks import ResumableCheckpoint
+
+
+def make(folder, optimizer="adam", units=1, patience=2):
+    model = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(units)]
+    )
+    model.compile(optimizer, "mse")
+    model.optimizer.build(model.trainable_variables)
+    checkpoint = ResumableCheckpoint(folder, "error", patience, on_best=print)
+    checkpoint.set_model(model)
+    return model, checkpoint
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """A folder with the checkpoint of one epoch, its model, and the callback."""
+    model, checkpoint = make(tmp_path / "checkpoints")
+    checkpoint.on_epoch_end(0, {"error": np.float32(0.5)})
+    return tmp_path / "checkpoints", model, checkpoint
 
 
 def test_early_stopping_outlives_the_process(tmp_path):
-    def make():
-        model = keras.Sequential([keras.layers.Dense(1)])
-        model.build((None, 2))
-        model.compile("adam", "mse")
-        return model, ResumableCheckpoint(tmp_path, "error", 2, on_best=print)
-
-    model, checkpoint = make()
-    checkpoint.set_model(model)
-    model.optimizer.build(model.trainable_variables)
+    model, checkpoint = make(tmp_path)
     for epoch, error in enumerate([0.5, 0.6, 0.7]):
         assert not checkpoint.is_out_of_patience
         checkpoint.on_epoch_end(epoch, {"error": np.float32(error)})
     assert model.stop_training
-    later, again = make()
+    later, again = make(tmp_path)
     assert not again.is_out_of_patience
     assert again.restore(later) == 3
     assert again.is_out_of_patience and again.state["best_epoch"] == 1
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"CURRENT", "epoch_0003.npz", "epoch_0003.weights.h5"}
+
+
+def assert_first_epoch_is_there(folder, model):
+    other, checkpoint = make(folder)
+    assert checkpoint.restore(other) == 1
+    for one, two in zip(other.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(saved, monkeypatch):
+    folder, model, checkpoint = saved
+    with monkeypatch.context() as patched:
+        full = types.SimpleNamespace(free=1_000)
+        patched.setattr(shutil, "disk_usage", lambda path: full)
+        with pytest.raises(OSError, match="too little free space") as raised:
+            checkpoint.on_epoch_end(1, {"error": 0.4})
+    assert raised.value.errno == errno.ENOSPC
+    assert_first_epoch_is_there(folder, model)
+
+
+@pytest.mark.parametrize("step", ["save_weights", "savez", "CURRENT"])
+def test_an_interrupted_save_leaves_the_last_checkpoint(saved, monkeypatch, step):
+    folder, model, checkpoint = saved
+
+    def interrupt(path, *_, **__):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        if step == "save_weights":
+            patched.setattr(model, "save_weights", interrupt)
+        elif step == "savez":
+            patched.setattr(np, "savez", interrupt)
+        else:
+            module = "glomo_keras.callbacks.resumable_checkpoint.write_json"
+            patched.setattr(module, lambda *_: interrupt(folder / ".writing-1-CURRENT"))
+        checkpoint.on_epoch_end(1, {"error": 0.4})
+    assert_first_epoch_is_there(folder, model)
+    checkpoint.on_epoch_end(1, {"error": 0.4})  # clears away what was left
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "CURRENT",
+        "epoch_0002.npz",
+        "epoch_0002.weights.h5",
+    ]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_epoch_that_is_not_finite_is_not_saved(saved, value):
+    folder, model, checkpoint = saved
+    with pytest.raises(FloatingPointError, match="`error` is (nan|inf) after epoch 2"):
+        checkpoint.on_epoch_end(1, {"error": value})
+    assert_first_epoch_is_there(folder, model)
+
+
+def objects(path):
+    np.savez(path, state_0=np.array([{"a": 1}], dtype=object))
+
+
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("CURRENT", lambda path: path.write_text('{"epochs": 1, "be')),
+        ("CURRENT", lambda path: path.write_text("[1]")),
+        ("CURRENT", lambda path: path.write_text('{"epochs": "1"}')),
+        ("CURRENT", lambda path: path.write_bytes(b"\xff\xfe\x00")),
+        ("CURRENT", lambda path: path.write_text(json.dumps({"epochs": 7}))),
+        ("epoch_0001.weights.h5", lambda path: path.write_bytes(b"half")),
+        ("epoch_0001.weights.h5", lambda path: path.unlink()),
+        ("epoch_0001.npz", lambda path: path.write_bytes(path.read_bytes()[:50])),
+        ("epoch_0001.npz", lambda path: np.savez(path)),
+        ("epoch_0001.npz", objects),  # which only pickle could read
+    ],
+)
+def test_damaged_files_are_named(saved, name, damage):
+    folder, _, _ = saved
+    damage(folder / name)
+    model, checkpoint = make(folder)
+    with pytest.raises(
+        ValueError, match=r"checkpoints cannot be loaded: it is damaged"
+    ):
+        checkpoint.restore(model)
+    assert checkpoint.state["epochs"] == 0
+
+
+@pytest.mark.parametrize("other", [{"units": 3}, {"optimizer": "sgd"}])
+def test_the_checkpoint_of_another_model_is_refused(saved, other):
+    folder, _, _ = saved
+    model, checkpoint = make(folder, **other)
+    with pytest.raises(ValueError, match="or that of another model"):
+        checkpoint.restore(model)

@@ -4,8 +4,10 @@ import gzip
 
 import pytest
 
+from glomo_keras.data import corpora
 from glomo_keras.data import planted
 from glomo_keras.data import read_documents
+from glomo_keras.data.text_files import describe_source
 
 TEXT = """\
 = First =
@@ -34,7 +36,8 @@ def test_blank_lines_and_titles_end_documents(tmp_path):
     assert documents.counts.documents == 3
     assert documents.counts.lines == 9
     assert documents.counts.skipped_lines == 0
-    assert documents.sources == [["plain.txt", len(TEXT)]]
+    assert documents.sources == [describe_source(path)]
+    assert documents.sources[0]["bytes"] == len(TEXT)
     assert list(documents) == DOCUMENTS  # and once more
 
 
@@ -112,6 +115,43 @@ def test_unreadable_archives_are_named(tmp_path, damage, message):
         list(read_documents(f"files:{path}"))
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize(
+    "encoding, name",
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16LE"),
+        ("utf-16-be", "UTF-16BE"),
+        ("utf-32", "UTF-32"),
+        ("utf-32-le", "UTF-32LE"),
+        ("utf-32-be", "UTF-32BE"),
+    ],
+)
+@pytest.mark.parametrize("text", [TEXT, "naïve text\n", "日本 の text for all of us"])
+def test_other_encodings_are_named(tmp_path, encoding, name, text, pack):
+    path = tmp_path / "wide.txt"
+    path.write_bytes(pack(text.encode(encoding)))
+    with pytest.raises(
+        ValueError, match=f"wide.txt must be UTF-8. It is {name}.*iconv"
+    ):
+        list(read_documents(f"files:{path}"))
+
+
+@pytest.mark.parametrize(
+    "data, line",
+    [
+        (b"a\0b\n", 1),
+        (b"good\n" * 5_000 + b"\0", 5_001),
+        ("\n日本".encode("utf-16-be"), 1),  # few zeros, but one
+    ],
+)
+def test_a_nul_byte_is_named_with_its_line(tmp_path, data, line):
+    path = tmp_path / "nul.txt"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=f"nul.txt line {line} holds a NUL byte"):
+        list(read_documents(f"files:{path}"))
+
+
 @pytest.mark.parametrize("data", [b"", b"\n \n", b"= Title =\n"])
 def test_an_empty_corpus_is_refused(tmp_path, data):
     path = tmp_path / "empty.txt"
@@ -138,6 +178,12 @@ def test_other_specs_are_refused(spec):
         read_documents(spec)
 
 
+@pytest.mark.parametrize("spec", [["files:a.txt"], None, b"docs"])
+def test_a_spec_is_one_string(spec):
+    with pytest.raises(TypeError, match="`spec` must be one string"):
+        read_documents(spec)
+
+
 @pytest.fixture
 def mock_tfds(tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
@@ -161,7 +207,7 @@ def test_tfds_gives_a_document_an_example(mock_tfds, spec):
     texts = list(documents)
     assert len(texts) == documents.counts.documents == 5
     assert all(isinstance(text, str) and text for text in texts)
-    assert documents.sources[0][0].startswith(spec.split(":")[1])
+    assert documents.sources[0]["name"].startswith(spec.split(":")[1])
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorflow_datasets.*")
@@ -189,8 +235,13 @@ def test_tfds_features_are_named_when_one_must_be_chosen(mock_tfds):
         read_documents("tfds:no_such_set")
 
 
-def test_planted_texts_are_the_planted_sequences():
-    first = next(iter(read_documents("planted"))).split()
+def test_planted_texts_are_the_planted_sequences(monkeypatch):
+    documents = read_documents("planted")
+    first = next(iter(documents)).split()
     names = planted.planted_vocabulary()
     sequences = planted.planted_sequences(20_000, seed=0)
     assert [names.index(unit) for unit in first] == sequences.unit_ids[0].tolist()
+    sources, other = documents.sources, sequences.unit_ids.copy()
+    other[777, 7] += 1  # as if the program that writes them had changed
+    monkeypatch.setattr(corpora, "_planted_ids", lambda: other)
+    assert read_documents("planted").sources != sources

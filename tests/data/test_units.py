@@ -1,5 +1,8 @@
 """Units: the round trip through byte and character offsets, on odd text."""
 
+import json
+
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -73,8 +76,8 @@ def test_graph_mode_gives_the_same():
     texts = tf.constant(list(WORDS))
     split, characters = in_graph(texts)
     eager = split_units(texts)
-    for ours, theirs in zip(split, eager, strict=True):
-        assert ours.to_list() == theirs.to_list()
+    for from_graph, expected in zip(split, eager, strict=True):
+        assert from_graph.to_list() == expected.to_list()
     assert characters.to_list() == character_offsets(texts, eager.limits).to_list()
 
     split, characters = in_graph(tf.constant([], tf.string))
@@ -120,7 +123,42 @@ def test_character_offsets_after_a_long_text():
     assert character_offsets(texts, limits).to_list() == expected
 
 
-@pytest.mark.parametrize("texts", ["one text", [["nested"]]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.loads('"bad \\ud83d film"'),
+        "\udc80",
+        "é\ud800\ud800 \udfffé",
+        "\ud83d\ude00 halves",  # a pair of halves is no character either
+    ],
+)
+def test_lone_surrogates_are_replaced_and_offsets_stay_those_of_the_text(text):
+    replaced = "".join(c if c.isalpha() or c == " " else "\ufffd" for c in text)
+    for texts in ([text], (text,), np.array([text]), np.array([text, b"a"], object)):
+        assert valid_text(texts)[0].numpy().decode() == replaced
+        split = split_units(texts)
+        first = character_offsets(texts, split.starts)[0].numpy()
+        last = character_offsets(texts, split.limits)[0].numpy()
+        assert [replaced[i:j] for i, j in zip(first, last, strict=True)] == decoded(
+            split.units[0]
+        )
+    assert last[-1] == len(text)
+
+
+def test_what_is_no_string_is_named():
+    with pytest.raises(TypeError, match="must be strings. Received: None"):
+        split_units(["a", None])
+    with pytest.raises(TypeError, match="must be strings. Received: 3"):
+        split_units([3])
+    starts = split_units(["one text"]).starts
+    for use in (split_units, lambda text: character_offsets(text, starts)):
+        with pytest.raises(
+            ValueError, match="list of strings.* one string: 'one text'"
+        ):
+            use("one text")
+
+
+@pytest.mark.parametrize("texts", [[["nested"]], [["a"], ["b", "c"]], np.array("a")])
 def test_other_ranks_are_refused(texts):
     with pytest.raises(ValueError, match=r"`texts` must be .* shape \(batch,\)"):
         split_units(texts)

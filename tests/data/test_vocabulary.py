@@ -1,5 +1,9 @@
 """Vocabularies: order, look-up, the file, and export."""
 
+import copy
+import json
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,9 +57,13 @@ def test_encode_pads_masks_and_cuts():
         assert batch["padding_mask"].numpy().tolist() == [[i != 0 for i in row]]
 
 
-def test_encode_of_nothing_has_length_zero():
-    batch = Vocabulary.from_counts(COUNTS).encode(["", " \t"])
-    assert batch["unit_ids"].shape == batch["padding_mask"].shape == (2, 0)
+@pytest.mark.parametrize("texts", [[], [""], ["", " \t"]])
+def test_encode_of_nothing_is_one_column_of_padding(texts):
+    vocabulary = Vocabulary.from_counts(COUNTS)
+    for encode in (vocabulary.encode, tf.function(vocabulary.encode)):
+        batch = encode(tf.constant(texts, tf.string))
+        assert batch["unit_ids"].shape == batch["padding_mask"].shape == (len(texts), 1)
+        assert not np.any(batch["unit_ids"]) and not np.any(batch["padding_mask"])
 
 
 def test_decode_drops_padding_and_marks_the_unknown():
@@ -112,6 +120,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         (b"[PAD]\n[UNK]\n\ncat\n", "line 3 must be a unit without white space"),
         (b"[PAD]\n[UNK]\ncat\r\n", "line 3 must be a unit without white space"),
         (b"[PAD]\n[UNK]\ncaf\xe9\n", "byte 15 is not UTF-8"),
+        (b"[PAD]\n[UNK]\nthe\n[PAD]\n", r"line 4 repeats the unit '\[PAD\]'"),
+        (b"[PAD]\n[UNK]\nthe\0\n", "is UTF-16, UTF-32 or binary"),
+        ("[PAD]\n[UNK]\nthe\n".encode("utf-16"), "is UTF-16, UTF-32 or binary"),
+        ("[PAD]\n[UNK]\nthe\n".encode("utf-16-be"), "is UTF-16, UTF-32 or binary"),
+        ("[PAD]\n[UNK]\nthe\n".encode("utf-32"), "is UTF-16, UTF-32 or binary"),
+        (b"[PAD] \n[UNK]\nthe\n", "line 1 must be"),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(tmp_path, data, message):
@@ -128,6 +142,56 @@ def test_bad_arguments_are_refused():
         Vocabulary(["two words"])
     with pytest.raises(ValueError, match="`max_size` must leave room"):
         Vocabulary.from_counts(COUNTS, max_size=2)
+    with pytest.raises(TypeError, match=r"`units`\[1\] must be a string.*None"):
+        Vocabulary(["a", None])
+    with pytest.raises(TypeError, match="`counts` must be a mapping.*from_texts"):
+        Vocabulary.from_counts(["the", "cat"])
+    for length in (0, -1):
+        with pytest.raises(ValueError, match="`length` must be a positive integer"):
+            Vocabulary(["a"]).encode(["a"], length=length)
+
+
+@pytest.mark.parametrize("text", ["the cat sat", b"the cat", ""])
+@pytest.mark.parametrize("read", [Vocabulary, Vocabulary.from_texts])
+def test_one_string_is_no_list(read, text):
+    with pytest.raises(ValueError, match="must be a list of strings.*one string: .*"):
+        read(text)
+    with pytest.raises(ValueError, match="must be a list of strings.*one string: .*"):
+        Vocabulary(["a"]).encode(text)
+
+
+def test_integers_of_numpy_are_sizes():
+    size, length = np.int64(4), np.int32(5)
+    vocabulary = Vocabulary.from_counts(COUNTS, max_size=size)
+    assert len(vocabulary) == 4
+    assert vocabulary.encode(["the"], length=length)["unit_ids"].shape == (1, 5)
+
+
+def test_surrogates_are_units_like_the_replacement_character():
+    texts = [json.loads('"bad \\ud83d film"'), "\udc80 \ufffd"]
+    vocabulary = Vocabulary.from_texts(texts)
+    assert vocabulary.units[2:] == ("\ufffd", "bad", "film")
+    assert vocabulary.encode(texts)["unit_ids"].numpy().tolist() == [
+        [3, 2, 4],
+        [2, 2, 0],
+    ]
+    assert vocabulary.lookup(["\ud83d"]).numpy().tolist() == [2]
+    assert Vocabulary(["\ud83d"]).units[2] == "\ufffd"
+    counted = Vocabulary.from_counts({chr(0xD83D): 1, "a": 2, chr(0xDC80): 2})
+    assert counted.units[2:] == ("\ufffd", "a")
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_copies_and_pickles_look_up_the_same(tmp_path, lowercase):
+    path = tmp_path / "vocabulary.txt"
+    Vocabulary.from_counts(COUNTS, lowercase=lowercase).save(path)
+    loaded = Vocabulary.load(path)
+    path.unlink()
+    for copied in (copy.deepcopy(loaded), pickle.loads(pickle.dumps(loaded))):
+        assert copied.units == loaded.units and copied.lowercase == lowercase
+        assert copied.lookup(["The", "dog"]).numpy().tolist() == (
+            [2, 1] if lowercase else [3, 1]
+        )
 
 
 def test_export_carries_the_file_as_an_asset(tmp_path):

@@ -1,22 +1,13 @@
-"""The image recipes: pretraining, and CIFAR-10 with messages along the graphs."""
+"""Pretraining on images: what a run leaves, and what it refuses."""
 
-import argparse
 import csv
 import json
 
-import cifar10
-import compare
-import keras
 import numpy as np
 import pretrain_images
 import pytest
-from experiment.comparison.options import finish_options
-from experiment.images import image_task
-from experiment.images import resnet
 from experiment.pretraining.image_stream import ImageSequence
-from keras import ops
 
-from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import ImageGraphPredictor
 
 TINY = (
@@ -87,113 +78,3 @@ def test_images_come_once_a_round_and_in_the_same_order_after_a_stop(random):
     assert 0 < sum(mirrored) < 10
     for one, other, is_mirrored in zip(flipped, plain, mirrored, strict=True):
         np.testing.assert_array_equal(one, other[:, ::-1] if is_mirrored else other)
-
-
-@pytest.fixture(scope="module")
-def predictor():
-    keras.utils.set_random_seed(4)
-    return ImageGraphPredictor(6, 2, 3, num_convolutions=1)
-
-
-@pytest.mark.parametrize("composed", [True, False])
-def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
-    images = random.integers(0, 256, (4, 3, 5, 3)).astype("uint8")
-    pixels = (images.reshape(4, 15, 3) / 127.5 - 1).astype("float32")
-    transfer = GraphTransfer(num_mixtures=2, composed=composed)
-    expected = transfer(pixels, predictor(images))
-    for weight in transfer.weights:
-        weight.assign(random.normal(size=weight.shape))
-    expected = ops.convert_to_numpy(transfer(pixels, predictor(images)))
-    arm = image_task.PixelMessages("learned", predictor, composed=composed)
-    kept = image_task.MessageTransfer(num_mixtures=2)
-    for _ in range(2):  # computed, then kept
-        messages = arm.inputs(images[[0, 1, 2, 0]])
-        found = kept(pixels[[0, 1, 2, 0]], messages)
-        kept.set_weights(transfer.get_weights())
-    found = ops.convert_to_numpy(kept(pixels[[0, 1, 2, 0]], messages))
-    np.testing.assert_allclose(found, expected[[0, 1, 2, 0]], atol=5e-3)  # float16
-    assert messages["forward"].shape[1:3] == arm.shape
-    assert len(arm.kept) == 3
-    nothing_kept = image_task.PixelMessages("learned", predictor, 0, composed)
-    again = nothing_kept.inputs(images[[0, 1, 2, 0]])
-    np.testing.assert_array_equal(again["backward"], messages["backward"])
-    assert len(nothing_kept.kept) == 0
-
-
-def test_runs_share_what_is_kept(tmp_path):
-    line = ["--output", str(tmp_path), "--size", "smoke", "--graph-on", "pixels"]
-    options = cifar10.make_parser().parse_args(line)
-    options = finish_options(cifar10.TASK, options)
-    first, second = (cifar10.TASK.make_arm("learned", seed, options) for seed in (0, 1))
-    assert first.kept is second.kept
-
-
-def test_controls_send_pixels_or_their_mean(random):
-    images = random.integers(0, 256, (2, 3, 5, 3)).astype("uint8")
-    pixels = images.reshape(2, 15, 3) / 127.5 - 1
-    matched = image_task.PixelMessages("matched").inputs(images)
-    np.testing.assert_allclose(matched["forward"][:, 0, 0], pixels, atol=1e-3)
-    uniform = image_task.PixelMessages("uniform").inputs(images)
-    mean = np.broadcast_to(pixels.mean(axis=1, keepdims=True), pixels.shape)
-    np.testing.assert_allclose(uniform["backward"][:, 0, 0], mean, atol=1e-3)
-    assert image_task.PixelMessages("none").inputs(images) == {}
-
-
-@pytest.mark.parametrize("depth, count", [(18, 11_173_962), (34, 21_282_122)])
-def test_resnets_have_the_parameters_of_the_paper_s(depth, count):
-    # Those of the usual ResNets for CIFAR, with a linear layer of ten classes.
-    images = keras.Input((32, 32, 3))
-    hidden = resnet.stages(resnet.stem(images, 64), depth, 64)
-    model = keras.Model(images, keras.layers.Dense(10)(hidden))
-    trained = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
-    assert trained == count
-
-
-@pytest.fixture(scope="module")
-def preset(predictor, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("preset") / "pixels"
-    predictor.save_to_preset(folder)
-    return str(folder)
-
-
-def test_the_table_of_a_comparison(preset, tmp_path, capsys):
-    arguments = ["cifar10", "--size", "smoke", "--image-size", "4", "--seeds", "1"]
-    arguments += ["--output", str(tmp_path), "--predictor", preset, "--epochs", "1"]
-    compare.main([*arguments, "--arms", "none", "learned"])
-    table = capsys.readouterr().out
-    assert "| none |" in table and "| learned |" in table
-    with pytest.raises(SystemExit):
-        compare.main([*arguments, "--arms", "shuffled"])
-    assert "cifar10 has the arms none, matched" in capsys.readouterr().err
-
-
-def test_graphs_on_the_stem(preset, tmp_path):
-    arguments = "--size smoke --image-size 4 --epochs 1 --graph learned --graph-on stem"
-    arguments = [*arguments.split(), "--output", str(tmp_path), "--predictor", preset]
-    cifar10.main(arguments)
-    (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
-    record = json.loads(line)
-    assert record["graph_on"] == "stem" and 0 <= record["test"]["accuracy"] <= 1
-
-
-@pytest.mark.parametrize("arm, seen", [("matched", np.eye(6)), ("uniform", 1 / 6)])
-def test_controls_on_the_stem(arm, seen):
-    graphs = cifar10._graphs(ops.zeros((4, 2, 3, 3)), arm)
-    for graph in graphs.values():
-        expected = np.broadcast_to(seen, (4, 1, 1, 6, 6))
-        np.testing.assert_allclose(ops.convert_to_numpy(graph), expected, rtol=1e-6)
-
-
-def test_the_shipped_predictor_is_the_default(tmp_path):
-    options = cifar10.make_parser().parse_args(["--output", str(tmp_path)])
-    predictor = image_task.load_image_predictor(options.predictor)
-    assert predictor.num_graph_layers == 2 and not predictor.trainable
-
-
-def test_images_without_labels_are_refused(tmp_path, monkeypatch):
-    np.savez(tmp_path / "train.npz", images=np.zeros((2, 8, 8, 3), "uint8"))
-    options = argparse.Namespace(
-        output=tmp_path / "run", data=str(tmp_path), image_size=4
-    )
-    with pytest.raises(ValueError, match="has no labels"):
-        cifar10.TASK.prepare(options)

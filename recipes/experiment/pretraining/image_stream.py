@@ -37,8 +37,8 @@ class ImageSequence(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         index += self.first_step
-        a_round = len(self.images) // self.batch_size
-        number, place = divmod(index, a_round)
+        batches_per_round = len(self.images) // self.batch_size
+        number, place = divmod(index, batches_per_round)
         if number not in self.rounds:
             order = np.random.default_rng([self.seed, number]).permutation(
                 len(self.images)

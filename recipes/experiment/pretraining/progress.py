@@ -6,7 +6,7 @@ import keras
 
 
 class EpochLine(keras.callbacks.Callback):
-    """Prints one line an epoch: how the training stands, and what is left.
+    """Print one line an epoch: how the training stands, and what is left.
 
     Args:
         epochs: int, how many there will be.
@@ -33,7 +33,7 @@ class EpochLine(keras.callbacks.Callback):
 
 
 def words_line(logs):
-    """The likelihoods of an epoch of a model of words."""
+    """Return the likelihoods of an epoch of a model of words."""
     return (
         f"train {logs['nats']:.3f} nats, valid {logs['val_nats']:.3f}; "
         "next unit, perplexity forward "
@@ -43,20 +43,20 @@ def words_line(logs):
 
 
 def text_line(logs):
-    """The likelihoods and graphs of an epoch on text."""
-    return f"{words_line(logs)}; {_graphs(logs)}"
+    """Return the likelihoods and graphs of an epoch on text."""
+    return f"{words_line(logs)}; {_graph_counts(logs)}"
 
 
 def image_line(logs):
-    """The likelihoods and graphs of an epoch on images."""
+    """Return the likelihoods and graphs of an epoch on images."""
     return (
         f"bits per dimension train {logs['bits']:.3f}, valid {logs['val_bits']:.3f}; "
         f"of the first pixel forward {logs['val_forward_bits']:.3f} backward "
-        f"{logs['val_backward_bits']:.3f}; {_graphs(logs)}"
+        f"{logs['val_backward_bits']:.3f}; {_graph_counts(logs)}"
     )
 
 
-def _graphs(logs):
+def _graph_counts(logs):
     return (
         f"graphs: density {logs['val_density']:.1%}, "
         f"empty rows {logs['val_empty_rows']:.1%}, rows of one sender "

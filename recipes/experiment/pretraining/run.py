@@ -1,212 +1,226 @@
-"""What the pretraining recipes of text and of images share: options, optimizer, fit."""
+"""A pretraining run: its folder, its arrays, its optimizer and `fit`."""
 
+import contextlib
+import json
 import sys
-from pathlib import Path
 
 import keras
 
-from experiment.comparison.records import differences
+from experiment.folders import differences
+from experiment.folders import hold
+from experiment.folders import read_json
+from experiment.pretraining.epoch_log import cut_log
+from experiment.pretraining.epoch_log import has_rows
 from experiment.pretraining.progress import EpochLine
-from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
+from experiment.process import UsageError
+from glomo_keras.callbacks import RaiseOnNaN
+from glomo_keras.callbacks import ResumableCheckpoint
+from glomo_keras.data.prepared import read_metadata
 from glomo_keras.files import write_json
 
-SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
+# What may change from one start of a run to the next: where things lie, what is drawn,
+# and when the run ends. Everything else changes the epochs themselves.
+CHANGEABLE = (
+    "output",
+    "prepared",
+    "prepare_only",
+    "resume",
+    "patience",
+    "stop_after",
+    "pictures_every",
+)
 
 
-def add_run_options(parser, sizes):
-    """Where a run goes, how it goes on, and how large it is."""
-    parser.epilog = list_sizes(sizes)
-    add = parser.add_argument
-    add("--output", required=True, type=Path, help="folder of the run")
-    add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
-    add("--prepare-only", action="store_true", help="stop after the arrays are written")
-    add("--resume", action="store_true", help="go on from the last checkpoint")
-    add(
-        "--size",
-        choices=sizes,
-        default="small",
-        help="bundle of sizes (default: small)",
-    )
-    add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
-
-
-def list_sizes(sizes):
-    """What each size decides, as a table for the end of --help."""
-    rows = [("what --size decides:", *sizes)]
-    for name in next(iter(sizes.values())):
-        values = (size[name] for size in sizes.values())
-        cells = (str(value).strip("[]").replace(",", "") for value in values)
-        rows.append((f"  --{name.replace('_', '-')}", *cells))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
-def add_training_options(parser, pictures=True, released=False):
-    """Optimizer, early stopping and, where there are any, pictures.
-
-    With `released`, the help says what the option --released decides.
-    """
-    sgd, clipped = ("; released: sgd", "; released: 0.25") if released else ("", "")
-    add = parser.add_argument_group("training").add_argument
-    add(
-        "--optimizer",
-        choices=("adam", "sgd"),
-        help=f"sgd has a momentum of 0.2 (default: adam{sgd})",
-    )
-    add(
-        "--learning-rate",
-        type=float,
-        help="highest rate (default: 0.003 for adam, 8 for sgd)",
-    )
-    add("--warmup", type=int, default=200, help="steps to it (default: 200)")
-    add("--clip-norm", type=float, help=f"of all gradients (default: 1{clipped})")
-    add(
-        "--patience", type=int, default=3, help="epochs without a new best (default: 3)"
-    )
-    add(
-        "--stop-after",
-        type=int,
-        help="stop after this epoch, the schedule unchanged: for runs of equal steps",
-    )
-    if pictures:
-        add(
-            "--pictures-every",
-            type=int,
-            default=4,
-            help="epochs; 0 draws none (default: 4)",
-        )
-    add("--no-jit", action="store_true", help="do not compile with XLA")
-
-
-def finish_options(options, sizes, released=False):
-    """Fill in what a size and the other options decide, where nothing was given."""
-    for name, value in sizes[options.size].items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    if options.optimizer is None:
-        options.optimizer = "sgd" if released else "adam"
-    if options.learning_rate is None:
-        options.learning_rate = 8.0 if options.optimizer == "sgd" else 0.003
-    if options.clip_norm is None:
-        options.clip_norm = 0.25 if released else 1.0
-    options.prepared = options.prepared or options.output / "prepared"
-    return options
-
-
-def check_prepared(folder, found, asked):
-    """Refuse arrays that were prepared with other settings than those asked for.
-
-    Args:
-        folder: path of the arrays, for the message.
-        found: dict, the settings of the arrays.
-        asked: dict, those of the options.
+@contextlib.contextmanager
+def held_run(settings):
+    """Hold the folder of a run, which must be unused or one to go on with.
 
     Raises:
-        ValueError: where they differ; names each difference.
+        UsageError: if another process holds the folder; if it has a run and --resume
+            was not given; or if that run has other settings, which are named.
     """
-    other = differences(found, asked)
+    with hold(settings.output):
+        if _is_used(settings.output):
+            _check_resumable(settings)
+        yield
+
+
+def _is_used(folder):
+    return (folder / "checkpoints" / "CURRENT").exists() or has_rows(folder / "log.csv")
+
+
+def _check_resumable(settings):
+    if not settings.resume:
+        raise UsageError(
+            f"{settings.output} holds a run already. Give --resume to go on with it, "
+            "another --output to train another, or remove the folder."
+        )
+    given = {k: v for k, v in settings.to_json().items() if k not in CHANGEABLE}
+    other = differences(read_json(settings.output / "settings.json"), given)
     if other:
-        raise ValueError(
+        raise UsageError(
+            f"{settings.output} holds a run with other settings ({other}). Resume it "
+            "with its own settings, or give another --output."
+        )
+
+
+def write_settings(settings):
+    """Write settings.json of the run."""
+    write_json(settings.output / "settings.json", settings.to_json())
+
+
+def prepare_once(settings, description, write):
+    """Have the arrays written, unless they are there.
+
+    Args:
+        settings: `PretrainingSettings`.
+        description: dict, what decides the arrays: `metadata.json` beside them holds it
+            under `settings`, or more than it. The entry `sources` identifies the
+            data, and is `None` where they are not at hand.
+        write: function without arguments, that writes the arrays.
+
+    Raises:
+        UsageError: if the folder holds arrays of other settings or of other data, or
+            if another process writes them.
+    """
+    if not _has_arrays(settings, description):
+        with hold_prepared(settings):
+            if not _has_arrays(settings, description):
+                write()
+
+
+def _has_arrays(settings, description):
+    folder = settings.prepared
+    metadata = read_metadata(folder)
+    if metadata is None:
+        return False
+    description = json.loads(json.dumps(description))
+    # A run that goes on does so with its own arrays, whatever has become of the data.
+    if description["sources"] is None or (
+        settings.resume and _is_used(settings.output)
+    ):
+        del description["sources"]
+    other = differences(metadata.get("settings", {}), description)
+    if other:
+        raise UsageError(
             f"{folder} holds arrays of other settings ({other}). Give another "
-            "--prepared or --output, or the options of those arrays."
+            "--prepared or --output, or the options and data of those arrays."
         )
     print(f"Arrays of {folder} are used.")
+    return True
 
 
-def listed_settings(options):
-    """The options as JSON can hold them."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(options).items()}
+def hold_prepared(settings):
+    """Return a context that holds the folder of the arrays, where it is another one."""
+    if settings.prepared.resolve() == settings.output.resolve():
+        return contextlib.nullcontext()
+    return hold(settings.prepared)
 
 
-def write_settings(options):
-    """Make the folder of the run, with its settings."""
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_json(options.output / "settings.json", listed_settings(options))
-
-
-def compile_pretrainer(pretrainer, options):
+def compile_pretrainer(pretrainer, settings):
     """Compile with a rate that rises to its highest and falls along a cosine."""
-    steps = options.epochs * options.steps_per_epoch
-    warmup = min(options.warmup, steps // 5)
+    steps = settings.epochs * settings.steps_per_epoch
+    warmup = min(settings.warmup, steps // 5)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0,
         decay_steps=max(1, steps - warmup),
         alpha=0.05,
-        warmup_target=options.learning_rate,
+        warmup_target=settings.learning_rate,
         warmup_steps=warmup,
     )
-    if options.optimizer == "sgd":
+    if settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
-            rate, momentum=0.2, global_clipnorm=options.clip_norm
+            rate, momentum=0.2, global_clipnorm=settings.clip_norm
         )
     else:
-        optimizer = keras.optimizers.Adam(rate, global_clipnorm=options.clip_norm)
+        optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     # Batches have one shape, so that XLA compiles once.
-    pretrainer.compile(optimizer, jit_compile=not options.no_jit)
+    pretrainer.compile(optimizer, jit_compile=not settings.no_jit)
 
 
-def make_checkpoint(options, monitor, program, vocabulary=None, part="graph_predictor"):
-    """The callback that keeps the run's state, and the preset of its best epoch.
+def restore_checkpoint(
+    settings, pretrainer, monitor, program, vocabulary=None, part="graph_predictor"
+):
+    """Return the callback that saves the run's state, after loading what it saved.
 
-    The preset is of the `part` of the model that is wanted after the training.
+    It saves the preset of the best epoch as well. `state["epochs"]` of it is the number
+    of epochs that are finished.
+
+    Args:
+        settings: `PretrainingSettings`.
+        pretrainer: a compiled model.
+        monitor: str, the logged value that should fall.
+        program: str, for the preset's metadata.
+        vocabulary: path of the preset's vocabulary, or `None`.
+        part: str, the attribute of the pretrainer that becomes the preset.
+
+    Raises:
+        UsageError: if the checkpoint is damaged.
     """
-    settings = listed_settings(options)
+    training = {"program": program, **settings.to_json()}
     for place in ("output", "prepared", "resume"):  # nothing that others can use
-        del settings[place]
+        del training[place]
 
-    def keep(model):
+    def save_preset(model):
         getattr(model, part).save_to_preset(
-            options.output / "preset",
-            vocabulary,
-            training={"program": program, **settings},
+            settings.output / "preset", vocabulary, training=training
         )
 
-    return ResumableCheckpoint(
-        options.output / "checkpoints", monitor, options.patience, on_best=keep
+    checkpoint = ResumableCheckpoint(
+        settings.output / "checkpoints", monitor, settings.patience, on_best=save_preset
     )
+    try:
+        checkpoint.restore(pretrainer)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    return checkpoint
 
 
-def fit(
-    pretrainer,
-    batches,
-    valid,
-    options,
-    checkpoint,
-    first_epoch,
-    describe,
-    pictures=None,
-):
-    """Train, with a line an epoch, logs, checkpoints and pictures.
+def fit(pretrainer, batches, valid, settings, checkpoint, describe, callbacks=()):
+    """Train the epochs that are left, with a line an epoch, logs and checkpoints.
 
     Args:
         pretrainer: a compiled model.
         batches: `keras.utils.PyDataset`, or any input of `fit` that shuffles itself.
         valid: array or dict of arrays, for validation.
-        options: those of the recipe.
-        checkpoint: callback of `make_checkpoint`, restored.
-        first_epoch: int, epochs that are finished.
+        settings: `PretrainingSettings`.
+        checkpoint: callback of `restore_checkpoint`.
         describe: function of the logs, for the line of an epoch.
-        pictures: callback that draws every `every` epochs, or `None`.
+        callbacks: more of them, such as pictures.
+
+    Raises:
+        FloatingPointError: if the training diverges. The last good checkpoint stays.
     """
-    callbacks = [
-        keras.callbacks.CSVLogger(options.output / "log.csv", append=first_epoch > 0),
-        EpochLine(options.epochs, describe),
+    first_epoch = checkpoint.state["epochs"]
+    if checkpoint.is_out_of_patience:
+        print(
+            f"The run has stopped early, after epoch {first_epoch}: no better "
+            f"{checkpoint.monitor} for {settings.patience} epochs. Nothing is trained."
+        )
+        return
+    if first_epoch >= settings.last_epoch:
+        print(f"The run has finished its {first_epoch} epochs. Nothing is trained.")
+        return
+    log = settings.output / "log.csv"
+    cut_log(log, first_epoch)
+    run_callbacks = [
+        RaiseOnNaN(),
+        keras.callbacks.CSVLogger(log, append=first_epoch > 0),
+        EpochLine(settings.epochs, describe),
         checkpoint,
+        *callbacks,
     ]
     if keras.backend.backend() == "tensorflow":
-        logs = keras.callbacks.TensorBoard(options.output / "logs", write_graph=False)
-        callbacks.insert(1, logs)
-    if pictures is not None and options.pictures_every:
-        pictures.every = options.pictures_every
-        callbacks.append(pictures)
+        logs = keras.callbacks.TensorBoard(settings.output / "logs", write_graph=False)
+        run_callbacks.insert(2, logs)
     pretrainer.fit(
         batches,
-        steps_per_epoch=options.steps_per_epoch,
-        epochs=min(options.epochs, options.stop_after or options.epochs),
+        steps_per_epoch=settings.steps_per_epoch,
+        epochs=settings.last_epoch,
         initial_epoch=first_epoch,
         validation_data=valid,
-        validation_batch_size=options.batch_size,
-        callbacks=callbacks,
+        validation_batch_size=settings.batch_size,
+        callbacks=run_callbacks,
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 0,
     )

@@ -5,7 +5,7 @@ import numpy as np
 
 
 def word_inputs(ids, characters, num_words):
-    """Inputs of `LanguageModelPretrainer` from word numbers.
+    """Return inputs of `LanguageModelPretrainer` from word numbers.
 
     Words are numbered by frequency: those from `num_words` on are unknown (1) to the
     softmax, but their characters are read.
@@ -35,7 +35,7 @@ class WordBatches(keras.utils.PyDataset):
 
     @property
     def num_batches(self):
-        """None: endless, like the windows."""
+        """`None`: endless, like the windows."""
         return None
 
     def __getitem__(self, index):

@@ -1,0 +1,100 @@
+"""Folders that programs write: one process at a time, and files that are read back."""
+
+import contextlib
+import json
+
+from experiment.process import UsageError
+from glomo_keras.locking import held_alone
+
+
+@contextlib.contextmanager
+def hold(folder):
+    """Make a folder and hold it, so that no other process works in it.
+
+    Args:
+        folder: `pathlib.Path`.
+
+    Raises:
+        UsageError: if another process holds it; names that process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(held_alone(folder))
+        except RuntimeError as error:
+            raise UsageError(str(error)) from error
+        yield
+
+
+def read_json(path):
+    """Return the dict in a JSON file.
+
+    Raises:
+        UsageError: if the file is missing or damaged.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"it holds a {type(value).__name__}, not an object")
+    except (FileNotFoundError, ValueError) as error:
+        raise UsageError(
+            f"{path} is missing or damaged ({error}). Restore it, or give another "
+            "folder."
+        ) from error
+    return value
+
+
+def read_lines(path):
+    """Return the dicts of a file of JSON lines; an empty list where there is none.
+
+    The last line may have been torn by a kill while it was written: it is left out.
+
+    Raises:
+        UsageError: if any other line is damaged.
+    """
+    return _records(path)[0]
+
+
+def append_line(path, record):
+    """Append a dict to a file of JSON lines, in place of a last line that is torn."""
+    num_bytes = _records(path)[1]
+    with path.open("ab+") as file:
+        file.truncate(num_bytes)
+        file.seek(max(0, num_bytes - 1))
+        has_end = file.read(1) in (b"", b"\n")
+        file.write(b"\n" * (not has_end) + json.dumps(record).encode() + b"\n")
+
+
+def _records(path):
+    """Return the dicts of a file of JSON lines, and the bytes up to a torn line."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    records, num_bytes = [], 0
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict):
+                raise ValueError(f"{record!r} is no object")
+        except ValueError as error:
+            if line.endswith(b"\n"):
+                raise UsageError(
+                    f"{path}, line {number}, is damaged ({error}). Remove the line."
+                ) from error
+            print(f"{path}, line {number}, was not written to its end: left out.")
+            break
+        records.append(record)
+        num_bytes += len(line)
+    return records, num_bytes
+
+
+def differences(saved, given):
+    """Return in words what differs between two dicts of settings; "" if nothing does.
+
+    Args:
+        saved: dict, those on disk.
+        given: dict, those of the command line; what only `saved` has is not compared.
+    """
+    return ", ".join(
+        f"{name}: {saved.get(name)!r}, not {value!r}"
+        for name, value in given.items()
+        if saved.get(name) != value
+    )

@@ -1,0 +1,142 @@
+"""Settings of a pretraining run, and the options of the command line for them."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from experiment.process import positive_int
+
+SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PretrainingSettings:
+    """What the command line decides in every pretraining program.
+
+    The fields are the options, under their own names; `--help` describes them. A
+    program adds its own in a subclass.
+    """
+
+    output: Path
+    prepared: Path
+    prepare_only: bool
+    resume: bool
+    size: str
+    seed: int
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    optimizer: str
+    learning_rate: float
+    warmup: int
+    clip_norm: float
+    patience: int
+    stop_after: int | None
+    no_jit: bool
+
+    @classmethod
+    def from_options(cls, options, sizes, released=False):
+        """Return the settings, with what a size and the other options decide filled in.
+
+        Args:
+            options: `argparse.Namespace` of the program's options, the fields.
+            sizes: dict of dicts, what each size decides where nothing was given.
+            released: bool, whether the optimizer is by default that of the authors'
+                program.
+        """
+        given = {k: v for k, v in vars(options).items() if v is not None}
+        optimizer = given.get("optimizer", "sgd" if released else "adam")
+        defaults = {
+            **dict.fromkeys(vars(options)),
+            **sizes[options.size],
+            "optimizer": optimizer,
+            "learning_rate": 8.0 if optimizer == "sgd" else 0.003,
+            "clip_norm": 0.25 if released else 1.0,
+            "prepared": options.output / "prepared",
+        }
+        values = {**defaults, **given}
+        return cls(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        )
+
+    @property
+    def last_epoch(self):
+        """Number of epochs after which this start of the run ends."""
+        return min(self.epochs, self.stop_after or self.epochs)
+
+    def to_json(self):
+        """Return the settings as JSON holds them."""
+        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
+
+
+def add_run_options(parser, sizes):
+    """Add where a run goes, how it goes on, and how large it is."""
+    parser.epilog = list_sizes(sizes)
+    add = parser.add_argument
+    add("--output", required=True, type=Path, help="folder of the run")
+    add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
+    add("--prepare-only", action="store_true", help="stop after the arrays are written")
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the last checkpoint, with the settings of the run, of which "
+        "--patience, --stop-after and --pictures-every may change",
+    )
+    add(
+        "--size",
+        choices=sizes,
+        default="small",
+        help="bundle of sizes (default: small)",
+    )
+    add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+
+
+def list_sizes(sizes):
+    """Return what each size decides, as a table for the end of --help."""
+    rows = [("what --size decides:", *sizes)]
+    for name in next(iter(sizes.values())):
+        values = (size[name] for size in sizes.values())
+        cells = (str(value).strip("[]").replace(",", "") for value in values)
+        rows.append((f"  --{name.replace('_', '-')}", *cells))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def add_training_options(parser, pictures=True, released=False):
+    """Add optimizer, early stopping and, where there are any, pictures.
+
+    With `released`, the help says what the option --released decides.
+    """
+    sgd, clipped = ("; released: sgd", "; released: 0.25") if released else ("", "")
+    add = parser.add_argument_group("training").add_argument
+    add(
+        "--optimizer",
+        choices=("adam", "sgd"),
+        help=f"sgd has a momentum of 0.2 (default: adam{sgd})",
+    )
+    add(
+        "--learning-rate",
+        type=float,
+        help="highest rate (default: 0.003 for adam, 8 for sgd)",
+    )
+    add("--warmup", type=int, default=200, help="steps to it (default: 200)")
+    add("--clip-norm", type=float, help=f"of all gradients (default: 1{clipped})")
+    add(
+        "--patience",
+        type=positive_int,
+        default=3,
+        help="epochs without a new best (default: 3)",
+    )
+    add(
+        "--stop-after",
+        type=positive_int,
+        help="stop after this epoch, the schedule unchanged: for runs of equal steps",
+    )
+    if pictures:
+        add(
+            "--pictures-every",
+            type=int,
+            default=4,
+            help="epochs; 0 draws none (default: 4)",
+        )
+    add("--no-jit", action="store_true", help="do not compile with XLA")

@@ -188,8 +188,8 @@ def build_pretrainer(settings):
         block_size=(settings.graphs == "learned" and settings.block_size) or None,
         seed=settings.seed,
     )
-    run.compile_pretrainer(pretrainer, settings)
     pretrainer.build((None, settings.image_size, settings.image_size, 3))
+    run.compile_pretrainer(pretrainer, settings)
     return pretrainer
 
 

@@ -136,6 +136,8 @@ def compile_pretrainer(pretrainer, settings):
         optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     # Batches have one shape, so that XLA compiles once.
     pretrainer.compile(optimizer, jit_compile=not settings.no_jit)
+    # Or else TensorFlow traces the first step twice, with and without making these.
+    optimizer.build(pretrainer.trainable_variables)
 
 
 def restore_checkpoint(

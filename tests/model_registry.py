@@ -21,6 +21,8 @@ PREDICTOR = {
     "top_k": 3,
     "dropout": 0.3,
     "seed": 7,
+    "kernel_initializer": "he_normal",
+    "kernel_regularizer": "l2",
 }
 IDS = np.array([[2, 3, 5, 7, 11], [4, 6, 1, 0, 0]], "int32")
 CHARACTERS = np.random.default_rng(0).integers(1, 50, (2, 5, 11)).astype("int32")

@@ -66,6 +66,8 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         top_k,
         dropout,
         seed,
+        kernel_initializer,
+        kernel_regularizer,
         dtype,
     ):
         """Make a network and an affinity for each direction.
@@ -90,6 +92,8 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 dropout=dropout,
                 # A network uses one seed for each of its two stacks' convolutions.
                 seed=None if seed is None else seed + 2 * num_convolutions * number,
+                kernel_initializer=kernel_initializer,
+                kernel_regularizer=kernel_regularizer,
                 dtype=dtype,
                 name=f"{direction}_network",
             )
@@ -101,6 +105,8 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 threshold=threshold,
                 use_bias=use_bias,
                 top_k=top_k,
+                kernel_initializer=kernel_initializer or "glorot_uniform",
+                kernel_regularizer=kernel_regularizer,
                 dtype=dtype,
                 name=f"{direction}_affinity",
             )

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.character_encoder import CharacterEncoder
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
@@ -121,8 +122,8 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
         self.kernel_sizes = tuple(as_integer("kernel_sizes", n) for n in kernel_sizes)
         self.filters = tuple(as_integer("filters", n) for n in filters)
         self.activation = keras.activations.get(activation)
-        self.num_highways = num_highways
-        self.seed = seed
+        self.num_highways = plain_integer(num_highways)
+        self.seed = seed = plain_integer(seed)
         self.character_encoder = CharacterEncoder(
             self.projection_dim,
             NUM_CHARACTERS,

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.graph_metrics import DeadHeads
@@ -66,7 +67,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         self.shared_update = shared_update
         self.num_positions = num_positions
         self.block_size = block_size
-        self.seed = seed
+        self.seed = seed = plain_integer(seed)
         self._position_seed = keras.random.SeedGenerator(seed)
         num_layers = graph_predictor.num_graph_layers
         self.propagations = {

@@ -3,6 +3,9 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_no_preset
@@ -38,7 +41,10 @@ class GraphPredictor(BaseGraphPredictor):
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
-        seed: int or None, seed of the dropout. Every convolution drops other channels.
+        seed: int or `None`, seed of the dropout; every convolution has its own.
+        kernel_initializer: initializer of the convolutions and projections, its name,
+            or `None`, which means those of the layers.
+        kernel_regularizer: regularizer of the same kernels, its name, or `None`.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -79,6 +85,8 @@ class GraphPredictor(BaseGraphPredictor):
         top_k=None,
         dropout=0.0,
         seed=None,
+        kernel_initializer=None,
+        kernel_regularizer=None,
         dtype=None,
         **kwargs,
     ):
@@ -96,6 +104,9 @@ class GraphPredictor(BaseGraphPredictor):
         num_convolutions = as_integer("num_convolutions", num_convolutions)
         kernel_size = as_integer("kernel_size", kernel_size)
         top_k = as_integer("top_k", top_k, or_none=True)
+        seed = plain_integer(seed)
+        kernel_initializer = get_initializer(kernel_initializer)
+        kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
 
         # === Layers ===
@@ -123,6 +134,8 @@ class GraphPredictor(BaseGraphPredictor):
             top_k=top_k,
             dropout=dropout,
             seed=seed,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
             dtype=policy,
         )
 
@@ -152,6 +165,8 @@ class GraphPredictor(BaseGraphPredictor):
         self.top_k = top_k
         self.dropout = dropout
         self.seed = seed
+        self.kernel_initializer = kernel_initializer
+        self.kernel_regularizer = kernel_regularizer
 
     def check_inputs(self, inputs):
         check_unit_ids(inputs["unit_ids"])
@@ -175,6 +190,8 @@ class GraphPredictor(BaseGraphPredictor):
             "top_k": self.top_k,
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

@@ -2,6 +2,9 @@
 
 import keras
 
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_images
@@ -71,7 +74,10 @@ class ImageGraphPredictor(BaseGraphPredictor):
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
         channels: int, of the images.
-        seed: int or None, seed of the dropout. Every convolution drops other channels.
+        seed: int or `None`, seed of the dropout; every convolution has its own.
+        kernel_initializer: initializer of the convolutions and projections, its name,
+            or `None`, which means those of the layers.
+        kernel_regularizer: regularizer of the same kernels, its name, or `None`.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -112,6 +118,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
         dropout=0.0,
         channels=3,
         seed=None,
+        kernel_initializer=None,
+        kernel_regularizer=None,
         dtype=None,
         **kwargs,
     ):
@@ -124,6 +132,9 @@ class ImageGraphPredictor(BaseGraphPredictor):
         kernel_size = as_integer("kernel_size", kernel_size)
         top_k = as_integer("top_k", top_k, or_none=True)
         channels = as_integer("channels", channels)
+        seed = plain_integer(seed)
+        kernel_initializer = get_initializer(kernel_initializer)
+        kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
 
         # === Layers ===
@@ -141,6 +152,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
             top_k=top_k,
             dropout=dropout,
             seed=seed,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
             dtype=policy,
         )
 
@@ -163,6 +176,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
         self.dropout = dropout
         self.channels = channels
         self.seed = seed
+        self.kernel_initializer = kernel_initializer
+        self.kernel_regularizer = kernel_regularizer
 
     def check_inputs(self, images):
         check_images(images, self.channels)
@@ -185,6 +200,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
             "dropout": self.dropout,
             "channels": self.channels,
             "seed": self.seed,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import plain_integer
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
@@ -90,7 +91,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         self.vocabulary_size = vocabulary_size
         self.num_sampled = as_integer("num_sampled", num_sampled, or_none=True)
         self.chunk_size = as_integer("chunk_size", chunk_size)
-        self.seed = seed
+        self.seed = seed = plain_integer(seed)
         self._sample_seed = keras.random.SeedGenerator(seed)
         self.nats = keras.metrics.Mean(name="nats")
         self.perplexities = {

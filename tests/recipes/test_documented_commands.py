@@ -5,20 +5,43 @@ import importlib
 import pathlib
 import re
 import shlex
+import string
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-# A command ends with its line, unless that ends with a backslash, or with its code.
-COMMAND = re.compile(r"python (?:\.\./)*recipes/(\w+)\.py((?:\\\n|[^\n`#|])*)")
+BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.S | re.M)
+INLINE = re.compile(r"`([^`]*python [^`]*)`")
+ASSIGNMENT = re.compile(r"^(?:export )?(\w+)=(\"[^\"]*\"|'[^']*'|\S+)$")
+COMMAND = re.compile(r"python \S*recipes/(\w+)\.py\b([^|#;]*)")
+
+
+def shell_lines(text):
+    """Yield the lines of all code of a page, continued ones in one piece."""
+    for block in BLOCK.findall(text):
+        yield from block.replace("\\\n", " ").splitlines()
+    for code in INLINE.findall(BLOCK.sub("", text)):
+        yield code.replace("\n", " ")
 
 
 def documented_commands():
     for page in PAGES:
-        for program, rest in COMMAND.findall(page.read_text("utf-8")):
-            words = shlex.split(rest.replace("\\\n", " "))
-            yield pytest.param(program, words, id=f"{page.stem}-{program}")
+        variables = {}
+        for line in shell_lines(page.read_text("utf-8")):
+            assignment = ASSIGNMENT.match(line.strip())
+            if assignment:
+                name, value = assignment.groups()
+                variables[name] = string.Template(value.strip("\"'")).safe_substitute(
+                    variables
+                )
+            for program, rest in COMMAND.findall(line):
+                words = string.Template(rest).safe_substitute(variables)
+                if "$" not in words:  # of a loop, whose values stand beside it
+                    arguments = [
+                        word for word in shlex.split(words) if word != "--help"
+                    ]
+                    yield pytest.param(program, arguments, id=f"{page.stem}-{program}")
 
 
 COMMANDS = list(documented_commands())
@@ -36,8 +59,10 @@ def test_a_documented_command_parses(program, arguments, monkeypatch):
         raise Parsed(parse(self, arguments, namespace))
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
-    with pytest.raises(Parsed):
+    with pytest.raises((Parsed, SystemExit)) as stopped:
         importlib.import_module(program).main(arguments)
+    if stopped.type is SystemExit:  # of --help
+        assert stopped.value.code == 0
 
 
 def test_every_table_has_a_command():

@@ -38,9 +38,7 @@ def documented_commands():
             for program, rest in COMMAND.findall(line):
                 words = string.Template(rest).safe_substitute(variables)
                 if "$" not in words:  # of a loop, whose values stand beside it
-                    arguments = [
-                        word for word in shlex.split(words) if word != "--help"
-                    ]
+                    arguments = shlex.split(words)
                     yield pytest.param(program, arguments, id=f"{page.stem}-{program}")
 
 

@@ -45,7 +45,9 @@ def main(arguments=None):
     text_graphs = TextGraphs.from_preset(options.preset)
     predictor, units = text_graphs.predictor, text_graphs.vocabulary.units
     with tempfile.TemporaryDirectory() as folder:
-        paths = export_graph_predictor(predictor, folder, text_graphs.vocabulary)
+        paths = export_graph_predictor(
+            predictor, folder, vocabulary=text_graphs.vocabulary
+        )
         loaded = {kind: tf.saved_model.load(path) for kind, path in paths.items()}
     in_process = tf.function(predictor, reduce_retracing=True)
     draw = np.random.default_rng(0)

@@ -9,28 +9,28 @@ one text's graphs take.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "recipes"))
 
-import imdb
+import experiment.process
 import keras
 import numpy as np
-from experiment.comparison.options import finish_options
-from experiment.process import keep_freed_memory
+from experiment.comparison.options import make_parser
+from experiment.comparison.options import make_settings
 from experiment.text import model_parts
-from experiment.text.graph_arms import GraphArm
-from experiment.text.graph_arms import load_predictor
+from experiment.text.graph_arms import TextArm
+from experiment.text.imdb import ImdbTask
 from experiment.text.text_arrays import FieldTexts
 from experiment.text.text_arrays import TaskTexts
 
-from glomo_keras.models import GraphPredictor
+from glomo_keras.models import GraphCache
+
+TASK = ImdbTask()
 
 
 def make_texts(length, count, vocabulary_size):
@@ -62,21 +62,19 @@ def make_texts(length, count, vocabulary_size):
     )
 
 
-def with_predictor_inside(texts, predictor, options):
+def with_predictor_inside(texts, arm, settings):
     """The recipe's model with the predictor as a part of it."""
-    model = imdb.build(
-        texts, (predictor.num_graph_layers, predictor.num_heads), options
-    )
-    shape = (options.length,)
+    model = TASK.build(texts, arm, settings)
+    shape = (settings.length,)
     ids, graph_ids = (keras.Input(shape, dtype="int32") for _ in range(2))
     mask = keras.ops.not_equal(graph_ids, 0)
-    graphs = predictor({"unit_ids": graph_ids, "padding_mask": mask})
+    graphs = arm.graph_cache.predictor({"unit_ids": graph_ids, "padding_mask": mask})
     graphs = {
         f"text_{name}": keras.ops.cast(graph, "float16")
         for name, graph in graphs.items()
     }
     whole = keras.Model([ids, graph_ids], model({"text": ids, **graphs}))
-    model_parts.compile_model(whole, model.loss, options, clip_norm=1.0)
+    model_parts.compile_model(whole, model.loss, settings, clip_norm=1.0)
     return whole
 
 
@@ -98,49 +96,46 @@ def main():
     parser.add_argument("--length", type=int, default=200, help="units of a text")
     parser.add_argument("--repeats", type=int, default=10, help="steps of each row")
     own = parser.parse_args()
-    keep_freed_memory()
-    options = imdb.make_parser().parse_args(["--output", "unused"])
-    options.length = own.length
-    options = finish_options(imdb.TASK, options)
-    size, steps = options.batch_size, own.repeats + 2
-    predictor = GraphPredictor.from_preset(options.predictor)
-    predictor.trainable = False
-    texts = make_texts(own.length, size * steps, predictor.vocabulary_size)
+    experiment.process.prepare_process()
+    line = ["--output", "unused", "--length", str(own.length)]
+    settings = make_settings(TASK, make_parser(TASK, "").parse_args(line))
+    size, steps = settings.batch_size, own.repeats + 2
+    cached = TextArm("learned", GraphCache.from_preset(settings.predictor))
+    anew = TextArm("learned", GraphCache.from_preset(settings.predictor, num_bytes=0))
+    vocabulary_size = cached.graph_cache.predictor.vocabulary_size
+    texts = make_texts(own.length, size * steps, vocabulary_size)
     field = texts.fields["text"]
     labels = np.zeros(size, "int32")
-    graphs = GraphArm("learned", load_predictor(options.predictor))
     rows = [np.arange(n * size, (n + 1) * size) for n in range(steps)]
     units = [field.padded(row) for row in rows]
 
-    def computed(number, memory):
-        graphs.memory = memory
-        found = graphs.graphs(
-            "text", rows[number].tolist(), texts.graph_ids[units[number]]
-        )
-        return {f"text_{name}": graph for name, graph in found.items()}
+    def graphs_of(number, arm):
+        unit_ids = texts.graph_ids[units[number]]
+        return arm.batch_inputs("text", rows[number], unit_ids)
 
     results = {}
-    model = imdb.build(texts, None, options)
+    model = TASK.build(texts, TextArm("none"), settings)
     results["no graphs"] = median_ms(
         lambda n: model.train_on_batch({"text": texts.task_ids[units[n]]}, labels),
         own.repeats,
     )
-    inside = with_predictor_inside(texts, predictor, options)
+    inside = with_predictor_inside(texts, cached, settings)
     results["predictor in the model"] = median_ms(
         lambda n: inside.train_on_batch(
             [texts.task_ids[units[n]], texts.graph_ids[units[n]]], labels
         ),
         own.repeats,
     )
-    outside = imdb.build(texts, graphs.shape, options)
+    outside = TASK.build(texts, cached, settings)
 
-    def step(number, found):
-        outside.train_on_batch({"text": texts.task_ids[units[number]], **found}, labels)
+    def step(number, graphs):
+        inputs = {"text": texts.task_ids[units[number]], **graphs}
+        outside.train_on_batch(inputs, labels)
 
     results["in the input pipeline"] = median_ms(
-        lambda n: step(n, computed(n, 0)), own.repeats
+        lambda n: step(n, graphs_of(n, anew)), own.repeats
     )
-    first = computed(0, 0)
+    first = graphs_of(0, anew)
     bytes_of_text = sum(array[0].nbytes for array in first.values())
     with tempfile.TemporaryDirectory() as folder:
         shape = (size * steps, *next(iter(first.values())).shape[1:])
@@ -151,20 +146,20 @@ def main():
             for name in first
         }
         for number in range(steps):
-            for name, graph in computed(number, 0).items():
+            for name, graph in graphs_of(number, anew).items():
                 files[name][rows[number]] = graph
         results["kept on disk"] = median_ms(
             lambda n: step(n, {k: np.array(v[rows[n]]) for k, v in files.items()}),
             own.repeats,
         )
     for number in range(steps):
-        computed(number, bytes_of_text * size * (steps + 1))
+        graphs_of(number, cached)
     results["kept in memory"] = median_ms(
-        lambda n: step(n, computed(n, 0)), own.repeats
+        lambda n: step(n, graphs_of(n, cached)), own.repeats
     )
     base = results["no graphs"]
     print(f"\nTexts of {own.length} units, batches of {size};", end=" ")
-    print(f"graphs of {graphs.shape[0]} layers and {graphs.shape[1]} heads.")
+    print("graphs of {} layers and {} heads.".format(*cached.graph_shape))
     print(f"{'graphs':<26}{'ms a step':>12}{'ratio':>8}")
     for name, value in results.items():
         print(f"{name:<26}{value:>12.0f}{value / base:>8.2f}")

@@ -28,8 +28,8 @@ from glomo_keras.data import Vocabulary
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_language_model
 from glomo_keras.models import BidirectionalLanguageModel
-from glomo_keras.models.presets import find_preset
-from glomo_keras.models.presets import load_preset
+from glomo_keras.models import find_preset
+from glomo_keras.models import load_preset
 
 MOST_GROWTH = 50  # MB
 WORDS = "glomo_text_small_en"  # whose vocabulary real words are drawn from
@@ -94,7 +94,7 @@ def check(found):
 def resident_megabytes():
     """Memory of this process now, less what is free in its allocator."""
     ctypes.CDLL(None).malloc_trim(0)
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -117,7 +117,7 @@ def main(arguments=None):
             paths = export_language_model(model, folder)
         else:
             vocabulary = Vocabulary.load(find_preset(options.preset).vocabulary)
-            paths = export_graph_predictor(model, folder, vocabulary)
+            paths = export_graph_predictor(model, folder, vocabulary=vocabulary)
         serve, of_words = (
             tf.saved_model.load(paths[kind]).signatures["serve"]
             if kind in paths

@@ -9,22 +9,26 @@ bytes that an image's messages take.
 """
 
 import argparse
-import os
+import dataclasses
 import sys
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 
-import cifar10
+import experiment.process
 import keras
 import numpy as np
-from experiment.comparison.options import finish_options
-from experiment.images.image_task import ImageGraphs
-from experiment.images.image_task import PixelMessages
-from experiment.images.image_task import load_image_predictor
-from experiment.process import keep_freed_memory
+from experiment.comparison.options import make_parser
+from experiment.comparison.options import make_settings
+from experiment.images.cifar10 import Cifar10Task
+from experiment.images.pixel_arms import PixelGraphs
+from experiment.images.pixel_arms import PixelMessages
+from experiment.images.pixel_arms import frozen_predictor
 from frozen_graphs import median_ms
+
+from glomo_keras.models import MessageCache
+
+TASK = Cifar10Task()
 
 
 def main():
@@ -36,24 +40,22 @@ def main():
     add("--image-size", type=int, default=16, help="rows and columns (16)")
     add("--repeats", type=int, default=10, help="steps of each row (10)")
     own = parser.parse_args()
-    keep_freed_memory()
-    options = cifar10.make_parser().parse_args(["--output", "unused"])
-    options.image_size = own.image_size
-    options = finish_options(cifar10.TASK, options)
-    size, steps = options.batch_size, own.repeats + 2
+    experiment.process.prepare_process()
+    line = ["--output", "unused", "--image-size", str(own.image_size)]
+    settings = make_settings(TASK, make_parser(TASK, "").parse_args(line))
+    size, steps = settings.batch_size, own.repeats + 2
     draw = np.random.default_rng(0)
     shape = (size * steps, own.image_size, own.image_size, 3)
     images = draw.integers(0, 256, shape).astype("uint8")
     labels = np.arange(len(images)) % 10
     data = {"train": {"images": images, "labels": labels}}
-    predictor = load_image_predictor(options.predictor)
-    kept = PixelMessages("learned", predictor, memory=2**40)
-    anew = PixelMessages("learned", predictor, memory=0)
+    predictor = frozen_predictor(settings.predictor)
+    cached = PixelMessages("learned", MessageCache(predictor, num_bytes=2**40))
+    anew = PixelMessages("learned", MessageCache(predictor, num_bytes=0))
 
     def model_of(arm, site):
         keras.utils.set_random_seed(0)
-        options.graph_on = site
-        return cifar10.build(data, arm.shape, options)
+        return TASK.build(data, arm, dataclasses.replace(settings, graph_on=site))
 
     def milliseconds(model, inputs_of):
         def step(number):
@@ -63,25 +65,24 @@ def main():
 
         return median_ms(step, own.repeats)
 
-    def nothing(of_batch):
-        return {}
-
-    none = ImageGraphs("none")
-    results = {"none": milliseconds(model_of(none, "pixels"), nothing)}
-    model = model_of(kept, "pixels")
-    results["messages computed anew"] = milliseconds(model, anew.inputs)
+    none = PixelMessages("none")
+    model = model_of(none, "pixels")
+    results = {"none": milliseconds(model, none.batch_inputs)}
+    model = model_of(cached, "pixels")
+    results["messages computed anew"] = milliseconds(model, anew.batch_inputs)
     for start in range(0, len(images), size):
-        messages = kept.inputs(images[start : start + size])
-    results["messages kept in memory"] = milliseconds(model, kept.inputs)
-    graphs = ImageGraphs("learned", predictor)
-    results["predictor in the model"] = milliseconds(model_of(graphs, "stem"), nothing)
+        messages = cached.batch_inputs(images[start : start + size])
+    results["messages kept in memory"] = milliseconds(model, cached.batch_inputs)
+    graphs = PixelGraphs("learned", predictor)
+    model = model_of(graphs, "stem")
+    results["predictor in the model"] = milliseconds(model, graphs.batch_inputs)
 
     base = results["none"]
     print(f"\nImages of {own.image_size} x {own.image_size}, batches of {size}.")
     print(f"{'graphs':<26}{'ms a step':>12}{'ratio':>8}")
     for name, value in results.items():
         print(f"{name:<26}{value:>12.0f}{value / base:>8.2f}")
-    kib = sum(of_batch[0].nbytes for of_batch in messages.values()) / 2**10
+    kib = sum(array[0].nbytes for array in messages.values()) / 2**10
     print(f"Messages of one image, float16: {kib:.0f} KiB.")
 
 

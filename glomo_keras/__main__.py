@@ -54,13 +54,20 @@ def make_parser():
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
     add("path", help=f"{preset}; or folder of a SavedModel")
 
-    add = command("plot", plot, "Draw the graphs of a text.")
+    add = command("plot", plot, "Draw the graphs of a text, or of images.")
     add("preset", help=preset)
-    add("text")
-    add("--output", type=pathlib.Path, required=True, help="path of the picture")
-    add("--kind", choices=("arcs", "grid"), default="arcs", help="arcs: the mean of "
+    add("inputs", nargs="*", metavar="TEXT or IMAGE", help="a text, for a preset of "
+        "texts; files of images that matplotlib reads, for one of images (default: the "
+        "portrait that comes with matplotlib, and two drawn shapes)")  # fmt: skip
+    add("--output", type=pathlib.Path, required=True, help="path of the picture; of "
+        "several, the beginning of their paths: OUTPUT_arcs.png and OUTPUT_grid.png, "
+        "or, for every image, OUTPUT_image_N_center.png and ..._corner.png, what its "
+        "central and its last pixel read")  # fmt: skip
+    add("--kind", choices=("arcs", "grid", "both"), help="of a text. arcs: the mean of "
         "the heads of the last layer, both directions; grid: all layers and heads, "
         "forward (default: arcs)")  # fmt: skip
+    add("--size", type=positive, help="of images: height and width that their middle "
+        "is shrunk to (default: 16)")  # fmt: skip
 
     add = command(
         "graphs", graphs, "Read texts, one a line; write their graphs as JSON lines."
@@ -86,41 +93,26 @@ def export(options):
     from glomo_keras.export import export_language_model
     from glomo_keras.models import BidirectionalLanguageModel
     from glomo_keras.models import ImageGraphPredictor
-    from glomo_keras.models.presets import load_preset
+    from glomo_keras.models import load_preset
     from glomo_keras.models.presets import open_preset
 
-    limits = Limits(options.max_batch, options.max_units, options.max_bytes)
     with open_preset(options.preset) as preset:
         vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
         model = load_preset(preset)
+    keywords = {
+        "version": options.version,
+        "limits": Limits(options.max_batch, options.max_units, options.max_bytes),
+    }
+    if options.name is not None:
+        keywords["name"] = options.name
     if isinstance(model, BidirectionalLanguageModel):
-        paths = export_language_model(
-            model,
-            options.directory,
-            options.name or "glomo_elmo",
-            options.version,
-            limits,
-        )
+        paths = export_language_model(model, options.directory, **keywords)
     elif isinstance(model, ImageGraphPredictor):
-        path = export_image_graph_predictor(
-            model,
-            options.directory,
-            options.name or "glomo_image",
-            options.version,
-            options.num_senders,
-            limits,
-        )
-        paths = {"images": path}
+        keywords["num_senders"] = options.num_senders
+        paths = export_image_graph_predictor(model, options.directory, **keywords)
     else:
-        paths = export_graph_predictor(
-            model,
-            options.directory,
-            vocabulary,
-            options.name or "glomo_text",
-            options.version,
-            options.num_senders,
-            limits,
-        )
+        keywords.update(num_senders=options.num_senders, vocabulary=vocabulary)
+        paths = export_graph_predictor(model, options.directory, **keywords)
     for path in paths.values():
         print(path)
 
@@ -128,39 +120,89 @@ def export(options):
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
     if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        from glomo_keras.export.archives import describe_archive
+        from glomo_keras.export.archive_reading import describe_archive
 
         print("\n".join(describe_archive(options.path)))
         return
-    from glomo_keras.models.presets import find_preset
+    from glomo_keras.models import find_preset
 
     preset = find_preset(options.path)
     print(json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2))
 
 
 def plot(options):
-    """Draw a picture, print its path."""
-    from glomo_keras.analysis import plot_graph_arcs
-    from glomo_keras.analysis import plot_graph_grid
+    """Draw pictures, print their paths."""
+    from glomo_keras.models import ImageGraphPredictor
+    from glomo_keras.models.presets import load_preset
+    from glomo_keras.models.presets import open_preset
+
+    with open_preset(options.preset) as preset:
+        model = None if preset.vocabulary else load_preset(preset)
+    if model is None:
+        paths = _plot_text(options)
+    elif isinstance(model, ImageGraphPredictor):
+        paths = _plot_images(model, options)
+    else:
+        raise ValueError(
+            f"{options.preset} must be a preset of images, or of texts with a "
+            f"vocabulary. It holds a {type(model).__name__} without one."
+        )
+    for path in paths:
+        print(path)
+
+
+def _plot_text(options):
+    from glomo_keras.analysis import plot_text_graphs
     from glomo_keras.export import TextGraphs
 
-    found = TextGraphs.from_preset(options.preset)([options.text])
-    units = [unit.decode() for unit in found["units"][0].numpy() if unit]
-    if not units:
+    if len(options.inputs) != 1 or options.size is not None:
+        raise ValueError(
+            "A preset of texts takes one text, in quotation marks, and no --size. "
+            f"Received: {len(options.inputs)} texts, --size {options.size}."
+        )
+    text = os.fsencode(options.inputs[0])  # the bytes, whatever the locale read them as
+    outputs = TextGraphs.from_preset(options.preset)([text])
+    units = outputs["units"][0]
+    if not outputs["padding_mask"].numpy().any():
         raise ValueError("The text has no unit: there is nothing to draw.")
-    of_text = {direction: found[direction].numpy()[0] for direction in DIRECTIONS}
-    if options.kind == "grid":
-        print(plot_graph_grid(of_text["forward"], units, options.output))
+    text_graphs = {direction: outputs[direction][0] for direction in DIRECTIONS}
+    if options.kind != "both":
+        kind = options.kind or "arcs"
+        return [plot_text_graphs(text_graphs, units, options.output, kind)]
+    prefix, suffix = _prefix_and_suffix(options.output)
+    return [
+        plot_text_graphs(text_graphs, units, f"{prefix}_{kind}{suffix}", kind)
+        for kind in ("arcs", "grid")
+    ]
+
+
+def _plot_images(predictor, options):
+    import numpy as np
+
+    from glomo_keras.analysis import plot_predicted_images
+    from glomo_keras.data.image_files import example_images
+    from glomo_keras.data.image_files import read_square_image
+
+    if options.kind is not None:
+        raise ValueError("--kind is for presets of texts. Leave it out.")
+    size = options.size or 16
+    if options.inputs:
+        images = np.stack([read_square_image(path, size) for path in options.inputs])
     else:
-        last = {direction: g[-1].mean(axis=0) for direction, g in of_text.items()}
-        print(plot_graph_arcs(last, units, options.output))
+        images = example_images(size)
+    return plot_predicted_images(predictor, images, *_prefix_and_suffix(options.output))
+
+
+def _prefix_and_suffix(output):
+    """The beginning of the paths of several pictures, and their format."""
+    return output.with_suffix(""), output.suffix or ".png"
 
 
 def graphs(options):
     """Write a JSON line a text."""
     from glomo_keras.export import TextGraphs
 
-    for path in options.files:  # one that is missing is told before hours of others
+    for path in options.files:  # a missing one is an error before hours of others
         path.open("rb").close()
     text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
     batch = []
@@ -187,17 +229,17 @@ def _lines(files, max_bytes):
 
 def _write_graphs(text_graphs, texts, options):
     from glomo_keras.analysis import top_senders
+    from glomo_keras.analysis.graph_arrays import unit_strings
 
-    found = text_graphs(texts)
-    mask = found["padding_mask"].numpy()
+    outputs = text_graphs(texts)
+    mask = outputs["padding_mask"].numpy()
     for number, length in enumerate(mask.sum(axis=1).tolist()):
-        units = found["units"][number, :length].numpy()
-        line = {"units": [unit.decode() for unit in units]}
+        line = {"units": unit_strings(outputs["units"][number, :length])}
         for direction in DIRECTIONS:
-            of_text = found[direction][number, ..., :length, :length].numpy()
+            weights = outputs[direction][number, ..., :length, :length].numpy()
             if not options.all_heads:
-                of_text = of_text.mean(axis=(0, 1))
-            best = top_senders(of_text, min(options.top, length)) if length else None
+                weights = weights.mean(axis=(0, 1))
+            best = top_senders(weights, min(options.top, length)) if length else None
             line[direction] = _pairs(best.indices, best.weights) if best else []
         print(json.dumps(line, ensure_ascii=False))
     sys.stdout.flush()
@@ -217,6 +259,8 @@ def _pairs(senders, weights):
 def main(arguments=None):
     """Run a command; an error is one line."""
     options = make_parser().parse_args(arguments)
+    # Bytes in UTF-8 whatever the locale; names of files come out as they went in.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         options.run(options)
     except BrokenPipeError:  # `| head` has read enough

@@ -32,6 +32,24 @@ def check_positive_integers(or_none=False, **values):
             )
 
 
+def plain_integer(value):
+    """Return an integer as one of Python, as Keras and JSON want it.
+
+    Args:
+        value: an integer, of NumPy for instance, or `None`.
+
+    Returns:
+        Int, or `None`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> plain_integer(np.int64(3))
+    3
+    """
+    return int(value) if isinstance(value, numbers.Integral) else value
+
+
 def check_dropout(dropout):
     """Raise unless `dropout` is a rate.
 
@@ -64,7 +82,8 @@ def check_rank(name, shape, *layouts, advice=""):
     Args:
         name: string, name of the argument.
         shape: tuple of ints or `None`, or a tensor.
-        *layouts: strings, the axes of each layout: `"batch, length, dim"`.
+        *layouts: strings, the axes of each layout: `"batch, length, dim"`. An axis
+            `...` stands for any number of axes.
         advice: string, what to do.
 
     Returns:
@@ -82,14 +101,56 @@ def check_rank(name, shape, *layouts, advice=""):
     ValueError: `features` must have shape (batch, length, dim). Received a shape of
     rank 2: (2, 7).
     """
-    shape = tuple(getattr(shape, "shape", shape))
-    if len(shape) not in [layout.count(",") + 1 for layout in layouts]:
+    shape = getattr(shape, "shape", shape)
+    if getattr(shape, "rank", 0) is None:  # a rank that a tf.function does not know
+        return shape
+    shape = tuple(shape)
+
+    def fits(layout):
+        axes = layout.split(", ")
+        return len(shape) >= len(axes) - 1 if "..." in axes else len(shape) == len(axes)
+
+    if not any(map(fits, layouts)):
         expected = " or ".join(f"({layout})" for layout in layouts)
         raise ValueError(
             f"`{name}` must have shape {expected}. Received a shape of rank "
             f"{len(shape)}: {shape}. {advice}".rstrip()
         )
     return shape
+
+
+def check_shape(name, shape, other, expected):
+    """Raise unless a shape fits that of another argument, as far as both are known.
+
+    Args:
+        name: string, name of the argument.
+        shape: tuple of ints or `None`, or a tensor.
+        other: string, name of the other argument.
+        expected: tuple of ints or `None`, the sizes that follow from the other.
+
+    Raises:
+        ValueError: if the rank or a size differs.
+
+    Example:
+
+    >>> check_shape("keys", (2, 7, 5), "queries", (2, None, 5))
+    >>> check_shape("keys", (2, 7, 3), "queries", (2, None, 5))
+    Traceback (most recent call last):
+    ValueError: `keys` must have shape (2, None, 5) to fit `queries`. Received a shape:
+    (2, 7, 3).
+    """
+    shape = getattr(shape, "shape", shape)
+    if getattr(shape, "rank", 0) is None:  # a rank that a tf.function does not know
+        return
+    shape, expected = tuple(shape), tuple(expected)
+    pairs = zip(shape, expected, strict=False)
+    if len(shape) != len(expected) or any(
+        None not in pair and pair[0] != pair[1] for pair in pairs
+    ):
+        raise ValueError(
+            f"`{name}` must have shape {expected} to fit `{other}`. Received a shape: "
+            f"{shape}."
+        )
 
 
 def check_units(name, sizes, other, other_sizes, advice="Cut both to one length."):

@@ -1,4 +1,4 @@
-"""The file of a vocabulary: one unit a line; and what makes a file none."""
+"""The text file of a vocabulary: its format, and the check of all its lines."""
 
 import typing
 

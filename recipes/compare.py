@@ -16,79 +16,34 @@ test examples are read once, at the end of a run.
 """
 
 import argparse
-import importlib
 import time
 from pathlib import Path
 
-import experiment.process
+import experiment.process  # noqa: F401  (before Keras)
 from experiment.comparison import runner
-from experiment.comparison.options import finish_options
+from experiment.comparison.arms import ARMS
+from experiment.comparison.options import make_parser
+from experiment.comparison.options import make_settings
+from experiment.comparison.plan import print_plan
 from experiment.comparison.records import check_settings
-from experiment.comparison.records import key
 from experiment.comparison.records import key_of
+from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
-from experiment.text.graph_arms import ARMS
+from experiment.folders import hold
+from experiment.images.cifar10 import Cifar10Task
+from experiment.process import prepare_process
+from experiment.text.imdb import ImdbTask
+from experiment.text.nli import NliTask
+from experiment.text.squad import SquadTask
 
-TASKS = ("imdb", "nli", "squad", "cifar10")
-PLAN_STEPS = 5
-
-
-def plan(task, data, options, arms):
-    """Print the hours of a comparison, from a few measured steps of each arm."""
-    hours = 0.0
-    train, dev, test = runner.choose_examples(task, data, options, seed=0)
-    if getattr(data, "elmo", None) is not None:
-        hours += _plan_layers(task, data, options, train, len(test))
-    for arm in arms:
-        graphs = task.make_arm(arm, 0, options)
-        model = task.build(data, graphs.shape, options)
-        batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
-        model.train_on_batch(*batches[0])  # compiles
-        count = min(PLAN_STEPS, batches.num_batches)
-        started = time.monotonic()
-        for number in range(count):
-            model.train_on_batch(*batches[number])
-        step = (time.monotonic() - started) / count
-        steps = batches.num_batches * options.epochs
-        # An example that is only read costs about a third of one that is trained on.
-        read = (len(dev) * options.epochs + len(test)) / options.batch_size / 3
-        run_hours = step * (steps + read) / 3600
-        hours += run_hours * options.seeds
-        print(
-            f"{arm:<10} {1000 * step:7.0f} ms a step, at most {steps:,} steps a run: "
-            f"{run_hours:.2f} h a run, {run_hours * options.seeds:.2f} h for "
-            f"{options.seeds} seeds",
-            flush=True,
-        )
-    print(
-        f"{'all':<10} at most {hours:.1f} h (early stopping and kept graphs lower it)"
-    )
+TASKS = {task.name: task for task in (ImdbTask, NliTask, SquadTask, Cifar10Task)}
 
 
-def _plan_layers(task, data, options, train, num_test):
-    """Print and return the hours of the layers of a language model, computed once."""
-    drawn = set()  # each seed draws its own part of train
-    for seed in range(options.seeds):
-        for part in runner.choose_examples(task, data, options, seed)[:2]:
-            drawn.update(part.tolist())
-    graphs = task.make_arm("none", 0, options)
-    batches = task.batches(data, "train", graphs, options, train, shuffle_seed=0)
-    count = min(PLAN_STEPS, batches.num_batches)
-    batches[0]  # compiles
-    started = time.monotonic()
-    for number in range(count):
-        batches[number]
-    step = (time.monotonic() - started) / max(1, count - 1)
-    hours = step * (len(drawn) + num_test) / options.batch_size / 3600
-    print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
-    return hours
-
-
-def main(arguments=None):
-    """Run what is not finished, then print the table."""
+def parse_arguments(arguments=None):
+    """Parse the command line: what to do, the task, and its settings."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -114,50 +69,66 @@ def main(arguments=None):
         "by; outputs --against may differ in any",
     )
     add("-h", "--help", action="help", help="show this and stop")
-    own, rest = parser.parse_known_args(arguments)
-    module = importlib.import_module(own.task)
-    options = module.make_parser().parse_args(rest)
-    options = finish_options(module.TASK, options)
-    options.seeds = own.seeds
-    arms = own.arms or module.TASK.arms
-    if set(arms) - set(module.TASK.arms):
-        parser.error(f"{own.task} has the arms {', '.join(module.TASK.arms)}")
-    experiment.process.prepare_process()
-    output: Path = options.output
-    runs = read_runs(output)
-    if (own.against or own.dev) and not own.table:
+    options, rest = parser.parse_known_args(arguments)
+    task = TASKS[options.task]()
+    options.arms = options.arms or task.arms
+    if set(options.arms) - set(task.arms):
+        parser.error(f"{task.name} has the arms {', '.join(task.arms)}")
+    if (options.against or options.dev) and not options.table:
         parser.error("--against and --dev are for --table")
-    if own.table:
-        if not runs:
-            parser.error(f"no run is finished in {output}")
-        compared = [output, *(own.against or [])]
-        if own.dev:
-            lines = dev_table(compared)
-        else:
-            lines = table_of_outputs(compared) if own.against else table(output, runs)
-        print("\n".join(lines))
+    task_options = make_parser(task, task.__doc__).parse_args(rest)
+    settings = make_settings(task, task_options)
+    if options.table and not read_runs(settings.output):
+        parser.error(f"no run is finished in {settings.output}")
+    return options, task, settings
+
+
+def print_table(options, output):
+    """Print the table of what is finished."""
+    outputs = [output, *(options.against or [])]
+    if options.dev:
+        lines = dev_table(outputs)
+    elif options.against:
+        lines = table_of_outputs(outputs)
+    else:
+        lines = table(output, read_runs(output))
+    print("\n".join(lines))
+
+
+def run_missing(options, task, settings):
+    """Run the arms and seeds that are not finished, seed by seed."""
+    runs = read_runs(settings.output)
+    check_settings(runs, settings)
+    data = task.prepare(settings)
+    if options.plan:
+        print_plan(task, data, settings, options.arms, options.seeds)
         return
-    check_settings(runs, options)
-    data = module.TASK.prepare(options)
-    if own.plan:
-        plan(module.TASK, data, options, arms)
-        return
-    done = {key_of(run) for run in runs}
-    left = [
+    finished = {key_of(run) for run in runs}
+    missing = [
         (arm, seed)
-        for seed in range(own.seeds)
-        for arm in arms
-        if key(arm, options.graph_on, seed) not in done
+        for seed in range(options.seeds)
+        for arm in options.arms
+        if make_key(arm, settings.graph_on, seed) not in finished
     ]
     started = time.monotonic()
-    for number, (arm, seed) in enumerate(left):
-        print(f"{arm}, seed {seed}: run {number + 1} of {len(left)}", flush=True)
-        record = runner.run_and_record(module.TASK, data, options, arm, seed)
-        runs.append(record)
-        each = (time.monotonic() - started) / (number + 1)
-        minutes = each * (len(left) - number - 1) / 60
-        print(f"  about {minutes:.0f} min left", flush=True)
-    print("\n" + "\n".join(table(output, runs)))
+    for number, (arm, seed) in enumerate(missing, start=1):
+        print(f"{arm}, seed {seed}: run {number} of {len(missing)}", flush=True)
+        runs.append(runner.run_and_record(task, data, settings, arm, seed))
+        minutes_each = (time.monotonic() - started) / number / 60
+        minutes_left = minutes_each * (len(missing) - number)
+        print(f"  about {minutes_left:.0f} min left", flush=True)
+    print("\n" + "\n".join(table(settings.output, runs)))
+
+
+def main(arguments=None):
+    """Run what is not finished, then print the table."""
+    options, task, settings = parse_arguments(arguments)
+    prepare_process()
+    if options.table:
+        print_table(options, settings.output)
+        return
+    with hold(settings.output):
+        run_missing(options, task, settings)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from experiment.comparison.arms import ARMS
 from experiment.comparison.records import read_runs
-from experiment.text.graph_arms import ARMS
 
 from glomo_keras.analysis.figures import FAINT
 from glomo_keras.analysis.figures import PLAIN

@@ -24,11 +24,11 @@ from pathlib import Path
 import experiment.process
 import keras
 import numpy as np
-from ablations import PREDICTORS
 from experiment.folders import append_line
 from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_lines
+from experiment.pretraining.score_rules import PREDICTORS
 from experiment.process import UsageError
 from experiment.process import positive_int
 

@@ -22,11 +22,10 @@ import dataclasses
 import experiment.process
 import keras
 import numpy as np
-from ablations import IMAGE_PREDICTORS
-from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining.image_stream import ImageSequence
 from experiment.pretraining.progress import image_line
+from experiment.pretraining.score_rules import IMAGE_PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import PretrainingSettings
 from experiment.pretraining.settings import add_run_options
@@ -39,6 +38,7 @@ from glomo_keras.data.images import describe_images
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.models import ImageGLoMoPretrainer
+from glomo_keras.models import ablations
 
 SIZES = {
     "smoke": {
@@ -180,7 +180,7 @@ def build_pretrainer(settings):
         num_graph_layers=settings.num_graph_layers,
         num_heads=settings.num_heads,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = ImageGLoMoPretrainer(
         predictor,
         context_window=settings.context_window,

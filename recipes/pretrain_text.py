@@ -21,11 +21,10 @@ import dataclasses
 
 import experiment.process
 import keras
-from ablations import PREDICTORS
-from ablations import freeze_unused
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.progress import text_line
+from experiment.pretraining.score_rules import PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
@@ -34,6 +33,7 @@ from experiment.process import positive_int
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.models import ablations
 from glomo_keras.models import released
 
 SIZES = {
@@ -175,7 +175,7 @@ def build_pretrainer(settings, vocabulary_size):
         num_heads=settings.num_heads,
         **predictor_choices,
     )
-    freeze_unused(predictor)
+    ablations.freeze_unused(predictor)
     pretrainer = GLoMoPretrainer(
         predictor,
         context_length=settings.context_length,

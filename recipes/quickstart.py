@@ -2,8 +2,8 @@
 
     python recipes/quickstart.py
 
-1. Pretrains a small graph predictor on the documentation that is installed with
-   Python and its scientific packages: real English, no download, no labels.
+1. Pretrains a small graph predictor on documentation of Python and of the packages that
+   this library requires: real English, no download, no labels.
 2. Draws the learned graphs of a few sentences.
 3. Adds one line, `GraphTransfer`, to a small text classifier (which library does a
    paragraph document?) and trains it without a graph, with a uniform graph and with
@@ -23,8 +23,8 @@ from experiment.pretraining.progress import text_line
 from experiment.process import positive_int
 
 from glomo_keras.analysis import plot_history
+from glomo_keras.analysis import plot_predicted_texts
 from glomo_keras.callbacks import RaiseOnNaN
-from glomo_keras.callbacks.graph_pictures import draw_graphs
 from glomo_keras.data import Vocabulary
 from glomo_keras.data import WindowSequence
 from glomo_keras.data import fixed_windows
@@ -44,7 +44,7 @@ SEEDS = 3
 
 
 def pretrain(output, epochs):
-    """Pretrain on installed documentation; return the predictor and its vocabulary."""
+    """Pretrain on documentation; return the predictor and its vocabulary."""
     prepare_corpus("docs", output / "prepared", vocabulary_size=8_000)
     corpus = load_prepared(output / "prepared")
     keras.utils.set_random_seed(0)
@@ -98,7 +98,7 @@ def build_classifier(vocabulary_size, num_labels, graphs):
             inputs[direction] = keras.Input((layers, heads, None, None), name=direction)
         hidden = GraphTransfer()(hidden, {name: inputs[name] for name in graphs})
     hidden = keras.layers.Dense(32, activation="relu")(hidden)
-    hidden = keras.layers.GlobalAveragePooling1D()(hidden)
+    hidden = keras.layers.GlobalAveragePooling1D(data_format="channels_last")(hidden)
     hidden = keras.layers.Dropout(0.2)(hidden)
     outputs = keras.layers.Dense(num_labels, activation="softmax")(hidden)
     return keras.Model(inputs, outputs)
@@ -204,7 +204,9 @@ def main(arguments=None):
         predictor, vocabulary = pretrain(options.output, options.epochs)
         print("\n2. The learned graphs of some sentences:")
         encoded = vocabulary.encode(SENTENCES)["unit_ids"].numpy()
-        draw_graphs(predictor, encoded, vocabulary.units, options.output / "graphs")
+        plot_predicted_texts(
+            predictor, encoded, vocabulary.units, options.output / "graphs"
+        )
         for path in sorted(options.output.glob("*.png")):
             print(f"  {path}")
         print("\n3. A classifier, and the one line that adds the graphs to it.")

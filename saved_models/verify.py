@@ -28,10 +28,11 @@ from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_image_graph_predictor
 from glomo_keras.export import export_language_model
+from glomo_keras.files import write_text
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import ImageGraphPredictor
-from glomo_keras.models.presets import load_preset
-from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.models import load_preset
+from glomo_keras.ops import DIRECTIONS
 
 FOLDER = Path(__file__).resolve().parent
 SENTENCES = [
@@ -40,7 +41,7 @@ SENTENCES = [
     "In 1944 , the company's ships left Lisbon for New York .",
 ]
 NAMES = (*DIRECTIONS, "layers")
-NUM_KEPT = 3
+NUM_COMPARED = 3
 TOLERANCE = 1e-4
 
 
@@ -64,14 +65,14 @@ def answers(folder):
     model = load_preset(folder)
     with tempfile.TemporaryDirectory() as output:
         if isinstance(model, ImageGraphPredictor):
-            found = image_answers(model, output)
+            by_source = image_answers(model, output)
         elif isinstance(model, BidirectionalLanguageModel):
-            found = language_model_answers(model, output)
+            by_source = language_model_answers(model, output)
         else:
-            found = text_answers(folder, output)
+            by_source = text_answers(folder, output)
     return {
         source: {name: outputs[name].numpy() for name in NAMES if name in outputs}
-        for source, outputs in found.items()
+        for source, outputs in by_source.items()
     }
 
 
@@ -80,7 +81,7 @@ def text_answers(folder, output):
     text_graphs = TextGraphs.from_preset(folder)
     encoded = text_graphs.encode(SENTENCES)
     paths = export_graph_predictor(
-        text_graphs.predictor, output, text_graphs.vocabulary
+        text_graphs.predictor, output, vocabulary=text_graphs.vocabulary
     )
     inputs = {name: encoded[name] for name in ("unit_ids", "padding_mask")}
     return {
@@ -93,8 +94,9 @@ def text_answers(folder, output):
 def image_answers(model, output):
     """Graphs of drawn images."""
     images = tf.constant(shrink(draw_shapes(2)[0], 8))
-    path = export_image_graph_predictor(model, output)
-    return {"preset": model(images), "archive": _serve(path)(images=images)}
+    paths = export_image_graph_predictor(model, output)
+    served = _serve(paths["images"])(images=images)
+    return {"preset": model(images), "archive": served}
 
 
 def language_model_answers(model, output):
@@ -117,46 +119,46 @@ def _serve(path):
 
 
 def excerpt(name, array):
-    """What is kept of an answer: the strongest senders, or some of the dimensions."""
+    """The part of an answer that is compared: strongest senders, or some dimensions."""
     if name == "layers":
-        return {"values": np.round(array[..., :NUM_KEPT], 6).tolist()}
-    senders = np.argsort(-array, axis=-1, kind="stable")[..., :NUM_KEPT]
+        return {"values": np.round(array[..., :NUM_COMPARED], 6).tolist()}
+    senders = np.argsort(-array, axis=-1, kind="stable")[..., :NUM_COMPARED]
     weights = np.take_along_axis(array, senders, axis=-1)
     return {"senders": senders.tolist(), "values": np.round(weights, 6).tolist()}
 
 
-def largest_difference(array, kept):
-    """Between an answer and what was kept of one."""
-    if "senders" in kept:
+def largest_difference(array, expected):
+    """Between an answer and the excerpt of an expected one."""
+    if "senders" in expected:
         # By index: senders of the same weight may come in any order.
-        array = np.take_along_axis(array, np.array(kept["senders"]), axis=-1)
+        array = np.take_along_axis(array, np.array(expected["senders"]), axis=-1)
     else:
-        array = array[..., :NUM_KEPT]
-    return np.abs(array - np.array(kept["values"])).max()
+        array = array[..., :NUM_COMPARED]
+    return np.abs(array - np.array(expected["values"])).max()
 
 
-def problems(asked=None):
+def problems(folders=None):
     """Lines that say what is wrong; prints a line a model.
 
-    Files of all models are compared, and answers of those that are asked: folders, or
-    `None` for all.
+    Files of all models are compared, and the answers of `folders`; of all where that is
+    `None`.
     """
-    manifest = json.loads((FOLDER / "manifest.json").read_text())
+    manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
     there = checksums()
     for path in sorted(manifest.keys() | there.keys()):
         if manifest.get(path) != there.get(path):
             state = "changed" if path in manifest.keys() & there.keys() else "missing"
             yield f"{path}: {state if path in manifest else 'not in the manifest'}"
-    for folder in models() if asked is None else asked:
-        expected = json.loads((folder / "expected.json").read_text())
+    for folder in models() if folders is None else folders:
+        expected = json.loads((folder / "expected.json").read_text("utf-8"))
         try:
-            found = answers(folder)
+            model_answers = answers(folder)
         except (OSError, ValueError) as error:
             yield f"{folder.name}: {error}"
             continue
-        for source, outputs in found.items():
-            for name, kept in expected.items():
-                error = largest_difference(outputs[name], kept)
+        for source, outputs in model_answers.items():
+            for name, expected_excerpt in expected.items():
+                error = largest_difference(outputs[name], expected_excerpt)
                 print(f"{folder.name}, {source}, {name}: within {error:.1e}")
                 if not error < TOLERANCE:
                     yield f"{folder.name}: {name} of the {source} differs"
@@ -165,10 +167,10 @@ def problems(asked=None):
 def update():
     """Write what the models answer, and the manifest."""
     for folder in models():
-        found = answers(folder)["preset"]
-        expected = {name: excerpt(name, array) for name, array in found.items()}
-        (folder / "expected.json").write_text(json.dumps(expected) + "\n")
-    (FOLDER / "manifest.json").write_text(json.dumps(checksums(), indent=2) + "\n")
+        outputs = answers(folder)["preset"]
+        expected = {name: excerpt(name, array) for name, array in outputs.items()}
+        write_text(folder / "expected.json", json.dumps(expected) + "\n")
+    write_text(FOLDER / "manifest.json", json.dumps(checksums(), indent=2) + "\n")
 
 
 def main(arguments=None):
@@ -181,9 +183,9 @@ def main(arguments=None):
     if options.update:
         update()
         return
-    found = list(problems())
-    if found:
-        sys.exit("\n".join(found))
+    lines = list(problems())
+    if lines:
+        sys.exit("\n".join(lines))
 
 
 if __name__ == "__main__":

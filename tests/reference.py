@@ -11,9 +11,9 @@ import numpy as np
 
 
 # Graphs (eq. 1)
-def visible_pairs(length, direction, keys_mask=None, queries_mask=None):
+def visible_pairs(length, direction, queries_mask=None, keys_mask=None):
     """`[i, j]` is True where receiver i may read sender j; batched with a mask."""
-    masks = [mask for mask in (keys_mask, queries_mask) if mask is not None]
+    masks = [mask for mask in (queries_mask, keys_mask) if mask is not None]
     batch = len(masks[0]) if masks else 1
     visible = np.zeros((batch, length, length), bool)
     for b in range(batch):
@@ -57,13 +57,13 @@ def affinity_graph(scores, visible, rule=square_relu, top_k=None):
 
 
 def key_query_graphs(
-    keys,
     queries,
+    keys,
     visible,
-    key_kernels,
     query_kernels,
-    key_biases=None,
+    key_kernels,
     query_biases=None,
+    key_biases=None,
     thresholds="mean",
     rule=square_relu,
     top_k=None,
@@ -71,10 +71,10 @@ def key_query_graphs(
     """Graphs of every layer and head.
 
     Args:
-        keys, queries: `(batch, length, dim)`.
+        queries, keys: `(batch, length, dim)`.
         visible: `(batch, length, length)`.
-        key_kernels, query_kernels: `(layers, dim, heads, key_dim)`.
-        key_biases, query_biases: `(layers, heads, key_dim)` or None.
+        query_kernels, key_kernels: `(layers, dim, heads, key_dim)`.
+        query_biases, key_biases: `(layers, heads, key_dim)` or None.
         thresholds: `"mean"`, None, or `(layers, batch, heads, receivers)` values
             that are subtracted from the scores.
     """

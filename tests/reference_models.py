@@ -18,15 +18,15 @@ def image_graphs_of(predictor, images):
     for direction in DIRECTIONS:
         network = predictor.get_layer(f"{direction}_network")
         affinity = predictor.get_layer(f"{direction}_affinity")
-        keys, queries = (
+        queries, keys = (
             reference.convolution_stack(
                 reference.scaled(images), stack_of(network, name), direction
             ).reshape(batch, height * width, -1)
-            for name in ("keys", "queries")
+            for name in ("queries", "keys")
         )
         graphs[direction] = reference.key_query_graphs(
-            keys,
             queries,
+            keys,
             reference.visible_pairs(height * width, direction),
             **affinity_of(affinity, queries),
         )
@@ -71,15 +71,15 @@ def graphs_of(predictor, unit_ids, mask):
     for direction in DIRECTIONS:
         network = predictor.get_layer(f"{direction}_network")
         affinity = predictor.get_layer(f"{direction}_affinity")
-        keys, queries = (
+        queries, keys = (
             reference.convolution_stack(
                 embedded, stack_of(network, name), direction, mask
             )
-            for name in ("keys", "queries")
+            for name in ("queries", "keys")
         )
         graphs[direction] = reference.key_query_graphs(
-            keys,
             queries,
+            keys,
             reference.visible_pairs(unit_ids.shape[1], direction, mask, mask),
             **affinity_of(affinity, queries),
         )

@@ -186,10 +186,10 @@ def _features(random, batch, length):
     return {"features": float_array(random, batch, length, 11)}
 
 
-def _keys_and_queries(random, batch, length):
+def _queries_and_keys(random, batch, length):
     return {
-        "keys": float_array(random, batch, length, 11),
         "queries": float_array(random, batch, length, 13),
+        "keys": float_array(random, batch, length, 11),
     }
 
 
@@ -209,7 +209,7 @@ def _features_and_ids(random, batch, length):
 
 
 def _features_ids_and_positions(random, batch, length):
-    positions = np.array([5, 0, 3, 5, 2], "int32")
+    positions = np.array([5, 0, 3, 5, 2] if length else [], "int32")
     return {**_features_and_ids(random, batch, length), "positions": positions}
 
 
@@ -217,10 +217,10 @@ def _image_features(random, batch, length):
     return {"features": float_array(random, batch, 3, length, 11)}
 
 
-def _image_keys_and_queries(random, batch, length):
+def _image_queries_and_keys(random, batch, length):
     return {
-        "keys": float_array(random, batch, 3, length, 11),
         "queries": float_array(random, batch, 3, length, 13),
+        "keys": float_array(random, batch, 3, length, 11),
     }
 
 
@@ -233,7 +233,7 @@ def _features_and_pixels(random, batch, length):
 
 
 def _features_pixels_and_positions(random, batch, length):
-    positions = np.array([5, 0, 3, 5, 20], "int32")
+    positions = np.array([5, 0, 3, 5, 20] if length else [], "int32")
     return {**_features_and_pixels(random, batch, length), "positions": positions}
 
 
@@ -260,6 +260,20 @@ def _features_and_messages(random, batch, length):
     }
 
 
+def _features_and_message_dict(*directions):
+    def inputs(random, batch, length):
+        messages = {
+            direction: float_array(random, batch, 2, 5, length, 13)
+            for direction in directions
+        }
+        return {
+            "features": float_array(random, batch, length, 11),
+            "messages": messages,
+        }
+
+    return inputs
+
+
 def _features_and_graph_dict(*directions):
     def inputs(random, batch, length):
         graphs = {
@@ -279,6 +293,7 @@ def _untied_embedding():
     return keras.layers.ReversibleEmbedding(VOCABULARY, 11, tie_weights=False)
 
 
+_KERNELS = {"kernel_initializer": "he_normal", "kernel_regularizer": "l2"}
 _DROPOUT = tuple(
     ({"dropout": rate}, ValueError, rf"`dropout` must be in \[0, 1\).*dropout={rate}")
     for rate in (-0.1, 1.0)
@@ -304,6 +319,7 @@ CNN = Entry(
         "activation": "gelu",
         "dropout": 0.3,
         "seed": 5,
+        **_KERNELS,
     },
     _features,
     {"features": (1,)},
@@ -331,11 +347,12 @@ AFFINITY = Entry(
         "threshold": "query",
         "use_bias": True,
         "top_k": 3,
+        **_KERNELS,
     },
-    _keys_and_queries,
-    {"keys": (1,), "queries": (1,)},
+    _queries_and_keys,
+    {"queries": (1,), "keys": (1,)},
     (3, 4),
-    ("keys_mask", "queries_mask"),
+    ("queries_mask", "keys_mask"),
     jumps=True,
     wrong_arguments=(
         _DIRECTION,
@@ -343,20 +360,20 @@ AFFINITY = Entry(
         ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
     ),
     wrong_inputs=(
-        ({"keys": (3, 7)}, ValueError, "`keys` must have shape .*rank 2"),
-        ({"queries": (3, 7, 2, 13)}, ValueError, "`queries` must have shape .*rank 4"),
-        ({"queries": (3, 6, 13)}, ValueError, "`queries` must be over.*6 and 7 units"),
+        ({"queries": (3, 7)}, ValueError, "`queries` must have shape .*rank 2"),
+        ({"keys": (3, 7, 2, 11)}, ValueError, "`keys` must have shape .*rank 4"),
+        ({"keys": (3, 6, 11)}, ValueError, "`keys` must be over.*6 and 7 units"),
         (
-            {"keys": (3, 2, 7, 11), "queries": (3, 2, 5, 13)},
+            {"queries": (3, 2, 7, 13), "keys": (3, 2, 5, 11)},
             ValueError,
-            "`queries` must be over the units of `keys`.*2 x 5 and 2 x 7 units",
+            "`keys` must be over the units of `queries`.*2 x 5 and 2 x 7 units",
         ),
     ),
 )
 
 PROPAGATION = Entry(
     layers.GraphPropagation,
-    {"update": "residual", "use_bias": False},
+    {"update": "residual", "use_bias": False, **_KERNELS},
     _features_and_graph,
     {"features": (1,), "graph": (2, 3)},
     (1,),
@@ -383,6 +400,7 @@ DECODER = Entry(
         "direction": "backward",
         "first_input": "zeros",
         "chunk_size": 10,
+        **_KERNELS,
     },
     _features_and_ids,
     {"features": (1,), "unit_ids": (1,)},
@@ -414,6 +432,7 @@ IMAGE_DECODER = Entry(
         "num_layers": 2,
         "direction": "backward",
         "num_logistics": 3,
+        **_KERNELS,
     },
     _features_and_pixels,
     {"features": (1,), "pixels": (0,)},  # images of a known size
@@ -434,7 +453,7 @@ IMAGE_DECODER = Entry(
 
 MIXER = Entry(
     layers.GraphMixer,
-    {"num_mixtures": 3, "composed": False, "conditional": False},
+    {"num_mixtures": 3, "composed": False, "conditional": False, **_KERNELS},
     _features_and_graphs,
     {"features": (1,), "graphs": (3, 4)},
     (2, 3),
@@ -459,7 +478,7 @@ FUSION = Entry(
         "use_bias": False,
         "dropout": 0.3,
         "seed": 5,
-        "kernel_regularizer": "l2",
+        **_KERNELS,
     },
     _features_and_messages,
     {"features": (1,), "messages": (1,)},
@@ -482,7 +501,7 @@ TRANSFER = Entry(
         "units": 5,
         "dropout": 0.3,
         "seed": 5,
-        "kernel_regularizer": "l2",
+        **_KERNELS,
     },
     _features_and_graph_dict("forward", "backward"),
     {"features": (1,), "graphs": (3, 4)},
@@ -500,9 +519,38 @@ TRANSFER = Entry(
             "`graphs` must be over the units of `features`.*6 x 6 and 7 x 7 units",
         ),
         (
-            {"graphs": {"forward": (3, 2, 5, 7, 7), "padding_mask": (3, 7)}},
+            {"graphs": {"forward": (3, 2, 5, 7, 7), "labels": (3, 7)}},
             ValueError,
-            "Leave out 'padding_mask': pass {d: found",
+            "Leave out 'labels'",
+        ),
+    ),
+)
+
+
+MESSAGE_TRANSFER = Entry(
+    layers.MessageTransfer,
+    {
+        "num_mixtures": 3,
+        "conditional": False,
+        "units": 5,
+        "dropout": 0.3,
+        "seed": 5,
+        **_KERNELS,
+    },
+    _features_and_message_dict("forward", "backward"),
+    {"features": (1,), "messages": (3,)},
+    (1,),
+    ("features_mask",),
+    label="free",
+    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT),
+    wrong_inputs=(
+        ({"messages": (3, 2, 5, 7, 13)}, ValueError, "`messages` must be a dict"),
+        ({"messages": {"left": (3, 2, 5, 7, 13)}}, ValueError, "`messages` .*'left'"),
+        ({"messages": {"forward": (3, 5, 7, 13)}}, ValueError, "`messages` .*rank 4"),
+        (
+            {"messages": {"forward": (3, 2, 5, 6, 13)}},
+            ValueError,
+            "`messages` must be over the units of `features`.*6 and 7 units",
         ),
     ),
 )
@@ -529,6 +577,7 @@ CHARACTERS = Entry(
         "filters": [5, 11],
         "activation": "gelu",
         "num_highways": 1,
+        **_KERNELS,
     },
     _character_ids,
     {"character_ids": (1,)},
@@ -537,8 +586,12 @@ CHARACTERS = Entry(
     wrong_arguments=(
         ({"filters": [5]}, ValueError, "one number for each"),
         ({"kernel_sizes": [], "filters": []}, ValueError, "one number for each"),
-        ({"filters": [5, 0]}, ValueError, "`filters` must be positive.*filters=0"),
-        ({"projection_dim": 0}, ValueError, "`projection_dim` must be positive"),
+        (
+            {"filters": [5, 0]},
+            ValueError,
+            "`filters` must be a positive int.*filters=0",
+        ),
+        ({"projection_dim": 0}, ValueError, "`projection_dim` must be a positive"),
         ({"num_highways": -1}, ValueError, "`num_highways` must not be negative"),
     ),
     wrong_inputs=(
@@ -552,16 +605,18 @@ PROJECTED_LSTM = Entry(
     {
         "units": 5,
         "projection_dim": 3,
-        "direction": "backward",
         "cell_clip": 0.7,
         "projection_clip": None,
+        "return_state": True,
+        "go_backwards": True,
+        **_KERNELS,
     },
     _features,
     {"features": (1,)},
-    (1,),
+    (),
     ("mask",),
+    label="states",
     wrong_arguments=(
-        _DIRECTION,
         *_positive("units", "projection_dim"),
         ({"cell_clip": 0.0}, ValueError, "`cell_clip` must be positive.*cell_clip=0"),
         ({"projection_clip": -1.0}, ValueError, "`projection_clip` must be positive"),
@@ -587,6 +642,12 @@ ENTRIES = [
     CHARACTERS,
     PROJECTED_LSTM,
     _variant(PROJECTED_LSTM, "default", {"units": 5, "projection_dim": 3}),
+    _variant(
+        PROJECTED_LSTM,
+        "sequences",
+        {"units": 5, "projection_dim": 3, "return_sequences": True},
+        output_axes=(1,),
+    ),
     SCALAR_MIX,
     _variant(SCALAR_MIX, "default", {}),
     CNN,
@@ -606,8 +667,8 @@ ENTRIES = [
         AFFINITY,
         "images",
         {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3},
-        inputs=_image_keys_and_queries,
-        unit_axes={"keys": (1, 2), "queries": (1, 2)},
+        inputs=_image_queries_and_keys,
+        unit_axes={"queries": (1, 2), "keys": (1, 2)},
         mask_names=(),
     ),
     _variant(
@@ -642,6 +703,13 @@ ENTRIES = [
     _variant(MIXER, "default", {}),
     FUSION,
     _variant(FUSION, "default", {}),
+    MESSAGE_TRANSFER,
+    _variant(
+        MESSAGE_TRANSFER,
+        "default",
+        {},
+        inputs=_features_and_message_dict("backward"),
+    ),
     TRANSFER,
     _variant(TRANSFER, "default", {}),
     _variant(

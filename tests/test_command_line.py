@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -67,7 +68,7 @@ def test_graphs_of_standard_input_and_every_head(preset, capsys, monkeypatch):
 
 
 def test_a_missing_file_is_told_before_anything_is_written(preset, tmp_path, capsys):
-    (tmp_path / "a.txt").write_text("the cat\n")
+    (tmp_path / "a.txt").write_text("the cat\n", "utf-8")
     with pytest.raises(SystemExit, match="gone.txt"):
         run_graphs(capsys, preset, tmp_path / "a.txt", tmp_path / "gone.txt")
     assert not capsys.readouterr().out
@@ -99,11 +100,12 @@ def test_export_and_inspect(preset, tmp_path, capsys):
     )
 
 
-def test_another_preset_is_no_next_version(preset, tmp_path, capsys):
-    GraphPredictor(
-        9, embedding_dim=4, num_graph_layers=1, num_heads=2, num_convolutions=1
-    ).save_to_preset(tmp_path / "other", Vocabulary(WORDS, lowercase=True))
-    command_line.main(["export", preset, str(tmp_path)])
+def test_another_preset_is_no_next_version(tmp_path, capsys):
+    for size, name in ((6, "first"), (4, "other")):
+        GraphPredictor(
+            9, embedding_dim=size, num_graph_layers=1, num_heads=2, num_convolutions=1
+        ).save_to_preset(tmp_path / name)
+    command_line.main(["export", str(tmp_path / "first"), str(tmp_path)])
     export_other = ["export", str(tmp_path / "other"), str(tmp_path)]
     with pytest.raises(SystemExit, match="embedding_dim=6 there and 4 here.*`name`"):
         command_line.main(export_other)
@@ -113,20 +115,74 @@ def test_another_preset_is_no_next_version(preset, tmp_path, capsys):
     paths = capsys.readouterr().out.split()
     assert [os.path.relpath(path, tmp_path) for path in paths] == [
         "other_ids/1",
-        "other_text/1",
         "glomo_text_ids/2",
-        "glomo_text_text/2",
     ]
 
 
-@pytest.mark.parametrize("kind", ["arcs", "grid"])
-def test_plot(preset, tmp_path, capsys, kind):
+@pytest.mark.parametrize("kind", ["arcs", "grid", "both"])
+def test_plot_of_a_text(preset, tmp_path, capsys, kind):
     pytest.importorskip("matplotlib")
-    path = tmp_path / "picture.svg"
+    path = tmp_path / "made" / "picture.svg"
     arguments = ["plot", preset, "the cat sat", "--kind", kind, "--output", str(path)]
     command_line.main(arguments)
-    assert capsys.readouterr().out.strip() == str(path)
-    assert "cat" in path.read_text()
+    paths = list(map(pathlib.Path, capsys.readouterr().out.split()))
+    names = ["picture_arcs.svg", "picture_grid.svg"] if kind == "both" else [path.name]
+    assert paths == [path.with_name(name) for name in names]
+    assert sorted(os.listdir(path.parent)) == names
+    assert all("cat" in path.read_text("utf-8") for path in paths)
+
+
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory):
+    keras.utils.set_random_seed(5)
+    folder = tmp_path_factory.mktemp("presets") / "pixels"
+    predictor = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
+    predictor.save_to_preset(folder)
+    return str(folder)
+
+
+def test_plot_of_images(pixels, tmp_path, capsys):
+    image = pytest.importorskip("matplotlib.image")
+    colours = np.zeros((20, 30, 3), "uint8")
+    colours[:, 15:] = (255, 0, 0)
+    image.imsave(tmp_path / "colours.png", colours)
+    small = str(tmp_path / "colours.png")
+    output = str(tmp_path / "edges")
+    command_line.main(["plot", pixels, small, small, "--size", "5", "--output", output])
+    paths = capsys.readouterr().out.split()
+    assert paths == [
+        f"{output}_image_{number}_{place}.png"
+        for number in range(2)
+        for place in ("center", "corner")
+    ]
+    assert all(os.path.getsize(path) > 1_000 for path in paths)
+    with pytest.raises(SystemExit, match="must have 21 x 21 pixels or more"):
+        command_line.main(["plot", pixels, small, "--size", "21", "--output", output])
+
+
+def test_plot_of_images_that_come_with_matplotlib(pixels, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    output = tmp_path / "edges.svg"
+    command_line.main(["plot", pixels, "--size", "4", "--output", str(output)])
+    paths = capsys.readouterr().out.split()
+    assert len(paths) == 6 and paths[5] == str(tmp_path / "edges_image_2_corner.svg")
+    assert sorted(map(os.path.basename, paths)) == sorted(os.listdir(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_output_is_utf_8_in_every_locale(preset, encoding):
+    result = subprocess.run(
+        [sys.executable, "-m", "glomo_keras", "graphs", preset],
+        input="the \u65e5 \U0001f600\n".encode(),
+        env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    line = json.loads(result.stdout.decode("utf-8"))
+    assert line["units"] == ["the", "\u65e5", "\U0001f600"]
+    assert "\u65e5".encode() in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -135,15 +191,16 @@ def test_plot(preset, tmp_path, capsys, kind):
         (["inspect", "no_such_preset"], "inspect: There is no preset"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
         (["graphs", "PIXELS"], "has no vocabulary.*ImageGraphPredictor.from_preset"),
-        (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*no vocabulary"),
+        (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*a cat"),
+        (["plot", "PIXELS", "--kind", "grid", "--output", "x"], "--kind is for"),
+        (["plot", "PRESET", "--output", "x.png"], "takes one text.*Received: 0 texts"),
+        (["plot", "PRESET", "a", "--size", "9", "--output", "x"], "--size 9"),
         (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
     ],
 )
-def test_errors_are_one_line(preset, tmp_path, arguments, message):
-    ImageGraphPredictor(4, 1, 1, num_convolutions=1).save_to_preset(tmp_path / "pixels")
-    places = {"PRESET": preset, "FOLDER": str(tmp_path)}
-    places["PIXELS"] = str(tmp_path / "pixels")
+def test_errors_are_one_line(preset, pixels, tmp_path, arguments, message):
+    places = {"PRESET": preset, "PIXELS": pixels, "FOLDER": str(tmp_path)}
     with pytest.raises(SystemExit, match=message) as error:
         command_line.main([places.get(argument, argument) for argument in arguments])
     assert "\n" not in str(error.value)
@@ -160,7 +217,7 @@ def test_it_runs_as_a_module():
     shown = subprocess.run(
         [sys.executable, "-m", "glomo_keras", "--help"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     ).stdout
     assert all(name in shown for name in ("export", "inspect", "plot", "graphs"))

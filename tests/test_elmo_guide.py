@@ -18,6 +18,8 @@ def test_the_models_that_are_shown(tmp_path, monkeypatch):
     for block in blocks:
         exec(compile(block, "elmo.md", "exec"), names)
     assert names["logits"].shape == (2, 2)
+    nothing = np.zeros_like(names["ids"])  # texts without a word
+    assert np.isfinite(names["model"](nothing)).all()
     np.testing.assert_allclose(names["shares"], [1 / 3] * 3, atol=1e-6)
     for name in ("words", "text"):
         assert (tmp_path / "models" / f"glomo_elmo_{name}" / "1").is_dir()

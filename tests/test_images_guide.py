@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 def test_the_model_that_is_shown():
-    text = (ROOT / "docs" / "images.md").read_text()
+    text = (ROOT / "docs" / "images.md").read_text("utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", text, re.S)
     names = {}
     exec(compile(block, "images.md", "exec"), names)

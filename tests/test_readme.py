@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import keras
+import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -22,3 +23,9 @@ def test_python_blocks_run(monkeypatch):
     assert namespace["model"].output_shape == (None, 2)
     assert namespace["graphs"]["forward"].shape[0] == 2
     assert isinstance(namespace["graph_predictor"], keras.Model)
+    # Texts without a word do no harm.
+    model = namespace["model"]
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(np.array([[2, 3], [0, 0]]), np.array([1, 0]), verbose=0)
+    assert np.isfinite(model.predict(np.array([[2, 3], [0, 0]]), verbose=0)).all()
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())

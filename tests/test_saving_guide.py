@@ -21,7 +21,7 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     vocabulary = Vocabulary(["the", "cat", "sat", "."], lowercase=True)
     predictor = GraphPredictor(6, embedding_dim=6, num_graph_layers=1, num_heads=2)
     monkeypatch.chdir(tmp_path)
-    export_graph_predictor(predictor, "models", vocabulary)
+    export_graph_predictor(predictor, "models", vocabulary=vocabulary)
     unit_ids = keras.Input((None,), dtype="int32")
     names = {
         "predictor": predictor,
@@ -31,7 +31,7 @@ def test_python_blocks_run(tmp_path, monkeypatch):
         "mask": keras.ops.not_equal(unit_ids, 0),
         "x": keras.layers.Embedding(6, 3)(unit_ids),
     }
-    guide = (ROOT / "docs" / "saving.md").read_text()
+    guide = (ROOT / "docs" / "saving.md").read_text("utf-8")
     blocks = re.findall(r"```python\n(.*?)```", guide, re.S)
     assert len(blocks) == 2
     for block in blocks:

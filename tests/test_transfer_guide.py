@@ -21,18 +21,20 @@ def namespace(tmp_path_factory):
     import tensorflow_text
 
     path = tmp_path_factory.mktemp("pieces") / "vocabulary.txt"
-    path.write_text("[UNK]\nan\nun\n##happi\n##ly\nlong\nword\nshort\n.\n")
+    path.write_text("[UNK]\nan\nun\n##happi\n##ly\nlong\nword\nshort\n.\n", "utf-8")
     names = {
         "tokenizer": tensorflow_text.BertTokenizer(str(path), lower_case=True),
         "backbone": keras.Sequential([keras.layers.Embedding(9, 7)]),
         "models": [],
     }
     blocks = re.findall(
-        r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text(), re.S
+        r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text("utf-8"), re.S
     )
-    assert len(blocks) == 6
+    assert len(blocks) == 7
+    folder = tmp_path_factory.mktemp("guide")  # where models are exported to
+    names["folder"] = folder
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
+        patch.chdir(folder)
         for block in blocks:
             exec(compile(block, "transfer.md", "exec"), names)
             names["models"].append(names.get("model"))
@@ -44,6 +46,47 @@ def test_functional_and_subclassed_models_answer(namespace):
     assert any(isinstance(layer, GraphTransfer) for layer in functional.layers)
     assert tuple(namespace["logits"].shape) == (2, 2)
     assert subclassed.transfer.built
+    ids = np.array([[2, 3], [0, 0]], "int32")  # a text without a word
+    assert np.isfinite(functional([ids, ids > 0])).all()
+    assert np.isfinite(subclassed({"unit_ids": ids, "padding_mask": ids > 0})).all()
+
+
+def test_the_subclassed_model_is_exported(namespace):
+    import tensorflow as tf
+
+    model, vocabulary = namespace["model"], namespace["vocabulary"]
+    loaded = tf.saved_model.load(str(namespace["folder"] / "classifier"))
+    for texts in (["A warm and funny film.", "Dull."], ["One more, and longer."]):
+        batch = vocabulary.encode(texts)
+        inputs = {key: batch[key] for key in ("unit_ids", "padding_mask")}
+        expected = model(inputs)
+        np.testing.assert_allclose(loaded.serve(inputs), expected, atol=1e-6)
+        (outputs,) = loaded.signatures["serve"](**inputs).values()
+        np.testing.assert_allclose(outputs, expected, atol=1e-6)
+
+
+def test_the_subclassed_model_is_exported_with_strings(namespace, tmp_path):
+    import tensorflow as tf
+
+    from glomo_keras.export import export_downstream
+
+    vocabulary, texts = namespace["vocabulary"], ["A warm and funny film.", "Dull."]
+
+    def encode(text):
+        batch = vocabulary.encode(text, length=13)
+        return {key: batch[key] for key in ("unit_ids", "padding_mask")}
+
+    paths = export_downstream(
+        namespace["model"],
+        tmp_path,
+        encode=encode,
+        name="classifier",
+        track=[vocabulary.table],
+    )
+    serve = tf.saved_model.load(paths["text"]).signatures["serve"]
+    expected = namespace["model"](encode(tf.constant(texts)))
+    outputs = serve(text=tf.constant(texts))["predictions"]
+    np.testing.assert_allclose(outputs, expected, atol=1e-6)
 
 
 def test_the_built_model_keeps_its_layers_and_reads_along_the_graphs(namespace):

@@ -9,7 +9,7 @@ def as_float64(variable):
 
 
 def stack_of(network, name):
-    """`"keys"` or `"queries"` of a MaskedKeyQueryCNN."""
+    """`"queries"` or `"keys"` of a MaskedKeyQueryCNN."""
     stack = network.key_stack if name == "keys" else network.query_stack
     layers = []
     for convolution, normalization, _ in stack:
@@ -55,7 +55,7 @@ def affinity_of(affinity, queries):
     layers, heads = affinity.num_graph_layers, affinity.num_heads
     size = affinity.key_dim
     arguments = {}
-    for name in ("key", "query"):
+    for name in ("query", "key"):
         kernel = as_float64(getattr(affinity, f"{name}_kernel"))
         kernel = kernel.reshape(len(kernel), layers, heads, size)
         arguments[f"{name}_kernels"] = kernel.transpose(1, 0, 2, 3)

@@ -14,6 +14,9 @@ from glomo_keras.analysis.link_recovery import link_recovery
 from glomo_keras.analysis.pixel_edges import plot_pixel_edges
 from glomo_keras.analysis.plots import plot_graph_grid
 from glomo_keras.analysis.plots import plot_graph_heatmap
+from glomo_keras.analysis.predictor_pictures import plot_predicted_images
+from glomo_keras.analysis.predictor_pictures import plot_predicted_texts
+from glomo_keras.analysis.predictor_pictures import plot_text_graphs
 from glomo_keras.analysis.statistics import graph_statistics
 from glomo_keras.analysis.training_plots import plot_graph_statistics
 from glomo_keras.analysis.training_plots import plot_history
@@ -29,6 +32,9 @@ __all__ = [
     "plot_graph_statistics",
     "plot_history",
     "plot_pixel_edges",
+    "plot_predicted_images",
+    "plot_predicted_texts",
+    "plot_text_graphs",
     "to_networkx",
     "to_scipy",
     "top_senders",

@@ -14,7 +14,9 @@ from glomo_keras.analysis.figures import require_matplotlib
 from glomo_keras.analysis.figures import save_figure
 from glomo_keras.analysis.figures import text_width
 from glomo_keras.analysis.figures import write_header
-from glomo_keras.analysis.plots import as_graphs
+from glomo_keras.analysis.graph_arrays import graph_array
+from glomo_keras.analysis.graph_arrays import graphs_and_units
+from glomo_keras.analysis.graph_arrays import unit_strings
 
 _MARGIN = 0.3
 _MAX_WIDTH = 22.0
@@ -47,7 +49,8 @@ def plot_graph_arcs(graph, units, path, min_weight=0.1, title="Learned graph"):
         graph: float array or tensor `(length, length)`, receivers in rows, or a dict
             of one or two of them with the keys `"forward"` and `"backward"`. A
             graph without a key is drawn above.
-        units: sequence of `length` strings.
+        units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
+            empty ones at the end are padding, and left out.
         path: path of the picture; its suffix is the format, for example `.png`.
         min_weight: float in (0, 1]. Weaker links are left out, and how much of the
             weight is shown is said in the picture.
@@ -73,7 +76,7 @@ def plot_graph_arcs(graph, units, path, min_weight=0.1, title="Learned graph"):
     require_matplotlib("plot_graph_arcs")
     graphs = graph if isinstance(graph, dict) else {None: graph}
     _check(graphs, isinstance(graph, dict), min_weight)
-    graphs = {key: as_graphs(g, units, 2, "graph") for key, g in graphs.items()}
+    graphs, units = _checked(graphs, units)
     line = _lay_out(units)
     note = _note(graphs, min_weight)
     header = write_header(new_figure("plot_graph_arcs", line.width, 1), title, note)
@@ -115,6 +118,19 @@ def _check(graphs, named, min_weight):
             "`min_weight` must be above 0 and at most 1, the largest weight. "
             f"Received: min_weight={min_weight}."
         )
+
+
+def _checked(graphs, units):
+    """Arrays of the graphs, over the units that are no padding in any of them."""
+    converted = {
+        key: graphs_and_units("graph", graph, units, 2) for key, graph in graphs.items()
+    }
+    length = max(len(names) for _, names in converted.values())
+    graphs = {
+        key: graph_array(graph)[:length, :length].astype("float64")
+        for key, graph in graphs.items()
+    }
+    return graphs, unit_strings(units)[:length]
 
 
 def _lay_out(units):

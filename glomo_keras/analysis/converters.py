@@ -3,7 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from keras import ops
+
+from glomo_keras.analysis.graph_arrays import graph_array
+from glomo_keras.analysis.graph_arrays import unit_strings
+from glomo_keras.analysis.graph_arrays import without_padding
+from glomo_keras.checks import check_positive_integers
 
 
 class TopSenders(NamedTuple):
@@ -56,7 +60,8 @@ def to_networkx(graph, units=None, threshold=0.0):
 
     Args:
         graph: float array or tensor `(length, length)`, receivers in rows.
-        units: sequence of `length` strings, or `None` for no attribute.
+        units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
+            empty ones at the end are padding, and left out. `None` for no attribute.
         threshold: float, edges have weights above it.
 
     Returns:
@@ -81,13 +86,15 @@ def to_networkx(graph, units=None, threshold=0.0):
     converted = networkx.DiGraph()
     if units is None:
         converted.add_nodes_from(range(len(graph)))
-    elif len(units) == len(graph):
-        converted.add_nodes_from((i, {"unit": unit}) for i, unit in enumerate(units))
     else:
-        raise ValueError(
-            f"`units` must name the {len(graph)} units of `graph`. "
-            f"Received: {len(units)} units. Leave out what is padding in both."
-        )
+        units = unit_strings(units)
+        if len(units) != len(graph):
+            raise ValueError(
+                f"`units` must name the {len(graph)} units of `graph`. "
+                f"Received: {len(units)} units. Leave out what is padding in both."
+            )
+        graph, units = without_padding(graph, units)
+        converted.add_nodes_from((i, {"unit": unit}) for i, unit in enumerate(units))
     for receiver, sender in np.argwhere(graph > threshold).tolist():
         weight = float(graph[receiver, sender])
         converted.add_edge(sender, receiver, weight=weight)
@@ -107,25 +114,27 @@ def top_senders(graphs, k):
 
     Raises:
         ValueError: if the last two dimensions differ or `k` does not fit.
+        TypeError: if `k` is no integer.
 
     Example:
 
-    >>> found = top_senders([[0.0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]], k=2)
-    >>> found.indices.tolist()
+    >>> strongest = top_senders([[0.0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]], k=2)
+    >>> strongest.indices.tolist()
     [[-1, -1], [0, -1], [1, 0]]
-    >>> found.weights[2].tolist()
+    >>> strongest.weights[2].tolist()
     [0.75, 0.25]
     """
-    graphs = _raise_precision(graphs)
+    graphs = graph_array(graphs)
     if graphs.ndim < 2 or graphs.shape[-1] != graphs.shape[-2]:
         raise ValueError(
             "`graphs` must have shape (..., length, length). "
             f"Received: shape {graphs.shape}."
         )
-    if not 1 <= k <= graphs.shape[-1]:
+    check_positive_integers(k=k)
+    if k > graphs.shape[-1]:
         raise ValueError(
-            f"`k` must lie between 1 and the number of units, {graphs.shape[-1]}. "
-            f"Received: k={k}."
+            f"`k` must be at most the number of units, {graphs.shape[-1]}. Received: "
+            f"k={k}."
         )
     # Stable, so that ties are in the order of the senders.
     indices = np.argsort(-graphs, axis=-1, kind="stable")[..., :k]
@@ -137,13 +146,8 @@ def top_senders(graphs, k):
     )
 
 
-def _raise_precision(graphs):
-    graphs = np.asarray(ops.convert_to_numpy(graphs))
-    return graphs.astype(np.result_type(graphs.dtype, "float32"), copy=False)
-
-
 def _square(graph, threshold):
-    graph = _raise_precision(graph)
+    graph = graph_array(graph)
     if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
         raise ValueError(
             "`graph` must have shape (length, length). "

@@ -1,9 +1,10 @@
 """Figures that belong to no window, text that can always be drawn, safe files."""
 
-import os
 import textwrap
-import uuid
 from pathlib import Path
+
+from glomo_keras.analysis.graph_arrays import unit_strings
+from glomo_keras.files import atomic_write
 
 INK = "#222222"
 FAINT = "#d9d9d9"
@@ -98,13 +99,8 @@ def save_figure(figure, path):
             f"Received: path={str(path)!r}. Use for example {path.stem}.png."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, for a rename is atomic only within one file system.
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        figure.savefig(part, format=suffix)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format=suffix)
     return path
 
 
@@ -116,7 +112,7 @@ def drawable_units(units, max_length=18):
     longer than `max_length` is cut.
 
     Args:
-        units: sequence of strings, or of bytes in UTF-8.
+        units: as for `unit_strings`.
         max_length: int, number of characters.
 
     Returns:
@@ -132,13 +128,13 @@ def drawable_units(units, max_length=18):
     fonts = []
     for family in font_manager.FontProperties().get_family():
         try:
-            found = font_manager.findfont(
+            font_path = font_manager.findfont(
                 font_manager.FontProperties(family=[family]),
                 fallback_to_default=False,
             )
         except ValueError:  # a family of the list that this machine does not have
             continue
-        fonts.append(font_manager.get_font(found))
+        fonts.append(font_manager.get_font(font_path))
 
     def draw(character):
         character = _VISIBLE_SPACES.get(character, character)
@@ -149,8 +145,7 @@ def drawable_units(units, max_length=18):
         return _MISSING
 
     labels = []
-    for unit in units:
-        unit = unit.decode("utf-8", "replace") if isinstance(unit, bytes) else str(unit)
+    for unit in unit_strings(units):
         if len(unit) > max_length:
             unit = unit[: max_length - 1] + "…"
         label = "".join(draw(character) for character in unit)

@@ -66,8 +66,8 @@ def link_recovery(graphs, links, selection="even"):
 
     >>> graphs = np.zeros((2, 1, 2, 5, 5))
     >>> graphs[:, 0, 1, 4, 2] = 1.0  # head 1: unit 4 reads unit 2
-    >>> found = link_recovery(graphs, [[0, 4, 2, 0], [1, 4, 2, 0]])
-    >>> found.accuracy, found.layer, found.head
+    >>> recovery = link_recovery(graphs, [[0, 4, 2, 0], [1, 4, 2, 0]])
+    >>> recovery.accuracy, recovery.layer, recovery.head
     (1.0, 0, 1)
     """
     graphs = ops.convert_to_numpy(graphs)
@@ -88,15 +88,15 @@ def link_recovery(graphs, links, selection="even"):
         np.argmax(selection_accuracies), selection_accuracies.shape
     )
     scored, kinds = hits[~chosen_on], kind[~chosen_on]
-    of_kind = {int(k): kinds == k for k in np.unique(kinds)}
-    found = scored[:, layer, head]
+    rows_by_kind = {int(k): kinds == k for k in np.unique(kinds)}
+    head_hits = scored[:, layer, head]
     return LinkRecovery(
-        accuracy=float(found.mean()),
-        by_kind={k: float(found[rows].mean()) for k, rows in of_kind.items()},
+        accuracy=float(head_hits.mean()),
+        by_kind={k: float(head_hits[rows].mean()) for k, rows in rows_by_kind.items()},
         layer=int(layer),
         head=int(head),
-        num_links=len(found),
-        num_links_by_kind={k: int(rows.sum()) for k, rows in of_kind.items()},
+        num_links=len(head_hits),
+        num_links_by_kind={k: int(rows.sum()) for k, rows in rows_by_kind.items()},
         num_selection_links=int(chosen_on.sum()),
         selection_accuracy=float(selection_accuracies[layer, head]),
         head_accuracies=scored.mean(axis=0),

@@ -9,6 +9,8 @@ from glomo_keras.analysis.figures import new_figure
 from glomo_keras.analysis.figures import require_matplotlib
 from glomo_keras.analysis.figures import save_figure
 from glomo_keras.analysis.figures import write_header
+from glomo_keras.analysis.graph_arrays import check_weights
+from glomo_keras.analysis.graph_arrays import graph_array
 from glomo_keras.ops import visible_pairs
 
 _SIDE = 1.15  # of a panel, in inches
@@ -37,7 +39,8 @@ def plot_pixel_edges(
 
     Raises:
         ImportError: if matplotlib is not installed.
-        ValueError: if the shapes do not fit, or the pixel lies outside of the image.
+        ValueError: if the shapes do not fit, a weight is negative or not finite, or the
+            pixel lies outside of the image.
 
     Example:
 
@@ -52,7 +55,7 @@ def plot_pixel_edges(
     """
     require_matplotlib("plot_pixel_edges")
     image = np.asarray(image)
-    graphs = np.asarray(ops.convert_to_numpy(graphs)).astype("float64")
+    graphs = graph_array(graphs).astype("float64", copy=False)
     if image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(
             "`image` must have shape (height, width, 3). Received: shape "
@@ -64,6 +67,7 @@ def plot_pixel_edges(
             "`graphs` must have shape (layers, heads, height * width, height * width) "
             f"for an image of {height} x {width}. Received: shape {graphs.shape}."
         )
+    check_weights("graphs", graphs)
     row, column = pixel
     if not (0 <= row < height and 0 <= column < width):
         raise ValueError(

@@ -16,6 +16,7 @@ from glomo_keras.analysis.figures import save_figure
 from glomo_keras.analysis.figures import text_width
 from glomo_keras.analysis.figures import weight_colors
 from glomo_keras.analysis.figures import write_header
+from glomo_keras.analysis.graph_arrays import graphs_and_units
 from glomo_keras.ops import visible_pairs
 
 _MIN_LABEL_SIZE = 5.0
@@ -29,8 +30,9 @@ def plot_graph_heatmap(graph, units, path, title="Learned graph", direction=None
 
     Args:
         graph: float array or tensor `(length, length)`, receivers in rows.
-        units: sequence of `length` strings. Where there is no room for all of them,
-            every second (third, ...) is written.
+        units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
+            empty ones at the end are padding, and left out. Where there is no room for
+            all of them, every second (third, ...) is written.
         path: path of the picture; its suffix is the format, for example `.png`.
         title: string. How to read the picture is written below it.
         direction: `"forward"`, `"backward"` or `None`. With a direction, the pairs
@@ -54,7 +56,7 @@ def plot_graph_heatmap(graph, units, path, title="Learned graph", direction=None
     'g.png'
     """
     require_matplotlib("plot_graph_heatmap")
-    graph = as_graphs(graph, units, 2, "graph")
+    graph, units = graphs_and_units("graph", graph, units, 2)
     length = len(units)
     labels = drawable_units(units)
     cell = max(min(0.3, 18 / length), min(0.55, 2.2 / length))
@@ -101,8 +103,9 @@ def plot_graph_grid(
 
     Args:
         graphs: float array or tensor `(layers, heads, length, length)`.
-        units: sequence of `length` strings, written at the outer panels if there is
-            room.
+        units: sequence, array or tensor of `length` strings, or of bytes in UTF-8,
+            written at the outer panels if there is room; empty ones at the end are
+            padding, and left out.
         path: path of the picture; its suffix is the format, for example `.png`.
         title: string. How to read the picture is written below it.
         direction: `"forward"`, `"backward"` or `None`. With a direction, the pairs
@@ -126,7 +129,7 @@ def plot_graph_grid(
     'grid.png'
     """
     require_matplotlib("plot_graph_grid")
-    graphs = as_graphs(graphs, units, 4, "graphs")
+    graphs, units = graphs_and_units("graphs", graphs, units, 4)
     num_layers, num_heads, length, _ = graphs.shape
     labels = drawable_units(units, max_length=12)
     side = float(np.clip(0.1 * length, 1.5, min(3.2, max(1.5, 20 / num_heads))))
@@ -177,49 +180,6 @@ def plot_graph_grid(
     x = left + num_heads * (side + gap) + 0.05
     _draw_scale(figure, image, _axes(figure, x, top - bar_height, 0.12, bar_height))
     return save_figure(figure, path)
-
-
-def as_graphs(graphs, units, rank, name):
-    """Convert graphs to a float array and check them against their units.
-
-    Args:
-        graphs: array or tensor of `rank` dimensions, the last two being receivers
-            and senders.
-        units: sequence of as many strings.
-        rank: int, 2 or 4.
-        name: string, what the argument is called.
-
-    Returns:
-        Float array.
-
-    Raises:
-        ValueError: if they do not fit, or a weight is negative or not finite.
-
-    Example:
-
-    >>> as_graphs([[0, 0], [1, 0]], ["a", "b"], 2, "graph").dtype.kind
-    'f'
-    """
-    graphs = np.asarray(ops.convert_to_numpy(graphs)).astype("float64")
-    shape = {
-        2: "(length, length), one head: graphs[b, layer, head]",
-        4: "(layers, heads, length, length), one sequence: graphs[b]",
-    }[rank]
-    if graphs.ndim != rank or graphs.shape[-1] != graphs.shape[-2]:
-        raise ValueError(f"`{name}` must be {shape}. Received: shape {graphs.shape}.")
-    if graphs.size == 0 or len(units) != graphs.shape[-1]:
-        raise ValueError(
-            f"`units` must name the units of `{name}`, one or more. Received: "
-            f"{len(units)} units, {name} of shape {graphs.shape}. "
-            "Leave out what is padding in both."
-        )
-    if not np.all(np.isfinite(graphs)) or np.any(graphs < 0):
-        raise ValueError(
-            f"`{name}` must have finite weights of zero or more. Received: "
-            f"{np.sum(~np.isfinite(graphs))} that are not finite and "
-            f"{np.sum(graphs < 0)} below zero. Pass graphs, not scores."
-        )
-    return graphs
 
 
 def _axes(figure, left, bottom, width, height):

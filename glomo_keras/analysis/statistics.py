@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from glomo_keras.analysis.graph_arrays import graph_array
 from glomo_keras.ops import graph_counts
 from glomo_keras.ops import visible_pairs
 
@@ -45,14 +46,12 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
     >>> overall["density"], round(overall["effective_senders"], 6)
     (1.0, 1.5)
     """
-    graphs = np.asarray(ops.convert_to_numpy(graphs))
+    graphs = graph_array(graphs)  # the predictor's 16-bit graphs are exact in float32
     if graphs.ndim != 5 or graphs.shape[-1] != graphs.shape[-2]:
         raise ValueError(
             "`graphs` must have shape (batch, layers, heads, length, length). "
             f"Received: shape {graphs.shape}. Pass the graphs of one direction."
         )
-    # The predictor's 16-bit graphs are exact in float32.
-    graphs = graphs.astype(np.result_type(graphs.dtype, "float32"), copy=False)
     if padding_mask is not None:
         padding_mask = np.asarray(ops.convert_to_numpy(padding_mask)).astype(bool)
         if padding_mask.shape != (graphs.shape[0], graphs.shape[-1]):
@@ -63,7 +62,7 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
             )
     _check_direction(graphs, padding_mask, direction)
     visible = visible_pairs(
-        graphs.shape[-1], direction, keys_mask=padding_mask, queries_mask=padding_mask
+        graphs.shape[-1], direction, queries_mask=padding_mask, keys_mask=padding_mask
     )
     totals = {
         name: ops.convert_to_numpy(count).astype("float64").sum(axis=0)

@@ -36,7 +36,7 @@ def plot_history(history, path, metrics=("loss",), title="Training history"):
         history: path of a file that `keras.callbacks.CSVLogger` wrote, or a dict from
             metric name to the values of the epochs, such as `History.history`, with
             an optional key `"epoch"` (from 0). Values that are missing or not finite
-            leave gaps.
+            leave gaps; a panel without any finite value says so.
         path: path of the picture; its suffix is the format, for example `.png`.
         metrics: sequence of metric names without `val_`, or `None` for all.
         title: string.
@@ -95,11 +95,13 @@ def read_history(history):
 
     Returns:
         Dict from column name to a float array, all of the same length, `"epoch"`
-        (from 0) among them. Columns without any number are left out.
+        (from 0) among them. Columns without any number are left out; NaN is one, of a
+        training that diverged.
 
     Raises:
         FileNotFoundError: if `history` is the path of no file.
-        ValueError: if there is no epoch, or columns differ in length.
+        ValueError: if there is no epoch, columns differ in length, or an epoch is no
+            number.
 
     Example:
 
@@ -115,8 +117,7 @@ def read_history(history):
     else:
         source, columns = "a dict", dict(history)
     columns = {
-        name: np.array([_number(value) for value in values], "float64")
-        for name, values in columns.items()
+        name: [_number(value) for value in values] for name, values in columns.items()
     }
     lengths = {len(values) for values in columns.values()}
     if len(lengths) != 1 or lengths == {0}:
@@ -126,11 +127,17 @@ def read_history(history):
             f"{sorted(lengths)}. Train for an epoch first."
         )
     columns.setdefault("epoch", np.arange(float(lengths.pop())))
-    return {
-        name: values
+    columns = {
+        name: np.array(values, "float64")  # None becomes NaN
         for name, values in columns.items()
-        if name == "epoch" or np.any(np.isfinite(values))
+        if name == "epoch" or any(value is not None for value in values)
     }
+    if not np.all(np.isfinite(columns["epoch"])):
+        raise ValueError(
+            f"`history` must have a finite number in every row of `epoch`. Received: "
+            f"{source} with {columns['epoch'].tolist()}."
+        )
+    return columns
 
 
 def plot_graph_statistics(statistics, path, title="State of the graphs"):
@@ -174,27 +181,37 @@ def plot_graph_statistics(statistics, path, title="State of the graphs"):
     write_header(figure, title, note)
     for index, (name, meaning) in enumerate(_STATISTICS.items()):
         axes = figure.add_subplot(len(_STATISTICS), 1, index + 1)
-        heading = f"{meaning} (overall {overall[name]:.3g})"
+        heading = f"{meaning} (overall {_text(overall[name])})"
         axes.set_title(heading, size=9, loc="left", **PLAIN)
         _draw_table(axes, np.asarray(by_head[name]))
     return save_figure(figure, path)
 
 
 def _number(value):
-    """Float of a cell; what is missing ("NA", empty) is NaN."""
+    """Float of a cell, or `None` where it is missing ("NA", empty)."""
     try:
         return float(value)
     except (TypeError, ValueError):
-        return math.nan
+        return None
+
+
+def _text(value):
+    return f"{value:.3g}" if np.isfinite(value) else "–"
 
 
 def _draw_curves(axes, name, epochs, columns):
     from matplotlib.ticker import MaxNLocator
 
+    # What is not finite leaves a gap, infinities included.
+    curves = {
+        column: np.where(np.isfinite(columns[column]), columns[column], np.nan)
+        for column in (name, f"val_{name}")
+        if column in columns
+    }
     marker = {"marker": "o", "markersize": 3} if len(epochs) <= 30 else {}
-    if name in columns:
-        axes.plot(epochs, columns[name], color=BLUE, label="training", **marker)
-    validation = columns.get(f"val_{name}")
+    if name in curves:
+        axes.plot(epochs, curves[name], color=BLUE, label="training", **marker)
+    validation = curves.get(f"val_{name}")
     if validation is not None:
         axes.plot(
             epochs,
@@ -204,17 +221,18 @@ def _draw_curves(axes, name, epochs, columns):
             label="validation",
             **marker,
         )
-        best = np.nanargmin(np.where(np.isfinite(validation), validation, np.nan))
-        axes.plot(
-            epochs[best],
-            validation[best],
-            marker="o",
-            markersize=9,
-            fillstyle="none",
-            color=ORANGE,
-            linestyle="none",
-            label=f"lowest: {validation[best]:.4g}, epoch {epochs[best]:.0f}",
-        )
+        if np.any(np.isfinite(validation)):
+            best = np.nanargmin(validation)
+            axes.plot(
+                epochs[best],
+                validation[best],
+                marker="o",
+                markersize=9,
+                fillstyle="none",
+                color=ORANGE,
+                linestyle="none",
+                label=f"lowest: {validation[best]:.4g}, epoch {epochs[best]:.0f}",
+            )
     axes.set_xlabel("epoch", size=9, **PLAIN)
     axes.set_title(name, size=10, **PLAIN)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -223,6 +241,19 @@ def _draw_curves(axes, name, epochs, columns):
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8, colors=INK)
+    if not any(np.any(np.isfinite(values)) for values in curves.values()):
+        axes.set_yticks([])
+        axes.text(
+            0.5,
+            0.5,
+            "no finite value",
+            transform=axes.transAxes,
+            size=9,
+            ha="center",
+            va="center",
+            **PLAIN,
+        )
+        return
     axes.legend(fontsize=8, frameon=False, labelcolor=INK)
 
 
@@ -241,7 +272,7 @@ def _draw_table(axes, values):
         axes.text(
             head,
             layer,
-            f"{value:.3g}" if np.isfinite(value) else "–",
+            _text(value),
             size=8,
             ha="center",
             va="center",

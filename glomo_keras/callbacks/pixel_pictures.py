@@ -4,49 +4,34 @@ from pathlib import Path
 
 import keras
 
-from glomo_keras.analysis import plot_pixel_edges
+from glomo_keras.analysis import plot_predicted_images
+from glomo_keras.checks import check_positive_integers
 
 
 class PixelPictures(keras.callbacks.Callback):
-    """Draws the edges of the central and of the last pixel every few epochs.
+    """Draw the edges of the central and of the last pixel every few epochs.
 
     Args:
         images: uint8 array `(num_images, height, width, 3)`.
         directory: path, where the pictures go.
         every: int, epochs from one set of pictures to the next.
+
+    Raises:
+        ValueError: if `every` is not positive.
+        TypeError: if `every` is no integer.
     """
 
     def __init__(self, images, directory, every=1):
         super().__init__()
+        check_positive_integers(every=every)
         self.images = images
         self.directory = Path(directory)
         self.every = every
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
-            draw_pixel_edges(
+            plot_predicted_images(
                 self.model.graph_predictor,
                 self.images,
                 self.directory / f"epoch_{epoch + 1:03d}",
             )
-
-
-def draw_pixel_edges(predictor, images, prefix):
-    """Write `PREFIX_image_N_center.png` and `..._corner.png`; returns the paths."""
-    graphs = predictor.predict(images, verbose=0)["forward"]
-    height, width = images.shape[1:3]
-    pixels = {
-        "center": (height // 2, width // 2),
-        "corner": (height - 1, width - 1),
-    }
-    return [
-        plot_pixel_edges(
-            image,
-            of_image,
-            pixel,
-            f"{prefix}_image_{number}_{name}.png",
-            title=f"What the {'central' if name == 'center' else 'last'} pixel reads",
-        )
-        for number, (image, of_image) in enumerate(zip(images, graphs, strict=True))
-        for name, pixel in pixels.items()
-    ]

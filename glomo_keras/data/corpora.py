@@ -1,12 +1,15 @@
-"""Corpora by one spec string: files, tensorflow-datasets, or the embedded docs."""
+"""Corpora by one spec string: files, tensorflow-datasets, documentation, toys."""
 
 import dataclasses
+import functools
+import hashlib
 import re
 import warnings
 
-from glomo_keras.data import embedded
+from glomo_keras.data import documentation
 from glomo_keras.data import planted
 from glomo_keras.data.text_files import byte_lines
+from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
 
@@ -37,18 +40,30 @@ class DocumentCounts:
 class Documents:
     """The documents of a corpus, as strings; may be iterated over many times.
 
+    Args:
+        spec: the spec string.
+        describe: function without arguments that returns `sources`.
+        read: function of `DocumentCounts`, which it counts in, that yields strings.
+
     Attributes:
         spec: the spec string.
         counts: `DocumentCounts` of the latest pass.
-        sources: list of `[name, size]` pairs that tell whether the corpus is still
-            the same: files and bytes, or packages and versions.
+        sources: list of dicts for JSON, which tell whether the corpus is still the
+            same: see `describe_source`. Of a data set of tensorflow-datasets they are
+            its name and version, which stand for fixed data: what it downloads must
+            have known checksums.
     """
 
-    def __init__(self, spec, sources, read):
+    def __init__(self, spec, describe, read):
         self.spec = spec
-        self.sources = sources
         self.counts = DocumentCounts()
+        self._describe = describe
         self._read = read
+
+    @functools.cached_property
+    def sources(self):
+        # On demand: it takes as long as reading the files without their text.
+        return self._describe()
 
     def __iter__(self):
         self.counts = counts = DocumentCounts()
@@ -64,11 +79,12 @@ class Documents:
 
 
 def read_documents(spec):
-    r"""Finds the corpus that `spec` names and returns its documents.
+    r"""Find the corpus that `spec` names and return its documents.
 
-    - `docs`: English that comes with the installed packages, see
-      `glomo_keras.data.embedded`.
-    - `planted`: 20,000 texts of 64 units with known links, see `planted_sequences`.
+    - `docs`: English documentation of Python and of the packages that this library
+      requires, see `glomo_keras.data.documentation`.
+    - `planted`: a toy of 20,000 texts of 64 units with known links, see
+      `planted_sequences`.
     - `files:PATH...`: text files, plain or gzip, UTF-8. Several paths are separated
       by commas or spaces, and each may be a pattern (`files:books/*.txt,more.txt.gz`).
       A blank line or a `= Title =` line ends a document, whose lines are joined.
@@ -89,8 +105,9 @@ def read_documents(spec):
         `Documents`: iterate for strings; `.counts` tells what was skipped.
 
     Raises:
-        ValueError: for a spec that is none of these, and for an empty corpus (when
-            it is iterated over).
+        ValueError: for a spec that is none of these; when it is iterated over, for
+            an empty corpus, and for a file in UTF-16, UTF-32 or with NUL bytes.
+        TypeError: for a spec that is no string.
         FileNotFoundError: if a path or pattern matches no file.
         OSError: if an archive is damaged (when it is iterated over).
 
@@ -103,16 +120,29 @@ def read_documents(spec):
     >>> list(documents), documents.counts.skipped_lines
     (['A first text, of two lines.', 'A second one.'], 0)
     """
+    if not isinstance(spec, str):
+        raise TypeError(
+            "`spec` must be one string; several paths follow 'files:' in it. "
+            f"Received: {spec!r:.80}."
+        )
     kind, _, rest = spec.partition(":")
     if kind == "docs" and not rest:
-        sources = embedded.docs_versions()
-        return Documents(spec, sources, lambda counts: embedded.docs_documents())
+        return Documents(
+            spec,
+            lambda: [documentation.docs_source()],
+            lambda counts: documentation.docs_documents(),
+        )
     if kind == "planted" and not rest:
-        return Documents(spec, [], lambda counts: _planted_documents())
+        return Documents(
+            spec, lambda: [_planted_source()], lambda counts: _planted_documents()
+        )
     if kind == "files" and rest.strip():
         paths = find_files(rest)
-        sources = [[path.name, path.stat().st_size] for path in paths]
-        return Documents(spec, sources, lambda counts: _read_files(paths, counts))
+        return Documents(
+            spec,
+            lambda: [describe_source(path) for path in paths],
+            lambda counts: _read_files(paths, counts),
+        )
     if kind == "tfds" and rest:
         match = _TFDS_SPEC.fullmatch(rest)
         if match:
@@ -124,9 +154,21 @@ def read_documents(spec):
     )
 
 
+@functools.lru_cache(maxsize=1)
+def _planted_ids():
+    return planted.planted_sequences(20_000, seed=0).unit_ids
+
+
+def _planted_source():
+    # Its code may change, and so may the generators of NumPy.
+    content = _planted_ids().tobytes()
+    checksum = hashlib.sha256(content).hexdigest()
+    return {"name": "planted", "bytes": len(content), "sha256": checksum}
+
+
 def _planted_documents():
     names = planted.planted_vocabulary()
-    for unit_ids in planted.planted_sequences(20_000, seed=0).unit_ids.tolist():
+    for unit_ids in _planted_ids().tolist():
         yield " ".join(names[unit_id] for unit_id in unit_ids)
 
 
@@ -144,7 +186,7 @@ def _read_files(paths, counts):
 
 
 def _text_lines(path, counts):
-    """Stripped lines of a file; those that are not UTF-8 are counted and left out."""
+    """Yield stripped lines; those that are not UTF-8 are counted and left out."""
     skipped = []
     for number, line in enumerate(byte_lines(path), start=1):
         counts.lines += 1
@@ -154,7 +196,7 @@ def _text_lines(path, counts):
             counts.skipped_lines += 1
             skipped.append(number)
             continue
-        yield text.removeprefix("\ufeff").strip()
+        yield text.strip()
     if skipped:
         warnings.warn(
             f"{path}: skipped {len(skipped)} of {number} lines that are not UTF-8 "
@@ -198,4 +240,4 @@ def _tfds_documents(spec, name, split, key):
                 stacklevel=2,
             )
 
-    return Documents(spec, [[builder.info.full_name, None]], read)
+    return Documents(spec, lambda: [{"name": builder.info.full_name}], read)

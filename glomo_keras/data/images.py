@@ -4,6 +4,9 @@ import typing
 
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.data.numpy_files import check_growth
+from glomo_keras.data.numpy_files import open_arrays
 from glomo_keras.data.shapes import draw_shapes
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
@@ -25,10 +28,10 @@ class ImageSet(typing.NamedTuple):
 
 
 def read_images(spec, split="train", size=None, limit=None):
-    """Reads a set of colour images.
+    """Read a set of colour images.
 
     Args:
-        spec: string. `shapes`: drawn squares and discs, for a first try;
+        spec: string. `shapes`: drawn squares, discs, rings and crosses, a toy;
             `tfds:NAME`: a data set of tensorflow-datasets, such as `tfds:cifar10` or
             `tfds:downsampled_imagenet/32x32`; or a path, here or under `GLOMO_DATA`:
             an `.npz` file, or a folder with `SPLIT_jpeg.npz` or `SPLIT.npz`. Such a
@@ -36,9 +39,9 @@ def read_images(spec, split="train", size=None, limit=None):
             `offsets[i]` and `offsets[i + 1]`; and `labels`.
         split: `"train"` or `"test"`; of a set that has none of that name, its
             validation part.
-        size: int or None, height and width. Larger images are shrunk by means of whole
-            blocks of pixels, so that it must divide their size.
-        limit: int or None, read no more than the first so many.
+        size: int or `None`, height and width. Larger images are shrunk by means of
+            whole blocks of pixels, so that it must divide their size.
+        limit: int or `None`, read no more than the first so many.
 
     Returns:
         An `ImageSet`.
@@ -46,20 +49,19 @@ def read_images(spec, split="train", size=None, limit=None):
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: for `tfds:` without tensorflow-datasets.
-        ValueError: if a file does not hold images of one size and a label for each, or
-            if `size` does not divide it; or for another split, size or limit.
+        ValueError: if a file is damaged, would take memory out of all proportion, or
+            does not hold images of one size and a label for each; if `size` does not
+            divide that size; or for another split, size or limit.
+        TypeError: if `spec` is no string, or `size` or `limit` no integer.
 
     Example:
 
     >>> read_images("shapes", size=16, limit=5).images.shape
     (5, 16, 16, 3)
     """
-    for name, value in (("size", size), ("limit", limit)):
-        if value is not None and value < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer or None. Received: "
-                f"{name}={value}."
-            )
+    check_positive_integers(or_none=True, size=size, limit=limit)
+    if not isinstance(spec, str):
+        raise TypeError(f"`spec` must be one string. Received: {spec!r:.80}.")
     if split not in ("train", "test"):
         raise ValueError(f'`split` must be "train" or "test". Received: {split!r}.')
     if spec == "shapes":
@@ -75,20 +77,15 @@ def read_images(spec, split="train", size=None, limit=None):
     return ImageSet(images, None if labels is None else labels.astype("int32"))
 
 
-def describe_images(spec, split="train"):
-    """Return what identifies an image set, to tell whether arrays of it are stale.
+def describe_images(spec, splits=("train",)):
+    """Return what identifies sets of images, to tell whether arrays of them are stale.
 
     Args:
         spec: string, see `read_images`.
-        split: `"train"` or `"test"`.
+        splits: tuple of strings.
 
     Returns:
-        List of dicts, one a file, see `describe_source`; or of `[name, None]` of a
-        data set of tensorflow-datasets, with its version. Empty for `shapes`.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ImportError: for `tfds:` without tensorflow-datasets.
+        List of dicts for JSON, a file or data set each; empty for drawn images.
 
     Example:
 
@@ -98,12 +95,12 @@ def describe_images(spec, split="train"):
     if spec == "shapes":
         return []
     if spec.startswith("tfds:"):
-        return [[find_builder(spec.removeprefix("tfds:")).info.full_name, None]]
-    return [describe_source(_image_file(spec, split))]
+        return [{"name": find_builder(spec.removeprefix("tfds:")).info.full_name}]
+    return [describe_source(_image_file(spec, split)) for split in splits]
 
 
 def shrink(images, size):
-    """Means of blocks of pixels.
+    """Shrink images to means of blocks of pixels.
 
     Args:
         images: uint8 array `(num_images, height, width, channels)`.
@@ -112,11 +109,15 @@ def shrink(images, size):
     Returns:
         uint8 array `(num_images, size, size, channels)`.
 
+    Raises:
+        ValueError: if `size` does not divide height and width.
+
     Example:
 
     >>> shrink(np.array([[[[0], [1]], [[2], [5]]]], "uint8"), 1).tolist()
     [[[[2]]]]
     """
+    check_positive_integers(size=size)
     count, height, width, channels = images.shape
     if height % size or width % size:
         raise ValueError(
@@ -149,22 +150,25 @@ def _image_file(spec, split):
 
 
 def _read_file(path, limit):
-    with np.load(path, allow_pickle=False) as arrays:
-        if not {"images"} <= set(arrays) and not {"jpeg", "offsets"} <= set(arrays):
+    with open_arrays(path) as arrays:
+        names = set(arrays.names)
+        if not {"images"} <= names and not {"jpeg", "offsets"} <= names:
             raise ValueError(
                 f"{path} must hold `images`, or `jpeg` and `offsets`. It holds "
-                f"{sorted(arrays)}."
+                f"{arrays.names}."
             )
-        labels = arrays["labels"][:limit] if "labels" in arrays else None
-        if "images" in arrays:
-            images = arrays["images"][:limit]
+        if "images" in names:
+            layout = ("count", "height", "width", 3)
+            images = arrays.read("images", np.uint8, layout)[:limit]
         else:
-            images = _decode(arrays["jpeg"], arrays["offsets"], limit, path)
-    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
-        raise ValueError(
-            f"{path} must hold uint8 images (count, height, width, 3). Received: "
-            f"{images.dtype} {images.shape}."
-        )
+            jpeg = arrays.read("jpeg", np.uint8, ("num_bytes",))
+            offsets = arrays.read("offsets", np.integer, ("count + 1",))
+            images = _decode(jpeg, offsets, limit, path)
+        labels = None
+        if "labels" in names:
+            labels = arrays.read("labels", np.integer, ("count",))[:limit]
+    if not len(images):
+        raise ValueError(f"{path} holds no image. Give a file with images.")
     if labels is not None and len(labels) != len(images):
         raise ValueError(
             f"{path} must hold a label for each image. Received: {len(labels)} labels "
@@ -176,14 +180,38 @@ def _read_file(path, limit):
 def _decode(jpeg, offsets, limit, path):
     import tensorflow as tf
 
-    count = len(offsets) - 1 if limit is None else min(limit, len(offsets) - 1)
+    offsets = offsets[: None if limit is None else limit + 1].astype("int64")
+    if (
+        not len(offsets)
+        or offsets[0] < 0
+        or offsets[-1] > len(jpeg)
+        or (np.diff(offsets) < 0).any()
+    ):
+        raise ValueError(
+            f"{path}: `offsets` must rise from 0 to the {len(jpeg):,} bytes of `jpeg`. "
+            f"Received: {offsets[:5].tolist()}..."
+        )
+    contents = [
+        jpeg[start:limit].tobytes()
+        for start, limit in zip(offsets[:-1], offsets[1:], strict=True)
+    ]
     images = []
-    for i in range(count):
-        content = jpeg[offsets[i] : offsets[i + 1]].tobytes()
-        # The default method of TensorFlow is off by up to 5 levels.
-        image = tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE")
+    for number, content in enumerate(contents):
+        source = f"{path}, image {number}"
+        try:
+            shape = tf.io.extract_jpeg_shape(content).numpy()
+            check_growth(source, int(np.prod(shape, dtype="int64")), len(content))
+            # The default method of TensorFlow is off by up to 5 levels.
+            image = tf.io.decode_jpeg(
+                content, channels=3, dct_method="INTEGER_ACCURATE"
+            )
+        except tf.errors.InvalidArgumentError as error:
+            raise ValueError(
+                f"{source} is no JPEG file, or is damaged. Check `offsets`, or fetch "
+                "the file again."
+            ) from error
         images.append(image.numpy())
-    return _stack(images, path)
+    return _stack(images, path) if images else np.zeros((0, 0, 0, 3), "uint8")
 
 
 def _stack(images, source):
@@ -205,6 +233,11 @@ def _read_tfds(name, split, limit):
         raise ValueError(
             f"tfds:{name} has no part for {split!r}. It has {sorted(known)}."
         )
+    if "image" not in builder.info.features:
+        raise ValueError(
+            f"tfds:{name} must have the feature 'image'. It has "
+            f"{sorted(builder.info.features)}. Give a data set of images."
+        )
     import tensorflow_datasets as tfds
 
     dataset = builder.as_dataset(split=chosen, shuffle_files=False)
@@ -212,11 +245,12 @@ def _read_tfds(name, split, limit):
         dataset = dataset.take(limit)
     examples = list(tfds.as_numpy(dataset))
     labels = None
-    if "label" in examples[0]:
+    if examples and "label" in examples[0]:
         labels = np.array([example["label"] for example in examples])
     images = _stack([example["image"] for example in examples], f"tfds:{name}")
-    if images.shape[-1] != 3:
+    if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8:
         raise ValueError(
-            f"tfds:{name} must hold images of 3 channels. Received: {images.shape[-1]}."
+            f"tfds:{name} must hold uint8 images (height, width, 3). Received: "
+            f"{images.dtype} {images.shape[1:]}."
         )
     return images, labels

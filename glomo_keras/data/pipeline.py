@@ -4,14 +4,14 @@ import tensorflow as tf
 
 
 def window_dataset(sequence, num_steps=None):
-    """Returns the batches of a `WindowSequence`, in its order, as a tf.data.Dataset.
+    """Return the batches of a `WindowSequence`, in its order, as a tf.data.Dataset.
 
     The order is shuffled and deterministic by the sequence's seed, and batches are
     cut ahead of training. Resuming is the sequence's `first_step`.
 
     Args:
         sequence: a `glomo_keras.data.WindowSequence`.
-        num_steps: int or None. Number of batches; None: no end.
+        num_steps: int or `None`. Number of batches; `None`: no end.
 
     Returns:
         `tf.data.Dataset` of int32 tensors `(batch_size, window)`.

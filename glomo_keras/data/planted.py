@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
+
 LENGTH = 64
 PADDING_ID = 0
 UNKNOWN_ID = 1
@@ -87,6 +89,7 @@ def planted_sequences(num_sequences, seed, num_values=MIN_VALUES):
 
     Raises:
         ValueError: if `num_sequences` is below 1 or `num_values` below 32.
+        TypeError: if one is no integer.
 
     Example:
 
@@ -100,11 +103,7 @@ def planted_sequences(num_sequences, seed, num_values=MIN_VALUES):
     >>> bool(units[receiver + 1] == units[sender])  # its value
     True
     """
-    if num_sequences < 1:
-        raise ValueError(
-            "`num_sequences` must be at least 1. "
-            f"Received: num_sequences={num_sequences}."
-        )
+    check_positive_integers(num_sequences=num_sequences, num_values=num_values)
     if num_values < MIN_VALUES:
         raise ValueError(
             f"`num_values` must be at least {MIN_VALUES}, so that values are hard to "
@@ -113,9 +112,13 @@ def planted_sequences(num_sequences, seed, num_values=MIN_VALUES):
     generator = np.random.default_rng(seed)
     unit_ids, links = _write(generator, num_sequences, num_values)
     # A few in a thousand end without a recall: those are written again.
-    while missing := np.setdiff1d(np.arange(num_sequences), links[:, 0]).tolist():
-        unit_ids[missing], more = _write(generator, len(missing), num_values)
-        more[:, 0] = np.asarray(missing)[more[:, 0]]
+    while without_recall := np.setdiff1d(
+        np.arange(num_sequences), links[:, 0]
+    ).tolist():
+        unit_ids[without_recall], more = _write(
+            generator, len(without_recall), num_values
+        )
+        more[:, 0] = np.asarray(without_recall)[more[:, 0]]
         links = np.concatenate([links, more])
     return PlantedSequences(unit_ids, links[np.lexsort((links[:, 1], links[:, 0]))])
 
@@ -144,7 +147,7 @@ def planted_vocabulary(num_values=MIN_VALUES):
 
 
 def latest_of_its_kind(sequences):
-    """Accuracy of the rule "the latest definition of the recalled key's kind".
+    """Return the accuracy of the rule "the latest definition of the key's kind".
 
     Args:
         sequences: a `PlantedSequences`.
@@ -165,7 +168,7 @@ def latest_of_its_kind(sequences):
 
 
 def chance(sequences):
-    """Accuracy of guesses, among all senders and among open definitions.
+    """Return the accuracy of guesses, among all senders and among open definitions.
 
     Args:
         sequences: a `PlantedSequences`.
@@ -189,7 +192,7 @@ def chance(sequences):
 
 
 def _definition_kinds(unit_ids):
-    """Kind of the key at the places where one is defined, elsewhere -1."""
+    """Return the kind of the key at the places where one is defined, elsewhere -1."""
     kinds = (unit_ids - FIRST_KEY_ID) // KEYS_PER_KIND
     recalled = np.zeros(unit_ids.shape, bool)
     recalled[:, 1:] = unit_ids[:, :-1] == RECALL_MARK_ID

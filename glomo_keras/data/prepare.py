@@ -1,22 +1,29 @@
-"""Turns a corpus into arrays of unit ids on disk, for training without TensorFlow."""
+"""A corpus turned into arrays of unit ids on disk, for training without TensorFlow."""
 
 import importlib.metadata
-import json
-import os
+import numbers
 import pathlib
 import tempfile
 import time
 
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.corpora import read_documents
 from glomo_keras.data.prepared import METADATA_FILE
+from glomo_keras.data.prepared import SPLITS
 from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.provisional_ids import ProvisionalIds
 from glomo_keras.data.vocabulary import Vocabulary
+from glomo_keras.files import atomic_write
+from glomo_keras.files import is_unfinished
+from glomo_keras.files import write_json
+from glomo_keras.locking import locked
 
 _FORMAT = 1  # part of the settings: a change of the files' meaning prepares again
+_LARGE_FILES = ("_ids.npy", "_offsets.npy")
 _CHUNK_UNITS = 4_000_000  # that are translated to final ids at once
 
 
@@ -31,14 +38,15 @@ def prepare_corpus(
     seed=0,
     log=print,
 ):
-    r"""Splits a corpus into units, builds its vocabulary and writes arrays of ids.
+    r"""Split a corpus into units, build its vocabulary and write arrays of ids.
 
     Text is read once, in batches of documents. The files are `train_ids.npy`,
     `train_offsets.npy`, `valid_ids.npy`, `valid_offsets.npy` (see `load_prepared`),
     `vocabulary.txt` and `metadata.json`, which is written last. The vocabulary is
     counted on the training documents alone. A directory that already holds the same
     corpus with the same settings is left as it is; any other preparation in it is
-    replaced.
+    replaced. The corpus is the same if the checksums of its sources are, see
+    `Documents`. A second process that prepares in the same directory waits.
 
     Args:
         spec: string, see `read_documents`.
@@ -47,8 +55,8 @@ def prepare_corpus(
         lowercase: bool, whether units are lowered before they are looked up.
         valid_fraction: float in [0, 1), share of the documents drawn for validation
             (at least one unless it is 0). Not used with `valid_spec`.
-        valid_spec: string or None, a corpus of its own for validation.
-        limit: int or None. Reading of `spec` stops after the document that reaches
+        valid_spec: string or `None`, a corpus of its own for validation.
+        limit: int or `None`. Reading of `spec` stops after the document that reaches
             so many units.
         seed: int, of the draw of validation documents.
         log: function that takes lines of progress.
@@ -61,6 +69,7 @@ def prepare_corpus(
     Raises:
         ValueError: if an argument is out of range, the corpus is empty, or it has
             too few documents to draw from.
+        TypeError: if one is of another type.
 
     Example:
 
@@ -77,12 +86,16 @@ def prepare_corpus(
     >>> len(load_prepared(folder).train_ids) == metadata["units"]["train"]
     True
     """
+    if not isinstance(valid_fraction, numbers.Real):
+        raise TypeError(
+            f"`valid_fraction` must be a number. Received: {valid_fraction!r}."
+        )
     if not 0 <= valid_fraction < 1:
         raise ValueError(
             f"`valid_fraction` must be in [0, 1). Received: {valid_fraction}."
         )
-    if limit is not None and limit < 1:
-        raise ValueError(f"`limit` must be None or at least 1. Received: {limit}.")
+    check_positive_integers(vocabulary_size=vocabulary_size)
+    check_positive_integers(or_none=True, limit=limit)
     if vocabulary_size < 3:
         raise ValueError(
             "`vocabulary_size` must leave room for padding, unknown and one unit. "
@@ -97,28 +110,49 @@ def prepare_corpus(
         "spec": spec,
         "valid_spec": valid_spec,
         "sources": {split: corpus.sources for split, corpus in corpora.items()},
-        "vocabulary_size": vocabulary_size,
-        "lowercase": lowercase,
-        "valid_fraction": None if valid_spec else valid_fraction,
-        "limit": limit,
-        "seed": seed,
+        "vocabulary_size": int(vocabulary_size),
+        "lowercase": bool(lowercase),
+        "valid_fraction": None if valid_spec else float(valid_fraction),
+        "limit": None if limit is None else int(limit),
+        "seed": int(seed),
     }
-    finished = read_metadata(directory)
-    if finished is not None:
-        if finished["settings"] == settings:
-            log(f"{directory} already holds this corpus, prepared with these settings.")
-            return finished
-        log(f"{directory} holds another preparation, which is replaced.")
-        (directory / METADATA_FILE).unlink()
     directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        finished = read_metadata(directory)
+        if finished is not None:
+            if finished["settings"] == settings and _is_whole(directory, log):
+                log(f"{directory} already holds this corpus with these settings.")
+                return finished
+            log(f"{directory} holds another preparation, which is replaced.")
+            (directory / METADATA_FILE).unlink()
+        _remove_unfinished(directory)
+        return _prepare(corpora, directory, settings, log)
 
+
+def _is_whole(directory, log):
+    try:
+        load_prepared(directory)
+    except (FileNotFoundError, ValueError) as error:
+        log(f"A file is missing or damaged: {error}")
+        return False
+    return True
+
+
+def _remove_unfinished(directory):
+    """Remove what a killed preparation left, which may be large."""
+    for path in directory.iterdir():
+        if is_unfinished(path) and path.name.endswith(_LARGE_FILES):
+            path.unlink()
+
+
+def _prepare(corpora, directory, settings, log):
     started = time.monotonic()
     with tempfile.TemporaryFile(dir=directory) as file:
         stream = ProvisionalIds(file, log)
-        stream.read(corpora["train"], limit)
+        stream.read(corpora["train"], settings["limit"])
         is_valid = np.zeros(stream.num_documents, dtype=bool)
-        if valid_spec is None:
-            is_valid[_draw(stream.num_documents, valid_fraction, seed, spec)] = True
+        if "valid" not in corpora:
+            is_valid[_draw(stream.num_documents, settings)] = True
         else:
             num_train = stream.num_documents
             stream.read(corpora["valid"])
@@ -133,8 +167,8 @@ def prepare_corpus(
                 for word, count in zip(words, counts, strict=True)
                 if count
             },
-            max_size=vocabulary_size,
-            lowercase=lowercase,
+            max_size=settings["vocabulary_size"],
+            lowercase=settings["lowercase"],
         )
         vocabulary.save(directory / VOCABULARY_FILE)
         dtype = np.uint16 if len(vocabulary) <= 2**16 else np.int32
@@ -146,32 +180,32 @@ def prepare_corpus(
             "units": {},
             "coverage": {},
         }
-        for split, chosen in (("train", False), ("valid", True)):
-            lengths = stream.document_lengths[is_valid == chosen]
+        for split in SPLITS:
+            is_chosen = is_valid == (split == "valid")
+            lengths = stream.document_lengths[is_chosen]
             offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            np.save(directory / f"{split}_offsets.npy", offsets)
-            known = _write_ids(
+            with atomic_write(directory / f"{split}_offsets.npy") as temporary:
+                np.save(temporary, offsets)
+            num_known = _write_ids(
                 directory / f"{split}_ids.npy",
                 provisional_ids,
-                is_valid_unit == chosen,
+                np.repeat(is_chosen, stream.document_lengths),
                 final_ids,
             )
             metadata["documents"][split] = len(lengths)
             metadata["units"][split] = int(offsets[-1])
-            metadata["coverage"][split] = round(known / max(1, int(offsets[-1])), 6)
+            metadata["coverage"][split] = round(num_known / max(1, int(offsets[-1])), 6)
     metadata |= {
         "skipped_lines": {
             split: corpus.counts.skipped_lines for split, corpus in corpora.items()
         },
         "versions": {
             name: importlib.metadata.version(name)
-            for name in ("tensorflow", "tensorflow-text", "numpy")
+            for name in ("keras", "tensorflow", "tensorflow-text", "numpy")
         },
         "seconds": round(time.monotonic() - started, 1),
     }
-    temporary = directory / f".{METADATA_FILE}.tmp"
-    temporary.write_text(json.dumps(metadata, indent=2) + "\n", "utf-8")
-    os.replace(temporary, directory / METADATA_FILE)
+    write_json(directory / METADATA_FILE, metadata)
     for split, units in metadata["units"].items():
         log(
             f"{split}: {metadata['documents'][split]:,} documents, {units:,} units, "
@@ -181,17 +215,19 @@ def prepare_corpus(
     return metadata
 
 
-def _draw(num_documents, valid_fraction, seed, spec):
+def _draw(num_documents, settings):
+    valid_fraction = settings["valid_fraction"]
     if valid_fraction == 0:
         return []
     if num_documents < 2:
         raise ValueError(
-            f"{spec!r} has a single document, of which no validation documents can be "
-            "drawn. Separate documents by blank lines, give `valid_spec`, or set "
-            "valid_fraction=0."
+            f"{settings['spec']!r} has a single document, of which no validation "
+            "documents can be drawn. Separate documents by blank lines, give "
+            "`valid_spec`, or set valid_fraction=0."
         )
     num_valid = min(num_documents - 1, max(1, round(valid_fraction * num_documents)))
-    return np.random.default_rng(seed).permutation(num_documents)[:num_valid]
+    generator = np.random.default_rng(settings["seed"])
+    return generator.permutation(num_documents)[:num_valid]
 
 
 def _chunks(length):
@@ -207,18 +243,20 @@ def _count(provisional_ids, is_valid_unit, num_distinct):
     return counts
 
 
-def _write_ids(path, provisional_ids, chosen, final_ids):
-    """Writes the final ids of the chosen units; returns how many are known."""
-    num_chosen = int(chosen.sum())
-    if not num_chosen:  # nothing can be mapped in an empty file
-        np.save(path, np.zeros(0, final_ids.dtype))
-        return 0
-    written, known = 0, 0
-    ids = np.lib.format.open_memmap(path, "w+", final_ids.dtype, shape=(num_chosen,))
-    for chunk in _chunks(len(provisional_ids)):
-        part = final_ids[provisional_ids[chunk][chosen[chunk]]]
-        ids[written : written + len(part)] = part
-        written += len(part)
-        known += int((part != 1).sum())
-    ids.flush()
-    return known
+def _write_ids(path, provisional_ids, is_chosen, final_ids):
+    """Write the final ids of the chosen units; return how many are known."""
+    num_chosen, num_written, num_known = int(is_chosen.sum()), 0, 0
+    with atomic_write(path) as temporary:
+        if not num_chosen:  # nothing can be mapped in an empty file
+            np.save(temporary, np.zeros(0, final_ids.dtype))
+            return 0
+        ids = np.lib.format.open_memmap(
+            temporary, "w+", final_ids.dtype, shape=(num_chosen,)
+        )
+        for chunk in _chunks(len(provisional_ids)):
+            part = final_ids[provisional_ids[chunk][is_chosen[chunk]]]
+            ids[num_written : num_written + len(part)] = part
+            num_written += len(part)
+            num_known += int((part != 1).sum())
+        ids.flush()
+    return num_known

@@ -1,4 +1,4 @@
-"""Reads a corpus that `prepare_corpus` has turned into arrays: NumPy only."""
+"""A corpus that `prepare_corpus` has turned into arrays, read with NumPy only."""
 
 import json
 import pathlib
@@ -6,10 +6,12 @@ import typing
 
 import numpy as np
 
+from glomo_keras.data.numpy_files import map_array
 from glomo_keras.vocabulary_file import parse_vocabulary
 
 METADATA_FILE = "metadata.json"
 VOCABULARY_FILE = "vocabulary.txt"
+SPLITS = ("train", "valid")
 
 
 class PreparedCorpus(typing.NamedTuple):
@@ -33,7 +35,7 @@ class PreparedCorpus(typing.NamedTuple):
 
 
 def load_prepared(directory):
-    """Loads what `prepare_corpus` wrote, without TensorFlow.
+    """Load what `prepare_corpus` wrote, without TensorFlow.
 
     Args:
         directory: path of the prepared corpus.
@@ -43,6 +45,7 @@ def load_prepared(directory):
 
     Raises:
         FileNotFoundError: if the directory holds no finished preparation.
+        ValueError: if a file in it is damaged; names the file.
     """
     directory = pathlib.Path(directory)
     metadata = read_metadata(directory)
@@ -53,18 +56,43 @@ def load_prepared(directory):
         )
     path = directory / VOCABULARY_FILE
     units, _ = parse_vocabulary(path.read_bytes(), path)
-    arrays = {
-        f"{split}_{part}": np.load(directory / f"{split}_{part}.npy", mmap_mode="r")
-        for split in ("train", "valid")
-        for part in ("ids", "offsets")
-    }
+    if len(units) != metadata["vocabulary_size"]:
+        raise ValueError(
+            f"{path} must have {metadata['vocabulary_size']:,} units, as "
+            f"{METADATA_FILE} says. It has {len(units):,}. Run `prepare_corpus` again."
+        )
+    arrays = {}
+    for split in SPLITS:
+        ids_path = directory / f"{split}_ids.npy"
+        ids = map_array(ids_path, np.integer, ("num_units",))
+        offsets_path = directory / f"{split}_offsets.npy"
+        offsets = map_array(offsets_path, np.integer, ("num_documents + 1",))
+        if (
+            not len(offsets)
+            or offsets[0] != 0
+            or offsets[-1] != len(ids)
+            or (np.diff(offsets) < 0).any()
+        ):
+            raise ValueError(
+                f"{offsets_path} must rise from 0 to the {len(ids):,} units of "
+                f"{ids_path.name}. Received: {offsets[:3].tolist()}... Run "
+                "`prepare_corpus` again."
+            )
+        arrays |= {f"{split}_ids": ids, f"{split}_offsets": offsets}
     return PreparedCorpus(**arrays, units=units, metadata=metadata)
 
 
 def read_metadata(directory):
-    """Metadata of a finished preparation, or None."""
+    """Return the metadata of a finished preparation, or `None`."""
+    path = pathlib.Path(directory) / METADATA_FILE
     try:
-        text = (pathlib.Path(directory) / METADATA_FILE).read_text("utf-8")
-        return json.loads(text)
-    except (FileNotFoundError, ValueError):
+        metadata = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError, RecursionError, ValueError):
         return None
+    parts = ("settings", "documents", "units", "coverage")
+    if not isinstance(metadata, dict) or not isinstance(
+        metadata.get("vocabulary_size"), int
+    ):
+        return None
+    is_complete = all(isinstance(metadata.get(part), dict) for part in parts)
+    return metadata if is_complete else None

@@ -3,29 +3,14 @@
 import inspect
 import re
 
-# Headings, in Google and NumPy style, of tables whose entries may hold prose ...
-_ENTRIES_HEADING = re.compile(
-    r"(?:\w+ )?(?:arg(?:ument)?s?|kwargs|param(?:eter)?s?|attributes?|keywords?"
-    r"|properties|options|fields|inputs?|outputs?|returns?|yields?|raises?|warns)"
-    r"(?: \(.*\))?",
-    re.IGNORECASE,
-)
-# ... and of sections that hold code, shapes or lists of names.
-_SKIPPED_HEADING = re.compile(
-    r"(?:\w+ )?(?:examples?|usage|references?|see also|methods|functions|classes"
-    r"|shapes?|routine listings|environment variables|version|todo)(?: \(.*\))?",
-    re.IGNORECASE,
-)
-_UNDERLINE = re.compile(r"[=\-~^\"'*+#`.]{3,}")
 # A doctest, directive, field, table, HTML, Markdown heading, list item, ...
 _NOT_PROSE_LINE = re.compile(
     r">>>|\.\.\.|\.\. |:\w+[^:`]*:(?!`)|\||\+[-=]|[@#%$] ?|In \[|Out\[|</?\w"
     r"|[-*+•o] |\(?\w{1,2}[.)] "
 )
-# An entry of a table: `name: text` (Google) or `name : type` (NumPy).
-_ENTRY = re.compile(
-    r"[`*'\"]*\w[\w.`*'\", -]*?(?: ?\([^)]*\))?(?P<colon> ?):(?:\s+(?P<text>.*)|$)"
-)
+_UNDERLINE = re.compile(r"[=\-~^\"'*+#`.]{3,}")  # of a heading
+# What an entry of a parameter table begins with: `name (type): Text`.
+_ENTRY = re.compile(r"[`*]*\w[\w.]*[`*]*(?: ?\([^)]*\))?: +(?=[A-Z])")
 _INLINE = [
     (re.compile(r"`([^`<]*?)\s*<[^>`]*>`__?"), r"\1"),  # `text <target>`_
     (re.compile(r":[\w:+.-]+:`([^`<]*?)\s*<[^>`]*>`"), r"\1"),  # :role:`text <target>`
@@ -51,15 +36,15 @@ _FUNCTION_WORDS = frozenset(
     "them then there these they this those to was were when where which while will "
     "with you your".split()
 )
-_MIN_ENTRY_WORDS = 12
 
 
-def prose_paragraphs(text, min_words=8):
-    """Returns the paragraphs of a docstring that read as running English.
+def prose_paragraphs(text, min_words=10):
+    """Return the paragraphs of a docstring that read as running English.
 
-    Code, doctests, lists, headings, mathematics, directives, links and licences are
-    left out; of a parameter table, only descriptions in whole sentences are kept.
-    reStructuredText and Markdown marks are removed.
+    A paragraph ends at a blank line, at a change of indentation, and at an entry of a
+    parameter table, whose description is one. What is then left of code, doctests,
+    lists, headings, mathematics, directives, links and licences is not made of English
+    sentences, and is left out. reStructuredText and Markdown marks are removed.
 
     Args:
         text: string, a docstring or a page of plain text documentation.
@@ -79,40 +64,19 @@ def prose_paragraphs(text, min_words=8):
     ... ''')
     ['The first and the second argument are added, in this order.']
     """
-    candidates = []  # (text, fewest words)
-    outer = None  # indentation of a list or example, whose deeper blocks are skipped
-    for lines in _blocks(inspect.cleandoc(text)):
-        if outer is not None and _indent(lines[0]) > outer:
-            continue
-        outer = None
-        heading = lines[0].strip(" :*#`")
-        is_underlined = len(lines) > 1 and _UNDERLINE.fullmatch(lines[1].strip())
-        if is_underlined or _ENTRIES_HEADING.fullmatch(heading):
-            lines = lines[2 if is_underlined else 1 :]
-        if _SKIPPED_HEADING.fullmatch(heading):
-            outer = _indent(lines[0]) if lines else 0
-        elif not lines:
-            continue
-        elif _ENTRIES_HEADING.fullmatch(heading) or _ENTRY.match(lines[0].strip()):
-            outer = _indent(lines[0])
-            candidates += [(entry, _MIN_ENTRY_WORDS) for entry in _entries(lines)]
-        elif _NOT_PROSE_LINE.match(lines[0].strip()) or lines[-1].rstrip()[-1] == ":":
-            outer = _indent(lines[0])  # a list, or what it announces: code or a list
-        elif len({_indent(line) for line in lines[1:]}) <= 1:
-            candidates.append((" ".join(line.strip() for line in lines), min_words))
-    paragraphs = [(clean_marks(candidate), least) for candidate, least in candidates]
-    return [text for text, least in paragraphs if is_prose(text, least)]
+    paragraphs = map(clean_marks, _paragraphs(text))
+    return [paragraph for paragraph in paragraphs if is_prose(paragraph, min_words)]
 
 
 def clean_marks(text):
-    """Removes reStructuredText and Markdown marks and links from a paragraph."""
+    """Remove reStructuredText and Markdown marks and links from a paragraph."""
     for pattern, replacement in _INLINE:
         text = pattern.sub(replacement, text)
     return " ".join(text.replace("`", "").split())
 
 
 def is_prose(text, min_words):
-    """Tells whether a cleaned paragraph is made of English sentences."""
+    """Tell whether a cleaned paragraph is made of English sentences."""
     words = text.split()
     if len(words) < min_words or _REJECTED.search(text):
         return False
@@ -128,38 +92,24 @@ def is_prose(text, min_words):
     )
 
 
-def _entries(lines):
-    """Descriptions in a parameter table, without the names and types."""
-    outer, texts = _indent(lines[0]), [""]
-    for line in lines:
-        entry = _ENTRY.match(line.strip()) if _indent(line) <= outer else None
-        if entry:
-            is_type = entry["colon"] == " "
-            texts.append("" if is_type else entry["text"] or "")
-        elif _NOT_PROSE_LINE.match(line.strip()):
-            texts[-1] += " |"  # a list or code: rejected as a whole
-        else:
-            texts[-1] += " " + line.strip()
-    return texts
-
-
-def _blocks(text):
-    """Groups of lines between blank lines; fenced code is left out."""
-    blocks, lines, fence = [], [], None
-    for line in [*text.expandtabs().split("\n"), ""]:
-        mark = line.strip()[:3]
-        if mark in ("```", "~~~"):
-            fence = None if fence else mark
-            line = ""
-        elif fence:
-            continue
-        if line.strip():
-            lines.append(line)
-        elif lines:
-            blocks.append(lines)
+def _paragraphs(text):
+    lines, indent, is_hanging, is_fenced = [], 0, False, False
+    for line in [*inspect.cleandoc(text).expandtabs().split("\n"), ""]:
+        content = line.strip()
+        is_fence = content.startswith(("```", "~~~"))
+        is_fenced ^= is_fence
+        depth = len(line) - len(line.lstrip())
+        entry = _ENTRY.match(content)
+        is_moved = depth != indent and not is_hanging
+        if lines and (not content or is_fence or is_fenced or entry or is_moved):
+            yield " ".join(lines)
             lines = []
-    return blocks
-
-
-def _indent(line):
-    return len(line) - len(line.lstrip())
+        if _UNDERLINE.fullmatch(content):
+            lines = []
+        elif content and not is_fence and not is_fenced:
+            content = content[entry.end() :] if entry else content
+            is_code = bool(_NOT_PROSE_LINE.match(content))
+            lines.append("|" if is_code else content)  # rejects the whole paragraph
+            # What follows the first line of an entry or an item may be indented more.
+            is_hanging = bool(entry) or is_code
+        indent = depth

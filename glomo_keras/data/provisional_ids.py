@@ -34,7 +34,7 @@ class ProvisionalIds:
         self._num_units = 0
 
     def read(self, documents, limit=None):
-        """Reads `Documents`, up to the one that reaches `limit` units."""
+        """Read `Documents`, up to the one that reaches `limit` units."""
         batch, characters = [], 0
         first_document, first_unit = self.num_documents, self._num_units
         started = time.monotonic()
@@ -75,8 +75,8 @@ class ProvisionalIds:
         units = split_units(batch).units
         lengths = units.row_lengths().numpy()
         # Documents that begin after the limit was reached are left out.
-        kept = int(np.searchsorted(np.cumsum(lengths), left)) + 1
-        lengths = lengths[:kept]
+        num_documents = int(np.searchsorted(np.cumsum(lengths), left)) + 1
+        lengths = lengths[:num_documents]
         flat_units = units.flat_values[: int(lengths.sum())]
         units, positions = tf.unique(flat_units)
         distinct = self.distinct
@@ -89,7 +89,7 @@ class ProvisionalIds:
         self._num_units += int(lengths.sum())
 
     def ids(self):
-        """All provisional ids: int32 `(num_units,)`, a memory map of the file."""
+        """Return all ids: int32 `(num_units,)`, a memory map of the file."""
         self._file.flush()
         if not self._num_units:
             return np.zeros(0, np.int32)

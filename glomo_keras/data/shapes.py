@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
+
 SIZE = 32
 NAMES = ("square", "disc", "ring", "cross")
 
 
 def draw_shapes(count, seed=0):
-    """Draws images of a square, disc, ring or cross, of any colour, size and place.
+    """Draw images of a square, disc, ring or cross, of any colour, size and place.
 
     Args:
         count: int, number of images.
@@ -17,12 +19,16 @@ def draw_shapes(count, seed=0):
         `(images, labels)`: uint8 array `(count, 32, 32, 3)`, and int array `(count,)`
         of indices into `NAMES`.
 
+    Raises:
+        ValueError: if `count` is not positive.
+
     Example:
 
     >>> images, labels = draw_shapes(3)
     >>> images.shape, images.dtype.name, labels.shape
     ((3, 32, 32, 3), 'uint8', (3,))
     """
+    check_positive_integers(count=count)
     random = np.random.default_rng([2018, seed])
     labels = random.integers(0, len(NAMES), count)
     images = np.empty((count, SIZE, SIZE, 3), "uint8")

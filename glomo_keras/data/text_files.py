@@ -10,7 +10,7 @@ import re
 import zlib
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_HEAD_BYTES = 1024  # by which an encoding is told
+_HEAD_BYTES = 1024  # by which an encoding is recognized
 
 
 def find_files(patterns):
@@ -55,7 +55,9 @@ def find_file(path):
     """
     paths = find_files(str(path))
     if len(paths) != 1:
-        raise ValueError(f"{path} must be one file. {len(paths)} were found: {paths}.")
+        raise ValueError(
+            f"{path} must be one file. Received {len(paths)} of that name: {paths}."
+        )
     return paths[0]
 
 
@@ -119,7 +121,7 @@ def byte_lines(path):
         path: path of the file.
 
     Raises:
-        OSError: if the archive is damaged, or is none; names the file.
+        OSError: if an archive is damaged, or a file only named like one; names it.
         ValueError: if the text is UTF-16 or UTF-32, or holds a NUL byte; names the file
             and what it is.
     """

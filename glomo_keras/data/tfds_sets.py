@@ -1,8 +1,8 @@
-"""Data sets of tensorflow-datasets by name; nothing is imported before one is asked."""
+"""Data sets of tensorflow-datasets, which is imported when one is asked for."""
 
 
 def find_builder(name):
-    """Builder of a data set, which is neither downloaded nor prepared yet.
+    """Return the builder of a data set, which is neither downloaded nor prepared yet.
 
     Args:
         name: string as tensorflow-datasets writes it, `imdb_reviews` or `glue/mnli`.

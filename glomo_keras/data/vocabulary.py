@@ -20,7 +20,7 @@ from glomo_keras.vocabulary_file import parse_vocabulary
 
 
 class Vocabulary:
-    """Maps units to ids and back: 0 is padding, 1 is unknown, then by frequency.
+    """Map units to ids and back: 0 is padding, 1 is unknown, then by frequency.
 
     The file has one unit a line, and the line number (from 0) is the id. Line 0 is
     `[PAD]` and line 1 is `[UNK]`; a vocabulary that lowers units before they

@@ -6,6 +6,8 @@ import typing
 import keras
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
+
 
 class Windows(typing.NamedTuple):
     """Windows of one pass over a corpus, in the order of the documents.
@@ -30,20 +32,20 @@ def window_starts(
     seed=0,
     epoch=0,
 ):
-    """Places windows on documents that lie one after another in a flat array.
+    """Place windows on documents that lie one after another in a flat array.
 
     Windows start every `shift` units; all but the first of a document are moved by up
     to `jitter` units, differently in every epoch, so that contexts are not always cut
-    at the same places. No window crosses documents, every unit of a kept document
-    is in some window, and the last one, which may be short, is kept. How many
+    at the same places. No window crosses documents, every unit of a document that is
+    long enough is in some window, and the last one may be short. How many
     windows there are depends neither on `seed` nor on `epoch`.
 
     Args:
         document_lengths: int array `(num_documents,)`, units of every document.
         window: int, units of a window.
         shift: int, units from one window to the next.
-        jitter: int or None. Largest move: at most `(window - shift) // 2`, or else
-            units could be missed, and `shift // 2`. None takes the largest.
+        jitter: int or `None`. Largest move: at most `(window - shift) // 2`, or else
+            units could be missed, and `shift // 2`. `None` takes the largest.
         min_units: int, shorter documents have no windows.
         seed, epoch: ints that the moves are drawn from.
 
@@ -52,6 +54,7 @@ def window_starts(
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if one is no integer.
 
     Example:
 
@@ -59,7 +62,8 @@ def window_starts(
     >>> windows.starts.tolist(), windows.limits.tolist(), windows.num_dropped
     ([3, 6, 9, 12, 15], [8, 11, 14, 15, 20], 1)
     """
-    if not 1 <= shift <= window:
+    check_positive_integers(window=window, shift=shift, min_units=min_units)
+    if shift > window:
         raise ValueError(
             "`shift` must be from 1 to `window`. "
             f"Received: shift={shift}, window={window}."
@@ -71,16 +75,12 @@ def window_starts(
             f"`jitter` must be from 0 to {largest} for window={window} and "
             f"shift={shift}. Received: jitter={jitter}. A larger one could skip units."
         )
-    if min_units < 1:
-        raise ValueError(
-            f"`min_units` must be at least 1. Received: min_units={min_units}."
-        )
     lengths = np.asarray(document_lengths, dtype=np.int64)
-    kept = np.flatnonzero(lengths >= min_units)
-    begins = (np.cumsum(lengths) - lengths)[kept]
-    lengths = lengths[kept]
+    long_enough = np.flatnonzero(lengths >= min_units)
+    begins = (np.cumsum(lengths) - lengths)[long_enough]
+    lengths = lengths[long_enough]
     num_windows = 1 + -(-np.maximum(lengths - window, 0) // shift)
-    documents = np.repeat(np.arange(len(kept)), num_windows)
+    documents = np.repeat(np.arange(len(long_enough)), num_windows)
     # 0, 1, 2, ... within each document
     ranks = np.arange(len(documents)) - np.repeat(
         np.cumsum(num_windows) - num_windows, num_windows
@@ -95,12 +95,12 @@ def window_starts(
     limits = np.minimum(starts + window, lengths[documents])
     offsets = begins[documents]
     return Windows(
-        offsets + starts, offsets + limits, len(document_lengths) - len(kept)
+        offsets + starts, offsets + limits, len(document_lengths) - len(long_enough)
     )
 
 
 def gather_windows(ids, starts, limits, window):
-    """Cuts windows out of flat ids: int32 `(len(starts), window)`, padded with 0."""
+    """Cut windows out of flat ids: int32 `(len(starts), window)`, padded with 0."""
     positions = starts[:, None] + np.arange(window)
     # A position past the window's limit reads its first unit, and is then zeroed.
     is_unit = positions < limits[:, None]
@@ -138,6 +138,7 @@ class WindowSequence(keras.utils.PyDataset):
 
     Raises:
         ValueError: if an argument is out of range, or no document is long enough.
+        TypeError: if one is no integer.
 
     Example:
 
@@ -167,10 +168,7 @@ class WindowSequence(keras.utils.PyDataset):
         # No `workers`: Keras keeps one queue for them, and the batch that it draws to
         # build a model would be lost. Cutting one takes a tenth of a millisecond.
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be at least 1. Received: batch_size={batch_size}."
-            )
+        check_positive_integers(batch_size=batch_size)
         self.ids = ids
         self.document_lengths = _document_lengths(ids, document_offsets)
         self.batch_size = batch_size
@@ -194,7 +192,7 @@ class WindowSequence(keras.utils.PyDataset):
 
     @property
     def num_batches(self):
-        """None: the sequence is endless."""
+        """`None`: the sequence is endless."""
         return None
 
     @property
@@ -206,15 +204,15 @@ class WindowSequence(keras.utils.PyDataset):
         return self.batch(self.first_step + index)
 
     def batch(self, step):
-        """Returns batch number `step` of the whole training."""
+        """Return batch number `step` of the whole training."""
         stream = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         passes, ranks = np.divmod(stream, self.num_windows)
         starts, limits = np.empty_like(stream), np.empty_like(stream)
         for number in np.unique(passes):
             windows = self._windows_of_pass(int(number))
-            of_pass = passes == number
-            starts[of_pass] = windows.starts[ranks[of_pass]]
-            limits[of_pass] = windows.limits[ranks[of_pass]]
+            in_pass = passes == number
+            starts[in_pass] = windows.starts[ranks[in_pass]]
+            limits[in_pass] = windows.limits[ranks[in_pass]]
         return gather_windows(self.ids, starts, limits, self.window)
 
     def _place_windows(self, number):
@@ -240,24 +238,29 @@ class WindowSequence(keras.utils.PyDataset):
 def fixed_windows(
     ids, document_offsets, num_windows=None, window=200, min_units=20, seed=0
 ):
-    """Draws windows that stay the same, for validation.
+    """Draw windows that stay the same, for validation.
 
     They do not overlap and are not moved; the draw depends on `seed` alone.
 
     Args:
         ids, document_offsets: as for `WindowSequence`.
-        num_windows: int or None. How many to draw; None or too many: all there are.
+        num_windows: int or `None`. How many to draw; `None` or too many: all.
         window, min_units: see `window_starts`.
         seed: int.
 
     Returns:
         int32 array `(num_windows, window)`, padded with 0, in document order.
 
+    Raises:
+        ValueError: if an argument is out of range, or no document is long enough.
+        TypeError: if one is no integer.
+
     Example:
 
     >>> fixed_windows(np.arange(2, 9), [0, 7], window=4, min_units=1).tolist()
     [[2, 3, 4, 5], [6, 7, 8, 0]]
     """
+    check_positive_integers(or_none=True, num_windows=num_windows)
     starts, limits, num_dropped = window_starts(
         _document_lengths(ids, document_offsets),
         window=window,

@@ -10,7 +10,7 @@ from glomo_keras.data.strings import check_string_list
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_file
 
-_SAMPLED_LINES = 100  # from which the dimension is found out
+_SAMPLED_LINES = 100  # from which the dimension is derived
 
 
 class WordVectors(typing.NamedTuple):
@@ -93,7 +93,7 @@ def read_word_vectors(path, keep=None):
 def _layout(path, lines):
     """Return `(count, dim)` from the first lines; no header: the count is `None`."""
     header = [int(field) for field in lines[0].split() if field.isdigit()]
-    is_header = len(header) == 2 == len(lines[0].split())
+    is_header = len(header) == 2 == len(lines[0].split()) and header[1] > 0
     sizes = collections.Counter(map(_num_numbers, lines[is_header:]))
     # Of equally frequent ones the largest: shorter lines are then refused, while with
     # the smallest a number of the longer ones would be read as a part of the word.

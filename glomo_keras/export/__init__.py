@@ -3,13 +3,15 @@
 Everything here needs TensorFlow and tensorflow-text.
 """
 
+from glomo_keras.export.downstream_archive import export_downstream
 from glomo_keras.export.elmo_features import ElmoFeatures
-from glomo_keras.export.image_archive import export_image_graph_predictor
+from glomo_keras.export.graph_predictor_archive import export_graph_predictor
+from glomo_keras.export.image_graph_predictor_archive import (
+    export_image_graph_predictor,
+)
 from glomo_keras.export.language_model_archive import export_language_model
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.onnx_model import export_onnx
-from glomo_keras.export.saved_model import export_downstream
-from glomo_keras.export.saved_model import export_graph_predictor
 from glomo_keras.export.saved_model_graphs import SavedModelGraphs
 from glomo_keras.export.text_graphs import TextGraphs
 from glomo_keras.export.warm_up import write_warm_up

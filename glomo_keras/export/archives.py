@@ -1,188 +1,199 @@
-"""Archives in TF Serving's layout: where they go, and that they are written whole."""
+"""SavedModels in TF Serving's layout, `DIRECTORY/NAME/VERSION`, written whole."""
 
 import contextlib
+import dataclasses
+import errno
 import hashlib
 import json
-import os
 import pathlib
 import shutil
-import tempfile
+from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.export.archive_endpoints import checked_endpoint
+from glomo_keras.files import atomic_folder
+from glomo_keras.files import check_free_space
+from glomo_keras.files import is_unfinished
+from glomo_keras.files import write_json
 from glomo_keras.locking import locked
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.presets import class_and_arguments
-from glomo_keras.ops.visibility import DIRECTIONS
 
-_UNFINISHED = ".writing-"  # servers look for numbers, so that they do not see it
-_IDENTITY = pathlib.Path("assets.extra") / "glomo_keras.json"
-_WRITERS = {
+IDENTITY_FILE = pathlib.Path("assets.extra") / "glomo_keras.json"
+_PUBLISHING = ".publishing"  # what is whole and on its way to its place
+_PROGRAM_BYTES = 2**20  # of a SavedModel, beside its weights
+_EXPORTERS = {
     GraphPredictor: "export_graph_predictor",
     ImageGraphPredictor: "export_image_graph_predictor",
     BidirectionalLanguageModel: "export_language_model",
 }
 
 
-def describe_archive(path):
-    """Lines that name the signatures of a SavedModel, with dtypes and shapes."""
-    import tensorflow_text  # noqa: F401  (the operations of archives of strings)
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """What one SavedModel holds.
 
-    lines = []
-    for name, signature in sorted(tf.saved_model.load(path).signatures.items()):
-        lines.append(name)
-        for what, specs in (
-            ("takes", signature.structured_input_signature[1]),
-            ("returns", signature.structured_outputs),
-        ):
-            for key, spec in sorted(specs.items()):
-                sizes = ["any" if size is None else str(size) for size in spec.shape]
-                shape = f"({', '.join(sizes)})"
-                lines.append(f"  {what:<7} {key}: {spec.dtype.name} {shape}")
-    return lines
+    Args:
+        name: string, of the model: the folder of its versions.
+        inputs: list of `tf.TensorSpec`, with names, the batch in the first axis.
+        check: function of the inputs that refuses bad ones and returns what the
+            endpoints take.
+        endpoints: dict from the name of a signature to a function that returns a dict
+            of tensors, the batch in the first axis. The first one is the default.
+        tracked: models and tables that the endpoints use.
+    """
 
+    name: str
+    inputs: Sequence
+    check: Callable
+    endpoints: dict
+    tracked: Sequence
 
-def strongest(graphs_of, num_senders):
-    """The function that gives the strongest senders in place of the graphs."""
-    if num_senders < 1:
-        raise ValueError(
-            "`num_senders` must be a positive integer. Received: "
-            f"num_senders={num_senders}."
-        )
-
-    def top_senders(*inputs):
-        found = graphs_of(*inputs)
-        for direction in DIRECTIONS:
-            graphs = found.pop(direction)
-            missing = tf.maximum(num_senders - tf.shape(graphs)[-1], 0)
-            graphs = tf.pad(graphs, [[0, 0]] * 4 + [[0, missing]])
-            weights, senders = tf.math.top_k(graphs, num_senders)
-            found[f"{direction}_senders"] = tf.where(weights > 0, senders, -1)
-            found[f"{direction}_weights"] = weights
-        return found
-
-    return top_senders
+    def __post_init__(self):
+        check_name(self.name)
 
 
-def float32(found):
-    """Outputs whose floats are float32, whatever the policy of the predictor."""
-    return {
-        name: tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor
-        for name, tensor in found.items()
-    }
+def write_archives(directory, archives, version=None, identity=None):
+    """Write the archives of one export, all under one version.
+
+    All of them are written aside first and then renamed, one after the other. Where a
+    process is killed between two renames, the next export to the directory does the
+    rest. A second writer to the directory waits.
+
+    Args:
+        directory: path of the folder of models.
+        archives: dict from a kind to an `Archive`.
+        version: int or `None`. `None` takes the one after the highest that is there,
+            and refuses where that is of another model.
+        identity: dict, see `model_identity`, or `None` for no comparison.
+
+    Returns:
+        Dict from the kind to the path of the archive, a string.
+
+    Raises:
+        ValueError: if the version is there already, or the last one is of another
+            model.
+        OSError: if there is no room; nothing is written then.
+    """
+    check_positive_integers(or_none=True, version=version)
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    folders = {kind: directory / archive.name for kind, archive in archives.items()}
+    with locked(directory):
+        _finish_publishing(directory)
+        for path in directory.iterdir():
+            if is_unfinished(path):
+                shutil.rmtree(path, ignore_errors=True)
+        version = _choose_version(folders.values(), version, identity)
+        check_free_space(directory, _estimated_bytes(archives.values()))
+        with atomic_folder(directory / _PUBLISHING) as aside:
+            for archive in archives.values():
+                folder = aside / archive.name / version
+                with _full_disk_is_an_os_error(directory):
+                    _write_archive(archive, folder, identity)
+        _finish_publishing(directory)
+    return {kind: str(folder / version) for kind, folder in folders.items()}
 
 
-def check_exported(name, model, kind):
-    """Raise TypeError unless a model is of the class that a function exports."""
-    found = [writer for other, writer in _WRITERS.items() if isinstance(model, other)]
-    check_model(name, model, kind, f"Use {found[0]}." if found else None)
-
-
-def identity(model, vocabulary=None):
-    """What all versions of an archive have in common: all but the weights."""
-    words = None
-    if vocabulary is not None:
-        words = hashlib.sha256(vocabulary.file_content()).hexdigest()[:16]
-    return {**class_and_arguments(model), "vocabulary": words}
-
-
-def model_folder(directory, name):
-    """Path of a model's folder."""
+def check_name(name):
+    """Raise ValueError where the name of a model is a path."""
     if pathlib.PurePath(name).name != name or name in ("", ".."):
         raise ValueError(
-            f"`name` must be the name of a folder, without a path. Received: {name!r}."
+            "`name` must be the name of a folder or file, without a path. Received: "
+            f"{name!r}."
         )
-    return pathlib.Path(directory) / name
 
 
-def free_version(folders, version, identity=None):
-    """The version that all the folders get: the one asked for, or the next one.
+def check_exported_model(name, model, model_class):
+    """Raise TypeError unless a model is of the class that a function exports."""
+    others = [
+        exporter
+        for other_class, exporter in _EXPORTERS.items()
+        if isinstance(model, other_class)
+    ]
+    check_model(name, model, model_class, f"Use {others[0]}." if others else None)
 
-    The next one is refused where the last one is of a model with another `identity`:
-    clients would get other graphs than they ask for. One that is asked for is given.
-    """
-    there = {
+
+def model_identity(model, vocabulary=None):
+    """Return what all versions of an archive have in common: all but the weights."""
+    fingerprint = None
+    if vocabulary is not None:
+        fingerprint = hashlib.sha256(vocabulary.file_content()).hexdigest()[:16]
+    return {**class_and_arguments(model), "vocabulary": fingerprint}
+
+
+def _finish_publishing(directory):
+    """Put archives that are whole, and still aside, in their places."""
+    aside = directory / _PUBLISHING
+    for source in sorted(aside.glob("*/*")):
+        target = directory / source.relative_to(aside)
+        target.parent.mkdir(exist_ok=True)
+        if target.exists():
+            raise ValueError(
+                f"{target} is there already, and {source} was to become it. Remove "
+                "one of them."
+            )
+        source.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _choose_version(folders, version, identity):
+    """Return the version that all the folders get, as a string."""
+    versions = {
         int(path.name)
         for folder in folders
         for path in folder.glob("*")
         if path.name.isdecimal()
     }
-    following = max(there, default=0) + 1
+    following = max(versions, default=0) + 1
     if version is None:
         for folder in folders:
             _check_identity(folder / str(following - 1), identity, following)
-        return following
-    if version < 1:
+        return str(following)
+    if version in versions:
         raise ValueError(
-            f"`version` must be a positive integer. Received: version={version}."
-        )
-    if version in there:
-        raise ValueError(
-            f"There is a version {version} already. Give another one, or none to write "
+            f"There is a version {version} already. Give another one, or None to write "
             f"version {following}."
         )
-    return version
-
-
-@contextlib.contextmanager
-def one_writer(directory, folders):
-    """Locks the directory; removes what killed writers left in the folders."""
-    pathlib.Path(directory).mkdir(parents=True, exist_ok=True)
-    with locked(directory):
-        for folder in folders:
-            for unfinished in folder.glob(f"{_UNFINISHED}*"):
-                shutil.rmtree(unfinished, ignore_errors=True)
-        yield
-
-
-def write_archive(folder, version, track, check, endpoints, specs, identity=None):
-    """Writes an archive as `folder/version`; returns its path, a string.
-
-    `check` refuses bad inputs, and returns the others for the functions of `endpoints`.
-    """
-    folder.mkdir(exist_ok=True)
-    archive = keras.export.ExportArchive()
-    for resource in track:
-        archive.track(resource)
-    for endpoint, function in endpoints.items():
-        archive.add_endpoint(
-            endpoint, _never_empty(check, function), input_signature=specs
-        )
-    temporary = pathlib.Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
-    temporary.chmod(0o755)  # a server may run as somebody else
-    try:
-        archive.write_out(temporary, verbose=False)
-        if identity is not None:
-            (temporary / _IDENTITY).parent.mkdir(exist_ok=True)
-            (temporary / _IDENTITY).write_text(json.dumps(identity, indent=2) + "\n")
-        os.rename(temporary, folder / str(version))
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return str(folder / str(version))
+    return str(int(version))
 
 
 def _check_identity(archive, identity, following):
+    """Raise where clients would get other graphs than they ask for."""
+    path = archive / IDENTITY_FILE
     try:
-        there = json.loads((archive / _IDENTITY).read_bytes())
-    except FileNotFoundError:  # no version, or of a writer that left none
+        content = path.read_bytes()
+    except FileNotFoundError:  # no version, or of an exporter that leaves none
         return
-    if identity in (None, there):
+    if identity is None:
         return
-    raise ValueError(
-        f"{archive} is of another model: {_differences(there, identity)}. Give another "
-        f"`name`, or ask for `version` {following} to have it served in place of that "
-        "one."
+    advice = (
+        f"Give another `name`, or ask for `version` {following} to have it served in "
+        "place of that one."
     )
+    try:
+        present = json.loads(content)
+        differences = _differences(present, identity)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is damaged, so that it cannot be seen whether {archive} is of the "
+            f"same model. {advice}"
+        ) from error
+    if differences:
+        raise ValueError(f"{archive} is of another model: {differences}. {advice}")
 
 
-def _differences(there, identity):
+def _differences(present, identity):
     flat = [
         {**one["config"], "class": one["class"], "vocabulary": one["vocabulary"]}
-        for one in (there, identity)
+        for one in (present, identity)
     ]
     names = sorted(flat[0].keys() | flat[1].keys())
     return ", ".join(
@@ -192,21 +203,49 @@ def _differences(there, identity):
     )
 
 
-def _never_empty(check, function):
-    """Runs a function on one row of zeros where a batch has none.
+def _estimated_bytes(archives):
+    """Return what the weights and programs of archives take on a disk."""
+    num_bytes = 0
+    for archive in archives:
+        variables = {
+            id(variable): variable
+            for resource in archive.tracked
+            for variable in getattr(resource, "variables", ())
+        }
+        num_bytes += _PROGRAM_BYTES + sum(
+            int(tf.size(variable)) * tf.as_dtype(variable.dtype).size
+            for variable in variables.values()
+        )
+    return num_bytes
 
-    Convolutions of TensorFlow that were fused with their padding give empty batches
-    another length. The row comes after the check: an empty batch may claim rows of any
-    size.
-    """
 
-    def run(*inputs):
-        batch = tf.shape(inputs[0])[0]
-        missing = tf.maximum(1 - batch, 0)
-        filled = []
-        for tensor in tf.nest.flatten(check(*inputs)):
-            shape = tf.concat([[missing], tf.shape(tensor)[1:]], axis=0)
-            filled.append(tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis=0))
-        return {name: rows[:batch] for name, rows in function(*filled).items()}
+@contextlib.contextmanager
+def _full_disk_is_an_os_error(directory):
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if "No space left" not in str(error):
+            raise
+        raise OSError(
+            errno.ENOSPC,
+            "There was too little free space. No archive was written, and those of "
+            "before are as they were. Make room, or give another directory",
+            str(directory),
+        ) from error
 
-    return run
+
+def _write_archive(archive, folder, identity):
+    saved_model = keras.export.ExportArchive()
+    for resource in archive.tracked:
+        saved_model.track(resource)
+    for name, endpoint in archive.endpoints.items():
+        saved_model.add_endpoint(
+            name,
+            checked_endpoint(archive.inputs, archive.check, endpoint),
+            input_signature=list(archive.inputs),
+        )
+    folder.mkdir(parents=True)
+    saved_model.write_out(folder, verbose=False)
+    if identity is not None:
+        (folder / IDENTITY_FILE).parent.mkdir(exist_ok=True)
+        write_json(folder / IDENTITY_FILE, identity)

@@ -14,8 +14,8 @@ class ElmoFeatures(SavedModelLayer):
     of the language model. The limits of the archive hold here as well: a larger batch
     is refused.
 
-    The model that holds the layer stores the path of the archive, not the archive, and
-    is loaded with `safe_mode=False`, because a SavedModel is a program.
+    The model that holds the layer stores the absolute path of the archive, not the
+    archive, and is loaded with `safe_mode=False`, because a SavedModel is a program.
 
     Args:
         filepath: path of the archive, `DIRECTORY/NAME/VERSION`.
@@ -33,8 +33,8 @@ class ElmoFeatures(SavedModelLayer):
 
     Raises:
         FileNotFoundError: if there is no archive at the path.
-        ValueError: if it is another SavedModel, or when a model with the layer is
-            loaded in safe mode.
+        ValueError: if it is another SavedModel or a damaged one, or when a model with
+            the layer is loaded in safe mode.
 
     Example:
 
@@ -45,21 +45,17 @@ class ElmoFeatures(SavedModelLayer):
     ...     units=11, projection_dim=5, kernel_sizes=[1, 2], filters=[3, 7])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     layer = ElmoFeatures(export_language_model(model, folder)["text"])
-    >>> found = layer(keras.ops.convert_to_tensor(["The cat sat.", "Yes"]))
-    >>> tuple(glomo_keras.layers.ScalarMix()(found["layers"]).shape)
+    >>> outputs = layer(keras.ops.convert_to_tensor(["The cat sat.", "Yes"]))
+    >>> tuple(glomo_keras.layers.ScalarMix()(outputs["layers"]).shape)
     (2, 4, 10)
 
     Reference: Peters et al., 2018 (arXiv 1802.05365), section 3.3.
     """
 
-    def __init__(self, filepath, trainable=False, **kwargs):
-        super().__init__(
-            filepath,
-            "export_language_model",
-            ({"text"}, {"words", "lengths"}),
-            trainable=trainable,
-            **kwargs,
-        )
+    exporter = "export_language_model"
+    endpoint_inputs = ({"text"}, {"words", "lengths"})
+    endpoint_outputs = frozenset({"layers"})
+    example = "models/glomo_elmo_words/1"
 
     def call(self, inputs):
         if self.takes_text:

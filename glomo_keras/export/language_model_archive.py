@@ -4,21 +4,19 @@ import tensorflow as tf
 
 from glomo_keras.data.characters import character_ids
 from glomo_keras.data.units import split_units
-from glomo_keras.export.archives import check_exported
-from glomo_keras.export.archives import float32
-from glomo_keras.export.archives import free_version
-from glomo_keras.export.archives import identity
-from glomo_keras.export.archives import model_folder
-from glomo_keras.export.archives import one_writer
-from glomo_keras.export.archives import write_archive
+from glomo_keras.export.archive_endpoints import cast_outputs
+from glomo_keras.export.archives import Archive
+from glomo_keras.export.archives import check_exported_model
+from glomo_keras.export.archives import model_identity
+from glomo_keras.export.archives import write_archives
 from glomo_keras.export.limits import Limits
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 
 
 def export_language_model(
-    model, directory, name="glomo_elmo", version=None, limits=None
+    model, directory, *, name="glomo_elmo", version=None, limits=None
 ):
-    """Writes a language model as SavedModels that need no line of this library.
+    """Write a language model as SavedModels that need no line of this library.
 
     - `DIRECTORY/NAME_words/VERSION`: `words`, strings `(batch, length)`, padded with
       whatever, and `lengths`, int32 `(batch,)`. Needs TensorFlow alone.
@@ -34,17 +32,18 @@ def export_language_model(
         model: a `BidirectionalLanguageModel`.
         directory: path of the folder of models.
         name: string, the beginning of the models' names.
-        version: int or None. `None` takes the one after the highest that is there,
+        version: int or `None`. `None` takes the one after the highest that is there,
             which must be of a model with the same arguments.
         limits: `Limits` of a request. `None` means the default ones.
 
     Returns:
-        Dict of `words` and `text`, paths of the archives that were written.
+        Dict of `words` and `text`, the paths of the archives, strings.
 
     Raises:
         ValueError: if the version is there already or of another model, or an argument
             is out of its range.
-        TypeError: if it is no `BidirectionalLanguageModel`.
+        TypeError: if it is no `BidirectionalLanguageModel`, or a number is no integer.
+        OSError: if there is no room for the archives; nothing is written then.
 
     Example:
 
@@ -56,44 +55,41 @@ def export_language_model(
     ...     path = export_language_model(model, folder)["words"]
     ...     serve = tf.saved_model.load(path).signatures["serve"]
     ...     words = tf.constant([["The", "cat", "sat"], ["Yes", "", ""]])
-    ...     found = serve(words=words, lengths=tf.constant([3, 1]))
-    >>> found["layers"].shape.as_list(), int(found["padding_mask"].numpy().sum())
-    ([2, 3, 3, 10], 4)
+    ...     outputs = serve(words=words, lengths=tf.constant([3, 1]))
+    >>> outputs["layers"].shape.as_list()
+    [2, 3, 3, 10]
+    >>> outputs["padding_mask"].numpy().tolist()
+    [[True, True, True], [True, False, False]]
     """
-    check_exported("model", model, BidirectionalLanguageModel)
+    check_exported_model("model", model, BidirectionalLanguageModel)
     limits = limits or Limits()
 
-    def layers_of(words):
+    def serve_words(words):
         characters = character_ids(words, model.max_characters)
-        return float32({"layers": model(characters), "padding_mask": words != ""})
+        return cast_outputs({"layers": model(characters), "padding_mask": words != ""})
 
-    def of_text(text):
+    def serve_text(text):
         units = split_units(text).units
         units = units[:, : limits.max_units].to_tensor("")
-        return {**layers_of(units), "units": units}
+        return {**serve_words(units), "units": units}
 
-    endpoints = {
-        "words": (
-            limits.words,
-            layers_of,
-            [
+    archives = {
+        "words": Archive(
+            name=f"{name}_words",
+            inputs=[
                 tf.TensorSpec((None, None), tf.string, name="words"),
                 tf.TensorSpec((None,), tf.int32, name="lengths"),
             ],
+            check=limits.words,
+            endpoints={"serve": serve_words},
+            tracked=[model],
         ),
-        "text": (
-            limits.texts,
-            of_text,
-            [tf.TensorSpec((None,), tf.string, name="text")],
+        "text": Archive(
+            name=f"{name}_text",
+            inputs=[tf.TensorSpec((None,), tf.string, name="text")],
+            check=limits.texts,
+            endpoints={"serve": serve_text},
+            tracked=[model],
         ),
     }
-    folders = {kind: model_folder(directory, f"{name}_{kind}") for kind in endpoints}
-    held = identity(model)
-    with one_writer(directory, folders.values()):
-        version = free_version(folders.values(), version, held)
-        return {
-            kind: write_archive(
-                folders[kind], version, [model], check, {"serve": function}, specs, held
-            )
-            for kind, (check, function, specs) in endpoints.items()
-        }
+    return write_archives(directory, archives, version, model_identity(model))

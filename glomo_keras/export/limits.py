@@ -4,6 +4,8 @@ import dataclasses
 
 import tensorflow as tf
 
+from glomo_keras.checks import check_positive_integers
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -21,6 +23,7 @@ class Limits:
 
     Raises:
         ValueError: if one is not positive.
+        TypeError: if one is no integer.
     """
 
     max_batch: int = 64
@@ -29,18 +32,17 @@ class Limits:
 
     def __post_init__(self):
         for name, value in dataclasses.asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. Received: {name}={value!r}."
-                )
+            check_positive_integers(**{name: value})
+            # TensorFlow's operations refuse sizes that are NumPy's.
+            object.__setattr__(self, name, int(value))
 
     def texts(self, texts):
-        """Strings of at most `max_bytes` bytes; refuses a larger batch."""
+        """Return strings of at most `max_bytes` bytes; refuse a larger batch."""
         with tf.control_dependencies([self._batch_check(texts)]):
             return tf.strings.substr(texts, 0, self.max_bytes)
 
     def ids(self, unit_ids, padding_mask, vocabulary_size):
-        """Ids and mask, refused where they are too many, too long or no ids at all."""
+        """Return ids and mask; refuse those that are too many, too long or no ids."""
         checks = [
             self._batch_check(unit_ids),
             tf.debugging.assert_less_equal(
@@ -68,9 +70,9 @@ class Limits:
             return tf.identity(unit_ids), tf.identity(padding_mask)
 
     def words(self, words, lengths):
-        """Words of at most `max_bytes` bytes, and none past the length of a text.
+        """Return words, cut at `max_bytes` bytes, and none past the length of a text.
 
-        Refuses texts that are too many, too long, or of another length than they say.
+        Refuse texts that are too many, too long, or of another length than they say.
         Empty words are padding, wherever they stand.
         """
         checks = [
@@ -96,7 +98,7 @@ class Limits:
         return tf.where(real, words, "")
 
     def images(self, images):
-        """The images, refused where they are too many, too large or empty."""
+        """Return the images, refused where they are too many, too large or empty."""
         sizes = tf.shape(images, out_type=tf.int64)  # products of int32 may wrap
         pixels = sizes[1] * sizes[2]
         checks = [

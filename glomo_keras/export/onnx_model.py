@@ -1,13 +1,17 @@
 """A graph predictor as an ONNX model."""
 
-import os
 import pathlib
 
 import tensorflow as tf
 
+from glomo_keras.export.archives import check_exported_model
+from glomo_keras.export.archives import check_name
+from glomo_keras.files import atomic_write
+from glomo_keras.models.graph_predictor import GraphPredictor
 
-def export_onnx(predictor, path):
-    """Writes a graph predictor as ONNX: ids in, batch and length free.
+
+def export_onnx(predictor, directory, *, name="glomo_text"):
+    """Write a graph predictor as ONNX: ids in, batch and length free.
 
     Inputs are `unit_ids`, int32 `(batch, length)`, and `padding_mask`, bool; outputs
     `forward` and `backward`, `(batch, layers, heads, length, length)`, in the
@@ -15,13 +19,17 @@ def export_onnx(predictor, path):
 
     Args:
         predictor: a `GraphPredictor`.
-        path: path of the file, which appears complete or not at all.
+        directory: path of the folder of the file, which is made where it is missing.
+        name: string, the file is `DIRECTORY/NAME.onnx`. It appears complete or not at
+            all, in place of one that is there.
 
     Returns:
-        The path, a `pathlib.Path`.
+        Dict of `onnx`, the path of the file, a string.
 
     Raises:
         ImportError: if the packages of the extra `onnx` are not installed.
+        ValueError: if `name` is a path.
+        TypeError: if it is no `GraphPredictor`.
     """
     try:
         import onnx  # noqa: F401
@@ -30,18 +38,16 @@ def export_onnx(predictor, path):
         raise ImportError(
             'export_onnx needs the extra "onnx": pip install "glomo_keras[onnx]"'
         ) from error
-    path = pathlib.Path(path)
+    check_exported_model("predictor", predictor, GraphPredictor)
+    check_name(name)
+    path = pathlib.Path(directory) / f"{name}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.stem}.onnx")
     inputs = {
         "unit_ids": tf.TensorSpec((None, None), tf.int32, name="unit_ids"),
         "padding_mask": tf.TensorSpec((None, None), tf.bool, name="padding_mask"),
     }
-    try:
+    with atomic_write(path) as temporary:
         predictor.export(
             temporary, format="onnx", input_signature=[inputs], verbose=False
         )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return {"onnx": str(path)}

@@ -3,33 +3,38 @@
 import keras
 
 from glomo_keras.export.saved_model_layer import SavedModelLayer
+from glomo_keras.ops.visibility import DIRECTIONS
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SavedModelGraphs(SavedModelLayer):
-    """Graphs of an archive of `export_graph_predictor` or of that of images.
+    """The graphs of an archive that a function of this library wrote.
 
     The layer needs the archive and no code or weights of the predictor. Of an archive
-    of ids or of images it returns what `GraphPredictor` or `ImageGraphPredictor` does,
-    so that one stands in for the other. An archive of strings takes those, and returns
-    `units` and `padding_mask` along with the graphs: `GraphTransfer` wants the graphs
-    alone, `{d: found[d] for d in ("forward", "backward")}`. The limits of the archive
-    hold here as well: a larger batch is refused.
+    of ids or of images it takes and returns what `GraphPredictor` or
+    `ImageGraphPredictor` does, so that one stands in for the other. An archive of
+    strings takes those, and returns `units` and `padding_mask` along with the graphs,
+    as `TextGraphs` does. The limits of the archive hold here as well: a larger batch
+    is refused.
 
-    The model that holds the layer stores the path of the archive, not the archive, and
-    is loaded with `safe_mode=False`, because a SavedModel is a program.
+    The model that holds the layer stores the absolute path of the archive, not the
+    archive, and is loaded with `safe_mode=False`, because a SavedModel is a program.
 
     Args:
-        filepath: path of the archive, `DIRECTORY/NAME/VERSION`.
+        filepath: path of an archive of `export_graph_predictor` or
+            `export_image_graph_predictor`, `DIRECTORY/NAME/VERSION`.
         trainable: bool, whether the weights of the archive train along.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`).
 
     Call arguments:
-        inputs: int32 tensor `(batch, length)` of unit ids, 0 at padding; for an
-            archive of strings a string tensor `(batch,)`; for one of images a tensor
-            `(batch, height, width, channels)` of levels, 0 to 255.
-        padding_mask: bool tensor `(batch, length)`, `True` at real units. `None` takes
-            all ids but 0. For ids alone.
+        inputs: dict of `unit_ids`, int tensor `(batch, length)`, and `padding_mask`,
+            bool tensor `(batch, length)`, `True` at real units, as of
+            `GraphPredictor`; or the ids alone, 0 at padding. For an archive of strings
+            a string tensor `(batch,)`; for one of images a tensor `(batch, height,
+            width, channels)` of levels, 0 to 255.
+        padding_mask: bool tensor `(batch, length)` where `inputs` are ids alone.
+            `None` takes all ids but 0.
+        training: ignored, as is `mask`: an archive has no dropout.
 
     Returns:
         Dict of `forward` and `backward`, float32 tensors `(batch, layers, heads,
@@ -38,8 +43,9 @@ class SavedModelGraphs(SavedModelLayer):
 
     Raises:
         FileNotFoundError: if there is no archive at the path.
-        ValueError: if it is another SavedModel, or when a model with the layer is
-            loaded in safe mode.
+        ValueError: if it is another SavedModel or a damaged one, if the inputs are
+            those of another archive, or when a model with the layer is loaded in safe
+            mode.
 
     Example:
 
@@ -49,33 +55,44 @@ class SavedModelGraphs(SavedModelLayer):
     >>> predictor = GraphPredictor(13, embedding_dim=16, num_graph_layers=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     layer = SavedModelGraphs(export_graph_predictor(predictor, folder)["ids"])
-    >>> tuple(layer(keras.ops.array([[2, 3, 5, 0]]))["backward"].shape)
+    >>> unit_ids = keras.ops.array([[2, 3, 5, 0]])
+    >>> graphs = layer({"unit_ids": unit_ids, "padding_mask": unit_ids != 0})
+    >>> tuple(graphs["backward"].shape)
     (1, 1, 8, 4, 4)
     """
 
-    def __init__(self, filepath, trainable=False, **kwargs):
-        super().__init__(
-            filepath,
-            "export_graph_predictor",
-            ({"text"}, {"unit_ids", "padding_mask"}, {"images"}),
-            trainable=trainable,
-            **kwargs,
-        )
+    exporter = "export_graph_predictor or export_image_graph_predictor"
+    endpoint_inputs = ({"text"}, {"unit_ids", "padding_mask"}, {"images"})
+    endpoint_outputs = frozenset({"forward", "backward"})
+    example = "models/glomo_text_ids/1"
 
-    def call(self, inputs, padding_mask=None):
+    # Models are called with the last two, so that a layer in the place of one must be.
+    def call(self, inputs, padding_mask=None, training=None, mask=None):
         if self.takes_text or self.takes_images:
-            if padding_mask is not None:
+            name = "text" if self.takes_text else "images"
+            if padding_mask is not None or isinstance(inputs, dict):
                 raise ValueError(
-                    "`padding_mask` is for archives of ids; one of strings makes the "
-                    "mask itself, and images have none. Leave it out."
+                    f"This archive takes {name} alone, one tensor: a dict or a "
+                    "`padding_mask` is for archives of ids. Received: "
+                    f"{'a dict' if isinstance(inputs, dict) else 'a `padding_mask`'}."
                 )
-            if self.takes_text:
-                return self.call_endpoint_fn(text=inputs)
-            return self.call_endpoint_fn(images=keras.ops.cast(inputs, "uint8"))
-        if padding_mask is None:
-            padding_mask = keras.ops.not_equal(inputs, 0)
-        found = self.call_endpoint_fn(
-            unit_ids=keras.ops.cast(inputs, "int32"),
+            if self.takes_images:
+                inputs = keras.ops.cast(inputs, "uint8")
+            return self.call_endpoint_fn(**{name: inputs})
+        if isinstance(inputs, dict):
+            if padding_mask is not None or set(inputs) != {"unit_ids", "padding_mask"}:
+                raise ValueError(
+                    "`inputs` must hold `unit_ids` and `padding_mask`, and the mask "
+                    f"must stand nowhere else. Received: {sorted(inputs)}"
+                    f"{'' if padding_mask is None else ', and a `padding_mask`'}."
+                )
+            unit_ids, padding_mask = inputs["unit_ids"], inputs["padding_mask"]
+        else:
+            unit_ids = inputs
+            if padding_mask is None:
+                padding_mask = keras.ops.not_equal(unit_ids, 0)
+        outputs = self.call_endpoint_fn(
+            unit_ids=keras.ops.cast(unit_ids, "int32"),
             padding_mask=keras.ops.cast(padding_mask, "bool"),
         )
-        return {direction: found[direction] for direction in ("forward", "backward")}
+        return {direction: outputs[direction] for direction in DIRECTIONS}

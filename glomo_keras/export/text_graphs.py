@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
@@ -36,10 +37,10 @@ class TextGraphs(tf.Module):
     >>> from glomo_keras.models import GraphPredictor
     >>> vocabulary = Vocabulary(["the", "cat", "sat"])
     >>> text_graphs = TextGraphs(GraphPredictor(5, embedding_dim=16), vocabulary)
-    >>> found = text_graphs(["the cat sat down", "the cat"])
-    >>> tuple(found["forward"].shape)
+    >>> graphs = text_graphs(["the cat sat down", "the cat"])
+    >>> tuple(graphs["forward"].shape)
     (2, 3, 8, 4, 4)
-    >>> found["units"][1].numpy().tolist()
+    >>> graphs["units"][1].numpy().tolist()
     [b'the', b'cat', b'', b'']
     """
 
@@ -56,19 +57,15 @@ class TextGraphs(tf.Module):
                 f"for {predictor.vocabulary_size:,}. Give the vocabulary that the "
                 "predictor was trained with."
             )
-        if max_units is not None and max_units < 1:
-            raise ValueError(
-                "`max_units` must be a positive integer or None. Received: "
-                f"max_units={max_units}."
-            )
+        check_positive_integers(or_none=True, max_units=max_units)
         self.predictor = predictor
         self.vocabulary = vocabulary
         self.table = vocabulary.table  # so that it is exported
-        self.max_units = max_units
+        self.max_units = None if max_units is None else int(max_units)
 
     @classmethod
     def from_preset(cls, name_or_folder, max_units=None):
-        """Loads a preset that has a vocabulary; see `GraphPredictor.from_preset`.
+        """Load a preset that has a vocabulary; see `GraphPredictor.from_preset`.
 
         Args:
             name_or_folder: name or path of the preset.
@@ -98,15 +95,15 @@ class TextGraphs(tf.Module):
         }
 
     def encode(self, texts):
-        """Ids, mask and units of texts, all `(batch, length)`."""
+        """Return ids, mask and units of texts, all `(batch, length)`."""
         batch = self.vocabulary.encode(texts)
         length = tf.shape(batch["unit_ids"])[1]
         if self.max_units is not None:
             length = tf.minimum(length, self.max_units)
         batch["units"] = batch["units"].to_tensor("")
-        return {name: _of_length(tensor, length) for name, tensor in batch.items()}
+        return {name: _with_length(tensor, length) for name, tensor in batch.items()}
 
 
-def _of_length(tensor, length):
+def _with_length(tensor, length):
     missing = tf.maximum(length - tf.shape(tensor)[1], 0)
     return tf.pad(tensor[:, :length], [[0, 0], [0, missing]])

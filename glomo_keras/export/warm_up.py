@@ -1,15 +1,17 @@
 """Requests that TF Serving replays before it says that a model is ready."""
 
-import os
 import pathlib
 
 import tensorflow as tf
+
+from glomo_keras.export.archive_reading import load_archive
+from glomo_keras.files import atomic_write
 
 FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
-    """Adds warm-up requests to an archive of strings.
+    """Add warm-up requests to an archive of strings.
 
     The first request of a shape is slow, because memory is allocated and kernels are
     chosen; with warm-up requests no client waits for that.
@@ -26,7 +28,8 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
     Raises:
         ImportError: if the packages of the extra `serving` are not installed.
         FileNotFoundError: if there is no archive.
-        ValueError: if a signature is not there, or takes no text.
+        ValueError: if a signature is not there or takes no text, or the archive is
+            damaged.
     """
     try:
         from tensorflow_serving.apis import predict_pb2
@@ -36,16 +39,9 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
             'write_warm_up needs the extra "serving": pip install '
             '"glomo_keras[serving]"'
         ) from error
+    known = load_archive(archive).signatures
     archive = pathlib.Path(archive)
-    if not (archive / "saved_model.pb").is_file():
-        raise FileNotFoundError(
-            f"There is no archive at {archive}. Give the folder of a version, such as "
-            "models/glomo_text_text/1."
-        )
-    import tensorflow_text  # noqa: F401  (its operations are in the archive)
-
-    known = tf.saved_model.load(str(archive)).signatures
-    if isinstance(texts, str) or not texts:
+    if isinstance(texts, (str, bytes)) or len(texts) == 0:
         raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}.")
     texts = tf.constant(list(texts), tf.string)
     for name in signatures:
@@ -60,20 +56,18 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
         known[name](text=texts)  # a request that fails would stop the server
     path = archive / FILE
     path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        with tf.io.TFRecordWriter(str(temporary)) as writer:
-            for name in signatures:
-                request = predict_pb2.PredictRequest()
-                request.model_spec.name = archive.parent.name
-                request.model_spec.signature_name = name
-                request.inputs["text"].CopyFrom(
-                    tf.make_tensor_proto(texts.numpy(), tf.string)
-                )
-                log = prediction_log_pb2.PredictLog(request=request)
-                record = prediction_log_pb2.PredictionLog(predict_log=log)
-                writer.write(record.SerializeToString())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        atomic_write(path) as temporary,
+        tf.io.TFRecordWriter(str(temporary)) as writer,
+    ):
+        for name in signatures:
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = archive.parent.name
+            request.model_spec.signature_name = name
+            request.inputs["text"].CopyFrom(
+                tf.make_tensor_proto(texts.numpy(), tf.string)
+            )
+            log = prediction_log_pb2.PredictLog(request=request)
+            record = prediction_log_pb2.PredictionLog(predict_log=log)
+            writer.write(record.SerializeToString())
     return path

@@ -8,6 +8,7 @@ from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.layers.graph_transfer import GraphTransfer
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
+from glomo_keras.layers.message_transfer import MessageTransfer
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.layers.scalar_mix import ScalarMix
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
@@ -21,6 +22,7 @@ __all__ = [
     "GraphTransfer",
     "ImageContextDecoder",
     "MaskedKeyQueryCNN",
+    "MessageTransfer",
     "ProjectedLSTM",
     "ScalarMix",
     "SquaredReLUAffinity",

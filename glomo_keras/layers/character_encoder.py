@@ -3,8 +3,15 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.convolution import valid_convolution
+from glomo_keras.ops.sizes import batch_size
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -30,6 +37,8 @@ class CharacterEncoder(keras.layers.Layer):
         filters: list of ints, the channels of each.
         activation: name or function, after the maximum.
         num_highways: int, number of highway layers.
+        kernel_initializer: initializer of conv_k, W, V and P, or its name.
+        kernel_regularizer: regularizer of conv_k, W, V and P, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -63,44 +72,44 @@ class CharacterEncoder(keras.layers.Layer):
         filters=(32, 32, 64, 128, 256, 512, 1024),
         activation="relu",
         num_highways=2,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        kernel_sizes, filters = list(kernel_sizes), list(filters)
+        kernel_sizes = [plain_integer(size) for size in kernel_sizes]
+        filters = [plain_integer(number) for number in filters]
         if not filters or len(filters) != len(kernel_sizes):
             raise ValueError(
                 "`filters` must have one number for each of `kernel_sizes`. Received: "
                 f"filters={filters}, kernel_sizes={kernel_sizes}."
             )
-        for name, size in (
-            ("projection_dim", projection_dim),
-            ("num_characters", num_characters),
-            ("embedding_dim", embedding_dim),
-            ("kernel_sizes", min(kernel_sizes)),
-            ("filters", min(filters)),
-        ):
-            if size < 1:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={size}.")
+        check_positive_integers(
+            projection_dim=projection_dim,
+            num_characters=num_characters,
+            embedding_dim=embedding_dim,
+            kernel_sizes=min(kernel_sizes),
+            filters=min(filters),
+        )
         if num_highways < 0:
             raise ValueError(
                 f"`num_highways` must not be negative. Received: {num_highways}."
             )
-        self.projection_dim = projection_dim
-        self.num_characters = num_characters
-        self.embedding_dim = embedding_dim
+        self.projection_dim = plain_integer(projection_dim)
+        self.num_characters = plain_integer(num_characters)
+        self.embedding_dim = plain_integer(embedding_dim)
         self.kernel_sizes = kernel_sizes
         self.filters = filters
         self.activation = keras.activations.get(activation)
-        self.num_highways = num_highways
+        self.num_highways = plain_integer(num_highways)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, character_ids_shape):
-        if len(character_ids_shape) != 3:
-            raise ValueError(
-                "`character_ids` must have shape (batch, length, max_characters). "
-                f"Received a shape of rank {len(character_ids_shape)}: "
-                f"{character_ids_shape}."
-            )
+        check_rank(
+            "character_ids", character_ids_shape, "batch, length, max_characters"
+        )
         max_characters = character_ids_shape[-1]
         if max_characters is not None and max_characters < max(self.kernel_sizes):
             raise ValueError(
@@ -108,13 +117,21 @@ class CharacterEncoder(keras.layers.Layer):
                 f"word. Received: kernel_sizes={self.kernel_sizes}, "
                 f"max_characters={max_characters}."
             )
-        made = {"dtype": self.dtype_policy}
         self.embedding = keras.layers.Embedding(
-            self.num_characters, self.embedding_dim, name="embedding", **made
+            self.num_characters,
+            self.embedding_dim,
+            dtype=self.dtype_policy,
+            name="embedding",
         )
         self.embedding.build()
         self.convolutions = [
-            keras.layers.Conv1D(filters, size, name=f"convolution_{size}", **made)
+            keras.layers.Conv1D(
+                filters,
+                size,
+                data_format="channels_last",
+                name=f"convolution_{size}",
+                **self._kernel_arguments(),
+            )
             for size, filters in zip(self.kernel_sizes, self.filters, strict=True)
         ]
         for convolution in self.convolutions:
@@ -124,7 +141,10 @@ class CharacterEncoder(keras.layers.Layer):
         for number in range(self.num_highways):
             self.transforms.append(
                 keras.layers.Dense(
-                    total, activation="relu", name=f"transform_{number}", **made
+                    total,
+                    activation="relu",
+                    name=f"transform_{number}",
+                    **self._kernel_arguments(),
                 )
             )
             self.gates.append(
@@ -134,11 +154,11 @@ class CharacterEncoder(keras.layers.Layer):
                     # Starts near the identity.
                     bias_initializer=keras.initializers.Constant(-2.0),
                     name=f"gate_{number}",
-                    **made,
+                    **self._kernel_arguments(),
                 )
             )
         self.projection = keras.layers.Dense(
-            self.projection_dim, name="projection", **made
+            self.projection_dim, name="projection", **self._kernel_arguments()
         )
         for layer in [*self.transforms, *self.gates, self.projection]:
             layer.build((None, total))
@@ -147,17 +167,18 @@ class CharacterEncoder(keras.layers.Layer):
         length, max_characters = ops.shape(character_ids)[1:]
         words = ops.reshape(character_ids, (-1, max_characters))
         characters = self.embedding(words)  # (words, characters, embedding_dim)
-        found = []
+        maxima = []
         for layer in self.convolutions:
             # Not the layer's own call, which fails where there are no words.
             feature = valid_convolution(characters, layer.kernel) + layer.bias
-            found.append(ops.max(feature, axis=1, initial=float("-inf")))
-        features = self.activation(ops.concatenate(found, axis=-1))
+            maxima.append(ops.max(feature, axis=1, initial=float("-inf")))
+        features = self.activation(ops.concatenate(maxima, axis=-1))
         for transform, gate in zip(self.transforms, self.gates, strict=True):
             admitted = gate(features)
             features = admitted * transform(features) + (1 - admitted) * features
         vectors = self.projection(features)
-        vectors = ops.reshape(vectors, (-1, length, self.projection_dim))
+        sizes = (batch_size(character_ids), length, self.projection_dim)
+        vectors = ops.reshape(vectors, sizes)
         vectors = zero_padding(vectors, mask)
         return zero_padding(vectors, self.compute_mask(character_ids))
 
@@ -180,4 +201,13 @@ class CharacterEncoder(keras.layers.Layer):
             "filters": self.filters,
             "activation": keras.activations.serialize(self.activation),
             "num_highways": self.num_highways,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+        }
+
+    def _kernel_arguments(self):
+        return {
+            "kernel_initializer": new_initializer(self.kernel_initializer),
+            "kernel_regularizer": self.kernel_regularizer,
+            "dtype": self.dtype_policy,
         }

@@ -4,6 +4,10 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
@@ -42,6 +46,8 @@ class ContextDecoder(keras.layers.Layer):
         first_input: `"unit"` (the embedding of x_t, as above) or `"zeros"` (the
             authors' program: x_t is known through f_t alone).
         chunk_size: int, how many units of the vocabulary are treated at once.
+        kernel_initializer: initializer of the GRU's kernels of inputs, or its name.
+        kernel_regularizer: regularizer of the same kernels, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -78,6 +84,8 @@ class ContextDecoder(keras.layers.Layer):
         direction="forward",
         first_input="unit",
         chunk_size=8192,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -100,23 +108,33 @@ class ContextDecoder(keras.layers.Layer):
                 f"first_input={first_input!r}."
             )
         self.embedding = embedding
-        self.context_length = context_length
-        self.num_layers = num_layers
+        self.context_length = plain_integer(context_length)
+        self.num_layers = plain_integer(num_layers)
         self.direction = check_direction(direction)
         self.first_input = first_input
-        self.chunk_size = chunk_size
+        self.chunk_size = plain_integer(chunk_size)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape, unit_ids_shape):
         dim = self.embedding.output_dim
-        if len(features_shape) != 3 or features_shape[-1] != dim:
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank("unit_ids", unit_ids_shape, "batch, length")
+        if features_shape[-1] != dim:
             raise ValueError(
-                "`features` must have shape (batch, length, dim) with the dimension of "
-                f"the embedding, dim={dim}. Received a shape: {features_shape}."
+                "`features` must have the dimension of the embedding, "
+                f"dim={dim}. Received a shape: {features_shape}."
             )
         if not self.embedding.built:
             self.embedding.build(unit_ids_shape)
-        self.cells = make_cells(self.num_layers, dim, self.dtype_policy)
+        self.cells = make_cells(
+            self.num_layers,
+            dim,
+            self.dtype_policy,
+            self.kernel_initializer,
+            self.kernel_regularizer,
+        )
 
     def call(self, features, unit_ids, positions=None, features_mask=None):
         features = zero_padding(features, features_mask)
@@ -131,11 +149,11 @@ class ContextDecoder(keras.layers.Layer):
         dim = self.embedding.output_dim
         table = ops.convert_to_tensor(self.embedding.embeddings)
 
-        read = [current_ids]
-        read += [target_ids[..., step] for step in range(self.context_length - 1)]
+        input_ids = [current_ids]
+        input_ids += [target_ids[..., step] for step in range(self.context_length - 1)]
         inputs = [
             self._embed(table, unit_ids, first=step == 0)
-            for step, unit_ids in enumerate(read)
+            for step, unit_ids in enumerate(input_ids)
         ]
         outputs = decode(self.cells, ops.reshape(features, (-1, dim)), inputs)
         outputs = [ops.reshape(hidden, shape) for hidden in outputs]
@@ -172,6 +190,8 @@ class ContextDecoder(keras.layers.Layer):
             "direction": self.direction,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
     @classmethod

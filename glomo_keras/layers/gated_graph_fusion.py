@@ -5,7 +5,12 @@ from keras import ops
 
 from glomo_keras.checks import check_dropout
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 
 
@@ -23,7 +28,8 @@ class GatedGraphFusion(keras.layers.Layer):
         use_bias: bool, whether b1 and b2 are there.
         dropout: float in [0, 1), rate of the dropout on `[H; messages]`.
         seed: int or None, seed of the dropout.
-        kernel_regularizer: regularizer of W1 and W2, or `None`.
+        kernel_initializer: initializer of W1 and W2, or its name.
+        kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -54,25 +60,23 @@ class GatedGraphFusion(keras.layers.Layer):
         use_bias=True,
         dropout=0.0,
         seed=None,
+        kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_positive_integers(or_none=True, units=units)
-        self.units = units
+        self.units = plain_integer(units)
         self.use_bias = use_bias
         self.dropout = check_dropout(dropout)
-        self.seed = seed
+        self.seed = plain_integer(seed)
+        self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape, messages_shape):
-        for name, shape in (("features", features_shape), ("messages", messages_shape)):
-            if len(shape) != 3:
-                raise ValueError(
-                    f"`{name}` must have shape (batch, length, dim). Received a shape "
-                    f"of rank {len(shape)}: {shape}."
-                )
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank("messages", messages_shape, "batch, length, dim")
         check_units("messages", messages_shape[1:2], "features", features_shape[1:2])
         units = self.units or features_shape[-1]
         joined = (*features_shape[:-1], features_shape[-1] + messages_shape[-1])
@@ -82,8 +86,17 @@ class GatedGraphFusion(keras.layers.Layer):
             "kernel_regularizer": self.kernel_regularizer,
             "dtype": self.dtype_policy,
         }
-        self.linear = keras.layers.Dense(**dense, name="linear")
-        self.gate = keras.layers.Dense(**dense, activation="sigmoid", name="gate")
+        self.linear = keras.layers.Dense(
+            kernel_initializer=new_initializer(self.kernel_initializer),
+            name="linear",
+            **dense,
+        )
+        self.gate = keras.layers.Dense(
+            kernel_initializer=new_initializer(self.kernel_initializer),
+            activation="sigmoid",
+            name="gate",
+            **dense,
+        )
         self.linear.build(joined)
         self.gate.build(joined)
         self._dropout = keras.layers.Dropout(
@@ -113,5 +126,6 @@ class GatedGraphFusion(keras.layers.Layer):
             "use_bias": self.use_bias,
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

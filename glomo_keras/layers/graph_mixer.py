@@ -4,7 +4,11 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
 
@@ -28,6 +32,8 @@ class GraphMixer(keras.layers.Layer):
         num_mixtures: int, how many mixed graphs are made.
         composed: bool, whether products of graphs are among the terms.
         conditional: bool, whether the weights depend on the receiver's features.
+        kernel_initializer: initializer of the kernel by which they do, or its name.
+        kernel_regularizer: regularizer of that kernel, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -51,26 +57,32 @@ class GraphMixer(keras.layers.Layer):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, mixed graph.
     """
 
-    def __init__(self, num_mixtures=1, composed=True, conditional=True, **kwargs):
+    def __init__(
+        self,
+        num_mixtures=1,
+        composed=True,
+        conditional=True,
+        kernel_initializer="zeros",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         check_positive_integers(num_mixtures=num_mixtures)
-        self.num_mixtures = num_mixtures
+        self.num_mixtures = plain_integer(num_mixtures)
         self.composed = composed
         self.conditional = conditional
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape, graphs_shape):
-        if len(features_shape) != 3:
-            raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}."
-            )
-        if len(graphs_shape) != 5:
-            raise ValueError(
-                "`graphs` must have shape (batch, layers, heads, length, length): all "
-                "layers of one direction. Received a shape of rank "
-                f"{len(graphs_shape)}: {graphs_shape}."
-            )
+        check_rank("features", features_shape, "batch, length, dim")
+        check_rank(
+            "graphs",
+            graphs_shape,
+            "batch, layers, heads, length, length",
+            advice="`graphs` are all layers of one direction.",
+        )
         check_units(
             "graphs",
             graphs_shape[3:],
@@ -84,7 +96,10 @@ class GraphMixer(keras.layers.Layer):
         size = self.num_mixtures * num_terms * num_heads
         if self.conditional:
             self.kernel = self.add_weight(
-                name="kernel", shape=(features_shape[-1], size), initializer="zeros"
+                name="kernel",
+                shape=(features_shape[-1], size),
+                initializer=self.kernel_initializer,
+                regularizer=self.kernel_regularizer,
             )
         self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
 
@@ -97,7 +112,7 @@ class GraphMixer(keras.layers.Layer):
         return mixed
 
     def mixture_weights(self, features):
-        """Weights of all terms and heads; those of one mixture sum to one.
+        """Compute the weights of all terms and heads; those of one mixture sum to one.
 
         Args:
             features: float tensor `(batch, length, dim)`.
@@ -133,4 +148,6 @@ class GraphMixer(keras.layers.Layer):
             "num_mixtures": self.num_mixtures,
             "composed": self.composed,
             "conditional": self.conditional,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

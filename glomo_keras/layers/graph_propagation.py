@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_units
 from glomo_keras.layers.initializers import MessageInitializer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.composition import check_heads
 from glomo_keras.ops.composition import propagate
 
 UPDATES = ("gru", "residual")
@@ -30,6 +32,11 @@ class GraphPropagation(keras.layers.Layer):
         update: `"gru"` or `"residual"`.
         message: `"plain"` or `"product_concat"` (of the GRU alone).
         use_bias: bool, whether GRU or projection have biases.
+        kernel_initializer: initializer of W, or of the GRU's kernel of messages, its
+            name, or `None`, which means `"glorot_uniform"` for W, and for the GRU the
+            library's `MessageInitializer`: its candidate state starts near the
+            messages.
+        kernel_regularizer: regularizer of the same kernel, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -52,7 +59,15 @@ class GraphPropagation(keras.layers.Layer):
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 2.
     """
 
-    def __init__(self, update="gru", message="plain", use_bias=True, **kwargs):
+    def __init__(
+        self,
+        update="gru",
+        message="plain",
+        use_bias=True,
+        kernel_initializer=None,
+        kernel_regularizer=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         if update not in UPDATES:
             raise ValueError(
@@ -71,40 +86,31 @@ class GraphPropagation(keras.layers.Layer):
         self.update = update
         self.message = message
         self.use_bias = use_bias
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape, graph_shape):
-        if len(features_shape) != 3:
-            raise ValueError(
-                "`features` must have shape (batch, length, dim). Received a shape of "
-                f"rank {len(features_shape)}: {features_shape}."
-            )
-        if len(graph_shape) != 4:
-            raise ValueError(
-                "`graph` must have shape (batch, heads, length, length): one graph "
-                f"layer. Received a shape of rank {len(graph_shape)}: {graph_shape}."
-            )
-        check_units("graph", graph_shape[2:], "features", features_shape[1:2] * 2)
-        dim, heads = features_shape[-1], graph_shape[1]
-        if dim % heads:
-            divisors = [n for n in range(1, dim + 1) if dim % n == 0]
-            raise ValueError(
-                "The number of heads of `graph` must divide the last dimension of "
-                f"`features`. Received: heads={heads}, dim={dim}. Use one of "
-                f"{divisors} heads."
-            )
+        check_heads(features_shape, graph_shape)
+        dim = features_shape[-1]
         if self.update == "gru":
             self.cell = keras.layers.GRUCell(
                 dim,
                 use_bias=self.use_bias,
-                kernel_initializer=MessageInitializer(),
+                kernel_initializer=self.kernel_initializer or MessageInitializer(),
+                kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name="cell",
             )
             self.cell.build((None, dim if self.message == "plain" else 2 * dim))
         else:
             self.projection = keras.layers.Dense(
-                dim, use_bias=self.use_bias, dtype=self.dtype_policy, name="projection"
+                dim,
+                use_bias=self.use_bias,
+                kernel_initializer=self.kernel_initializer or "glorot_uniform",
+                kernel_regularizer=self.kernel_regularizer,
+                dtype=self.dtype_policy,
+                name="projection",
             )
             self.projection.build(features_shape)
 
@@ -114,7 +120,7 @@ class GraphPropagation(keras.layers.Layer):
         )
 
     def step(self, features, messages_of, features_mask=None):
-        """The update along a graph that need not exist as a tensor.
+        """Update features along a graph that need not exist as a tensor.
 
         Args:
             features: float tensor `(batch, length, dim)`.
@@ -152,4 +158,6 @@ class GraphPropagation(keras.layers.Layer):
             "update": self.update,
             "message": self.message,
             "use_bias": self.use_bias,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }

@@ -4,11 +4,17 @@ import keras
 from keras import ops
 from keras import tree
 
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
 from glomo_keras.layers.graph_mixer import GraphMixer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mixed_messages
 from glomo_keras.ops.visibility import DIRECTIONS
+
+# What `TextGraphs` and `SavedModelGraphs` return of strings, beside the graphs.
+BESIDE_GRAPHS = ("units", "padding_mask")
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -33,14 +39,17 @@ class GraphTransfer(keras.layers.Layer):
             features.
         dropout: float in [0, 1), rate of the dropout before the gate.
         seed: int or None, seed of the dropout.
-        kernel_regularizer: regularizer of W1 and W2, or `None`.
+        kernel_initializer: initializer of W1 and W2, or its name.
+        kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
         features: float tensor `(batch, length, dim)`: word vectors, states of an
             RNN, any features of the units.
-        graphs: dict with `"forward"` and `"backward"`, or one of them and nothing
-            else, float tensors `(batch, layers, heads, length, length)`.
+        graphs: dict with `"forward"` and `"backward"`, or one of them, float tensors
+            `(batch, layers, heads, length, length)`. What `TextGraphs` returns beside
+            them, `units` and `padding_mask`, is left aside: it goes straight in, and a
+            mask is given as `features_mask`.
         features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         return_graphs: bool, whether to return the mixed graphs as well.
         training: bool, whether to apply dropout.
@@ -71,21 +80,24 @@ class GraphTransfer(keras.layers.Layer):
         units=None,
         dropout=0.0,
         seed=None,
+        kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_mixtures = num_mixtures
+        self.num_mixtures = plain_integer(num_mixtures)
         self.composed = composed
         self.conditional = conditional
-        self.units = units
+        self.units = plain_integer(units)
         self.dropout = dropout
-        self.seed = seed
+        self.seed = plain_integer(seed)
+        self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.fusion = GatedGraphFusion(
             units,
             dropout=dropout,
             seed=seed,
+            kernel_initializer=self.kernel_initializer,
             kernel_regularizer=self.kernel_regularizer,
             dtype=self.dtype_policy,
             name="fusion",
@@ -94,45 +106,35 @@ class GraphTransfer(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, features_shape, graphs_shape=None):
-        _check_graphs(graphs_shape)  # Keras drops an empty dict: None
-        self.mixers = {}
-        for direction in DIRECTIONS:
-            if direction in graphs_shape:
-                mixer = self._make_mixer(direction)
-                mixer.build(features_shape, graphs_shape[direction])
-                self.mixers[direction] = mixer
-        size = len(self.mixers) * self.num_mixtures * features_shape[-1]
-        self.fusion.build(features_shape, (*features_shape[:-1], size))
+        graphs_shape = _leave_text(graphs_shape)
+        check_directions("graphs", graphs_shape)  # Keras drops an empty dict: None
+        size = len(graphs_shape) * features_shape[-1]
+        self._build_parts(features_shape, graphs_shape, size)
+
+    def __call__(self, features, graphs, *args, **kwargs):
+        # Before Keras converts and records all that it is given: strings are tensors
+        # on one backend alone.
+        return super().__call__(features, _leave_text(graphs), *args, **kwargs)
 
     def call(
         self, features, graphs, features_mask=None, return_graphs=False, training=None
     ):
-        _check_graphs(graphs)
-        if set(graphs) != set(self.mixers):
-            raise ValueError(
-                "`graphs` must hold the directions that the layer was built with: "
-                f"{sorted(self.mixers)}. Received: {sorted(graphs)}."
-            )
+        check_directions("graphs", graphs, self.mixers)
         features = zero_padding(features, features_mask)
-        messages, mixed = [], {}
-        for direction, mixer in self.mixers.items():
-            of_direction = ops.cast(graphs[direction], self.compute_dtype)
-            if return_graphs:
-                mixed[direction] = mixer(
-                    features, of_direction, features_mask=features_mask
-                )
-            weights = mixer.mixture_weights(features)
-            messages.append(self.messages(features, of_direction, weights))
-        fused = self.fusion(
-            features,
-            ops.concatenate(messages, axis=-1),
-            features_mask=features_mask,
-            training=training,
-        )
-        return (fused, mixed) if return_graphs else fused
+        fused = self._fuse(features, graphs, features_mask, training)
+        if not return_graphs:
+            return fused
+        return fused, {
+            direction: mixer(
+                features,
+                ops.cast(graphs[direction], self.compute_dtype),
+                features_mask=features_mask,
+            )
+            for direction, mixer in self.mixers.items()
+        }
 
     def messages(self, features, graphs, weights):
-        """Messages of one direction along its mixed graphs.
+        """Compute the messages of one direction along its mixed graphs.
 
         Args:
             features: float tensor `(batch, length, dim)`.
@@ -154,7 +156,7 @@ class GraphTransfer(keras.layers.Layer):
             return fused
         mixed = {
             direction: (shape[0], self.num_mixtures, *shape[-2:])
-            for direction, shape in graphs_shape.items()
+            for direction, shape in _leave_text(graphs_shape).items()
         }
         return fused, mixed
 
@@ -176,8 +178,36 @@ class GraphTransfer(keras.layers.Layer):
             "units": self.units,
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+    def _build_parts(self, features_shape, graphs_shape, message_size):
+        """Build mixers and fusion, for messages of `message_size` in a mixture."""
+        self.mixers = {}
+        for direction in DIRECTIONS:
+            if direction in graphs_shape:
+                mixer = self._make_mixer(direction)
+                mixer.build(features_shape, graphs_shape[direction])
+                self.mixers[direction] = mixer
+        size = self.num_mixtures * message_size
+        self.fusion.build(features_shape, (*features_shape[:-1], size))
+
+    def _fuse(self, features, graphs, features_mask, training):
+        messages = [
+            self.messages(
+                features,
+                ops.cast(graphs[direction], self.compute_dtype),
+                mixer.mixture_weights(features),
+            )
+            for direction, mixer in self.mixers.items()
+        ]
+        return self.fusion(
+            features,
+            ops.concatenate(messages, axis=-1),
+            features_mask=features_mask,
+            training=training,
+        )
 
     def _make_mixer(self, direction):
         return GraphMixer(
@@ -189,19 +219,41 @@ class GraphTransfer(keras.layers.Layer):
         )
 
 
-def _check_graphs(graphs):
+def _leave_text(graphs):
+    """Return the graphs without what travels beside them."""
+    if not isinstance(graphs, dict):
+        return graphs
+    return {key: graphs[key] for key in graphs if key not in BESIDE_GRAPHS}
+
+
+def check_directions(name, graphs, directions=None):
+    """Raise unless it is a dict of directions.
+
+    Args:
+        name: string, name of the argument.
+        graphs: the value to check.
+        directions: the directions that a layer was built with, or `None`.
+
+    Raises:
+        ValueError: if it is no dict, or has other keys.
+
+    Example:
+
+    >>> check_directions("graphs", {"forward": 1.0, "backward": 2.0})
+    """
     received = list(graphs) if isinstance(graphs, dict) else []
-    extra = [name for name in received if name not in DIRECTIONS]
-    if received and not extra:
-        return
-    advice = ""
-    if len(extra) < len(received):  # what comes from strings has more than graphs
-        advice = (
-            f" Leave out {', '.join(map(repr, extra))}: pass "
-            '{d: found[d] for d in ("forward", "backward")}.'
+    extra = [key for key in received if key not in DIRECTIONS]
+    if not received or extra:
+        advice = ""
+        if len(extra) < len(received):
+            advice = f" Leave out {', '.join(map(repr, extra))}."
+        raise ValueError(
+            f'`{name}` must be a dict with the keys "forward" and "backward", or one '
+            "of them, as `GraphPredictor` returns it. Received: "
+            f"{received or type(graphs).__name__}.{advice}"
         )
-    raise ValueError(
-        '`graphs` must be a dict with the keys "forward" and "backward", or one of '
-        "them, as `GraphPredictor` returns it. Received: "
-        f"{received or type(graphs).__name__}.{advice}"
-    )
+    if directions is not None and set(received) != set(directions):
+        raise ValueError(
+            f"`{name}` must hold the directions that the layer was built with: "
+            f"{sorted(directions)}. Received: {sorted(received)}."
+        )

@@ -6,6 +6,11 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.recurrent_decoding import decode
 from glomo_keras.layers.recurrent_decoding import make_cells
 from glomo_keras.ops.pixels import pixel_log_likelihood
@@ -39,6 +44,9 @@ class ImageContextDecoder(keras.layers.Layer):
         direction: `"forward"` (predicts pixels to the right and below) or
             `"backward"`.
         num_logistics: int, components of the mixture.
+        kernel_initializer: initializer of W, V and the GRU's kernels of inputs, or its
+            name.
+        kernel_regularizer: regularizer of the same kernels, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -72,21 +80,32 @@ class ImageContextDecoder(keras.layers.Layer):
         num_layers=1,
         direction="forward",
         num_logistics=5,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_context_window(context_window)
         check_positive_integers(num_layers=num_layers, num_logistics=num_logistics)
-        self.context_window = tuple(context_window)
-        self.num_layers = num_layers
+        self.context_window = tuple(map(plain_integer, context_window))
+        self.num_layers = plain_integer(num_layers)
         self.direction = check_direction(direction)
-        self.num_logistics = num_logistics
+        self.num_logistics = plain_integer(num_logistics)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, features_shape, pixels_shape):
-        if len(pixels_shape) != 4 or None in pixels_shape[1:]:
+        check_rank("pixels", pixels_shape, "batch, height, width, channels")
+        check_rank(
+            "features",
+            features_shape,
+            "batch, height, width, dim",
+            "batch, length, dim",
+        )
+        if None in pixels_shape[1:]:
             raise ValueError(
-                "`pixels` must have shape (batch, height, width, channels) of a known "
-                f"size. Received a shape: {pixels_shape}."
+                "`pixels` must be of a known size: height, width and channels. "
+                f"Received a shape: {pixels_shape}."
             )
         length = pixels_shape[1] * pixels_shape[2]
         known = features_shape[1:-1]
@@ -96,13 +115,26 @@ class ImageContextDecoder(keras.layers.Layer):
                 f"Received shapes: features {features_shape}, pixels {pixels_shape}."
             )
         dim, channels = features_shape[-1], pixels_shape[-1]
-        self.cells = make_cells(self.num_layers, dim, self.dtype_policy)
-        self.reading = keras.layers.Dense(dim, dtype=self.dtype_policy, name="reading")
+        self.cells = make_cells(
+            self.num_layers,
+            dim,
+            self.dtype_policy,
+            self.kernel_initializer,
+            self.kernel_regularizer,
+        )
+        self.reading = keras.layers.Dense(
+            dim,
+            kernel_initializer=new_initializer(self.kernel_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            dtype=self.dtype_policy,
+            name="reading",
+        )
         self.reading.build((None, channels))
         size = channels * self.num_logistics * 3
         self.prediction = keras.layers.Dense(
             size,
-            kernel_initializer=keras.initializers.GlorotUniform(),
+            kernel_initializer=new_initializer(self.kernel_initializer),
+            kernel_regularizer=self.kernel_regularizer,
             bias_initializer=_spread_means(channels, self.num_logistics),
             dtype=self.dtype_policy,
             name="prediction",
@@ -120,18 +152,18 @@ class ImageContextDecoder(keras.layers.Layer):
             current = ops.take(current, positions, axis=1)
         channels, dim = pixels.shape[-1], features.shape[-1]
         num_cells = targets.shape[2]
-        read = ops.concatenate([current[:, :, None], targets[:, :, :-1]], axis=2)
-        read = scale_pixels(read, accumulation_dtype(self.compute_dtype))
-        read = ops.cast(read, self.compute_dtype)
-        read = ops.reshape(self.reading(read), (-1, num_cells, dim))
+        inputs = ops.concatenate([current[:, :, None], targets[:, :, :-1]], axis=2)
+        inputs = scale_pixels(inputs, accumulation_dtype(self.compute_dtype))
+        inputs = ops.cast(inputs, self.compute_dtype)
+        inputs = ops.reshape(self.reading(inputs), (-1, num_cells, dim))
         outputs = decode(
             self.cells,
             ops.reshape(features, (-1, dim)),
-            [read[:, cell] for cell in range(num_cells)],
+            [inputs[:, cell] for cell in range(num_cells)],
         )
         parameters = ops.reshape(
             self.prediction(ops.stack(outputs, axis=1)),
-            (-1, *ops.shape(targets)[1:3], channels, self.num_logistics, 3),
+            (*ops.shape(targets)[:3], channels, self.num_logistics, 3),
         )
         values = pixel_log_likelihood(parameters, targets)
         return ops.where(valid, values, ops.zeros_like(values))
@@ -159,11 +191,13 @@ class ImageContextDecoder(keras.layers.Layer):
             "num_layers": self.num_layers,
             "direction": self.direction,
             "num_logistics": self.num_logistics,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
 
 def _spread_means(channels, num_logistics):
-    """Initial bias: logistics side by side over the levels, that cover all of them."""
+    """Return an initializer of biases: logistics that cover all levels side by side."""
 
     def initializer(shape, dtype=None):
         centers = [(2 * k + 1) / num_logistics - 1 for k in range(num_logistics)]

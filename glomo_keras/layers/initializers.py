@@ -5,6 +5,70 @@ import numpy as np
 from keras import ops
 
 
+def get_initializer(initializer):
+    """Return what `kernel_initializer` stands for; a name stays a name.
+
+    An initializer without a seed draws one when it is made. Made of a name by the
+    weight that needs it, and not before, layers draw as Keras's own do.
+
+    Args:
+        initializer: name, `keras.initializers.Initializer`, its configuration,
+            function, or `None`.
+
+    Returns:
+        The name, `None`, or the initializer.
+
+    Example:
+
+    >>> get_initializer("zeros")
+    'zeros'
+    """
+    if initializer is None or isinstance(initializer, str):
+        return initializer
+    return keras.initializers.get(initializer)
+
+
+def new_initializer(initializer):
+    """Return the initializer for one more kernel.
+
+    One and the same initializer fills kernels of a shape with the same numbers.
+
+    Args:
+        initializer: what `get_initializer` returned.
+
+    Returns:
+        A copy of it, or what cannot be copied itself: a name, a function, `None`.
+
+    Example:
+
+    >>> one = keras.initializers.GlorotUniform()
+    >>> new_initializer(one) is one
+    False
+    """
+    if isinstance(initializer, keras.initializers.Initializer):
+        return initializer.clone()
+    return initializer
+
+
+def serialize_initializer(initializer):
+    """Return the entry of an initializer in a layer's configuration.
+
+    Args:
+        initializer: what `get_initializer` returned.
+
+    Returns:
+        A string, `None`, or a dict that JSON can hold.
+
+    Example:
+
+    >>> serialize_initializer("zeros")
+    'zeros'
+    """
+    if initializer is None or isinstance(initializer, str):
+        return initializer
+    return keras.initializers.serialize(initializer)
+
+
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class CurrentUnitInitializer(keras.initializers.Initializer):
     """Glorot-uniform kernels of a masked convolution, strongest at the current unit.

@@ -4,7 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.initializers import CurrentUnitInitializer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.ops.convolution import valid_convolution
 
 
@@ -31,6 +35,9 @@ class MaskedConvolution(keras.layers.Layer):
         direction: `"forward"` or `"backward"`.
         num_above: int, how many of the last channels of `features` know of the rows
             above alone: `filters // 2` of the convolution before. Images only.
+        kernel_initializer: initializer, its name, or `None`, which means
+            `CurrentUnitInitializer`.
+        kernel_regularizer: regularizer, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments.
 
     Call arguments:
@@ -51,21 +58,31 @@ class MaskedConvolution(keras.layers.Layer):
     """
 
     def __init__(
-        self, filters, kernel_size=3, direction="forward", num_above=0, **kwargs
+        self,
+        filters,
+        kernel_size=3,
+        direction="forward",
+        num_above=0,
+        kernel_initializer=None,
+        kernel_regularizer=None,
+        **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
+        self.filters = plain_integer(filters)
+        self.kernel_size = plain_integer(kernel_size)
         self.direction = direction
-        self.num_above = num_above
+        self.num_above = plain_integer(num_above)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
     def build(self, features_shape):
+        check_rank(
+            "features",
+            features_shape,
+            "batch, length, dim",
+            "batch, height, width, dim",
+        )
         rank = len(features_shape) - 2
-        if rank not in (1, 2):
-            raise ValueError(
-                "`features` must have shape (batch, length, dim) or (batch, height, "
-                f"width, dim). Received a shape of rank {rank + 2}: {features_shape}."
-            )
         size, radius = self.kernel_size, self.kernel_size // 2
         if rank == 2 and size % 2 == 0:
             raise ValueError(
@@ -76,7 +93,8 @@ class MaskedConvolution(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*extent, features_shape[-1], self.filters),
-            initializer=CurrentUnitInitializer(),
+            initializer=self.kernel_initializer or CurrentUnitInitializer(),
+            regularizer=self.kernel_regularizer,
         )
         self.bias = self.add_weight(
             name="bias", shape=(self.filters,), initializer="zeros"
@@ -91,8 +109,7 @@ class MaskedConvolution(keras.layers.Layer):
         if self.direction == "backward":
             kernel = ops.flip(kernel, axis=tuple(range(len(past))))
             past = tuple(ends[::-1] for ends in past)
-        features = ops.pad(features, ((0, 0), *past, (0, 0)))
-        return valid_convolution(features, kernel) + self.bias
+        return valid_convolution(features, kernel, past) + self.bias
 
     def compute_output_shape(self, features_shape):
         return (*features_shape[:-1], self.filters)
@@ -104,10 +121,12 @@ class MaskedConvolution(keras.layers.Layer):
             "kernel_size": self.kernel_size,
             "direction": self.direction,
             "num_above": self.num_above,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
     def _raster_mask(self):
-        """Ones where the kernel of an image may read, `(rows, columns, in, out)`."""
+        """Return ones where an image's kernel may read, `(rows, columns, in, out)`."""
         visible = np.ones(self.kernel.shape)
         current = self.kernel.shape[-2] - self.num_above
         above = self.filters - self.filters // 2

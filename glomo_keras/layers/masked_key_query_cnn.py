@@ -1,9 +1,13 @@
-"""Key and query networks: two stacks of masked convolutions."""
+"""Query and key networks: two stacks of masked convolutions."""
 
 import keras
 
 from glomo_keras.checks import check_dropout
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masked_convolution import MaskedConvolution
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.raster_normalization import RasterNormalization
@@ -14,21 +18,21 @@ NORMALIZATIONS = ("layer", "batch", None)
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class MaskedKeyQueryCNN(keras.layers.Layer):
-    """Keys and queries of units from the units around them that may be seen.
+    """Queries and keys of units from the units around them that may be seen.
 
     Two stacks with the same structure and separate weights. Each of their
     `num_layers` layers is
 
         h <- dropout(activation(normalize(convolution(h masked))))
 
-    and sees a unit and the `kernel_size - 1` before it in `direction`, so that key
-    and query of unit i depend on units <= i (forward) or >= i (backward) alone. The
+    and sees a unit and the `kernel_size - 1` before it in `direction`, so that query
+    and key of unit i depend on units <= i (forward) or >= i (backward) alone. The
     units of an image are its pixels in raster order; see `MaskedConvolution`.
 
     Masking: padded units are zeros before every convolution and in the outputs.
 
     `normalization="batch"` takes its statistics over time while training, so that
-    earlier keys and queries then depend on later units. In inference it is causal.
+    earlier queries and keys then depend on later units. In inference it is causal.
     It is there for parity with the authors' program; the default never leaks.
 
     Args:
@@ -43,6 +47,9 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         activation: activation function or its name.
         dropout: float in [0, 1), rate of the dropout after every layer.
         seed: int or None, seed of the dropout.
+        kernel_initializer: initializer of the convolutions, its name, or `None`, which
+            means the library's `CurrentUnitInitializer`.
+        kernel_regularizer: regularizer of the convolutions, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -53,7 +60,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        `(keys, queries)`, float tensors `(batch, length, filters)`, or `(batch,
+        `(queries, keys)`, float tensors `(batch, length, filters)`, or `(batch,
         height, width, filters)`, in the compute dtype; each carries `mask`.
 
     Raises:
@@ -64,8 +71,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
     Example:
 
     >>> network = MaskedKeyQueryCNN(filters=5)
-    >>> keys, queries = network(keras.ops.ones((2, 7, 3)))
-    >>> tuple(keys.shape), tuple(queries.shape)
+    >>> queries, keys = network(keras.ops.ones((2, 7, 3)))
+    >>> tuple(queries.shape), tuple(keys.shape)
     ((2, 7, 5), (2, 7, 5))
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.1.
@@ -81,6 +88,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         activation="relu",
         dropout=0.0,
         seed=None,
+        kernel_initializer=None,
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -92,14 +101,16 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 f'`normalization` must be "layer", "batch" or None. Received: '
                 f"normalization={normalization!r}."
             )
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.num_layers = num_layers
+        self.filters = plain_integer(filters)
+        self.kernel_size = plain_integer(kernel_size)
+        self.num_layers = plain_integer(num_layers)
         self.direction = check_direction(direction)
         self.normalization = normalization
         self.activation = keras.activations.get(activation)
         self.dropout = check_dropout(dropout)
-        self.seed = seed
+        self.seed = plain_integer(seed)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
     def build(self, features_shape):
@@ -117,7 +128,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
     def call(self, features, mask=None, training=None):
         keys = self._run_stack(self.key_stack, features, mask, training)
         queries = self._run_stack(self.query_stack, features, mask, training)
-        return keys, queries
+        return queries, keys
 
     def compute_mask(self, features, previous_mask=None):
         return [previous_mask, previous_mask]
@@ -137,6 +148,8 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "dropout": self.dropout,
             "seed": self.seed,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
     def _build_stack(self, name, shape, number):
@@ -148,13 +161,15 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 self.kernel_size,
                 self.direction,
                 num_above=0 if layer == 0 else self.filters // 2,
+                kernel_initializer=new_initializer(self.kernel_initializer),
+                kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name=f"{name}_convolution_{layer}",
             )
             convolution.build(shape)
             shape = convolution.compute_output_shape(shape)
             normalization = self._make_normalization(
-                f"{name}_normalization_{layer}", of_images=len(shape) == 4
+                f"{name}_normalization_{layer}", is_image=len(shape) == 4
             )
             if normalization is not None:
                 normalization.build(shape)
@@ -167,9 +182,9 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             stack.append((convolution, normalization, dropout))
         return stack
 
-    def _make_normalization(self, name, of_images):
+    def _make_normalization(self, name, is_image):
         if self.normalization == "layer":
-            if of_images:
+            if is_image:
                 return RasterNormalization(dtype=self.dtype_policy, name=name)
             return keras.layers.LayerNormalization(
                 epsilon=1e-6, dtype=self.dtype_policy, name=name

@@ -2,14 +2,24 @@
 
 import keras
 
+from glomo_keras.layers.initializers import new_initializer
 
-def make_cells(num_layers, dim, dtype):
-    """Built GRU cells, one a layer.
+
+def make_cells(
+    num_layers,
+    dim,
+    dtype,
+    kernel_initializer="glorot_uniform",
+    kernel_regularizer=None,
+):
+    """Make and build GRU cells, one a layer.
 
     Args:
         num_layers: int.
         dim: int, size of inputs and states.
         dtype: dtype policy.
+        kernel_initializer: what `get_initializer` returned, of the kernels of inputs.
+        kernel_regularizer: regularizer of the same kernels, or `None`.
 
     Returns:
         List of `keras.layers.GRUCell`.
@@ -21,14 +31,20 @@ def make_cells(num_layers, dim, dtype):
     """
     cells = []
     for layer in range(num_layers):
-        cell = keras.layers.GRUCell(dim, dtype=dtype, name=f"cell_{layer}")
+        cell = keras.layers.GRUCell(
+            dim,
+            kernel_initializer=new_initializer(kernel_initializer),
+            kernel_regularizer=kernel_regularizer,
+            dtype=dtype,
+            name=f"cell_{layer}",
+        )
         cell.build((None, dim))
         cells.append(cell)
     return cells
 
 
 def decode(cells, features, inputs):
-    """Outputs of the last layer for known inputs: eq. 3 with the truth fed in.
+    """Run the cells over known inputs: eq. 3 with the truth fed in.
 
         h_d = GRU(inputs[d], h_{d-1}),  h_0 = features, in every layer
 
@@ -38,7 +54,7 @@ def decode(cells, features, inputs):
         inputs: iterable of float tensors `(rows, dim)`.
 
     Returns:
-        List of float tensors `(rows, dim)`, as many as inputs.
+        List of the outputs of the last layer, float tensors `(rows, dim)`.
 
     Example:
 

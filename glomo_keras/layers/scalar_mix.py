@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import plain_integer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.precision import raise_precision
 
@@ -60,16 +62,16 @@ class ScalarMix(keras.layers.Layer):
         self.normalize = normalize
         self.l2 = l2
         self.dropout = check_dropout(dropout)
-        self.seed = seed
+        self.seed = plain_integer(seed)
         self.supports_masking = True
 
     def build(self, layers_shape):
-        if len(layers_shape) != 4:
-            raise ValueError(
-                "`layers` must have shape (batch, num_layers, length, dim). Received a "
-                f"shape of rank {len(layers_shape)}: {layers_shape}. Stack the "
-                "encoder's layers on axis 1."
-            )
+        check_rank(
+            "layers",
+            layers_shape,
+            "batch, num_layers, length, dim",
+            advice="Stack the encoder's layers on axis 1.",
+        )
         self.scores = self.add_weight(
             name="scores",
             shape=(layers_shape[1],),
@@ -91,7 +93,7 @@ class ScalarMix(keras.layers.Layer):
         return zero_padding(self._dropout(mixed, training=training), mask)
 
     def normalized_weights(self):
-        """The share of each layer, softmax(s): NumPy array `(num_layers,)`."""
+        """Return the share of each layer, softmax(s): NumPy array `(num_layers,)`."""
         return ops.convert_to_numpy(ops.softmax(ops.cast(self.scores, "float32")))
 
     def compute_mask(self, layers, previous_mask=None):
@@ -111,7 +113,7 @@ class ScalarMix(keras.layers.Layer):
 
 
 def _normalize(layers, real):
-    """Mean 0 and variance 1 over real units and dimensions; zeros at padding."""
+    """Bring real units to mean 0 and variance 1 over units and dimensions."""
     layers = raise_precision(layers)
     if real is None:
         number = ops.cast(ops.shape(layers)[2], layers.dtype)

@@ -1,11 +1,16 @@
-"""Sparse relational graphs from keys and queries: eq. 1."""
+"""Sparse relational graphs from queries and keys: eq. 1."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
+from glomo_keras.checks import plain_integer
+from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
+from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
@@ -21,9 +26,9 @@ THRESHOLDS = ("mean", "scalar", "query", None)
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SquaredReLUAffinity(keras.layers.Layer):
-    """Graphs of several layers and heads, one for each, from keys and queries.
+    """Graphs of several layers and heads, one for each, from queries and keys.
 
-        k = W_k key, q = W_q query                      (per layer and head)
+        q = W_q query, k = W_k key                      (per layer and head)
         score[i, j] = <q_i, k_j> - threshold
         graph[i, j] = relu(score[i, j])^2 / sum_j' relu(score[i, j'])^2
 
@@ -49,20 +54,22 @@ class SquaredReLUAffinity(keras.layers.Layer):
     Args:
         num_graph_layers: int, number of graph layers.
         num_heads: int, number of heads of each.
-        key_dim: int, size of a head's keys and queries.
+        key_dim: int, size of a head's queries and keys.
         direction: `"forward"` (receivers read units before them) or `"backward"`.
         threshold: `"mean"`, `"scalar"`, `"query"` or `None`.
         use_bias: bool, whether the projections have biases.
         top_k: int or None. Keep the `top_k` largest activations of a row alone; what
             equals the smallest of them is kept as well.
+        kernel_initializer: initializer of W_k and W_q, or its name.
+        kernel_regularizer: regularizer of W_k and W_q, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
-        keys: float tensor `(batch, length, dim)` or `(batch, height, width, dim)`.
-        queries: float tensor like `keys`, but for `dim`.
-        keys_mask: bool tensor like `keys` without `dim`, `True` at real units, or
-            `None`.
-        queries_mask: bool tensor likewise, or `None`.
+        queries: float tensor `(batch, length, dim)` or `(batch, height, width, dim)`.
+        keys: float tensor like `queries`, but for `dim`.
+        queries_mask: bool tensor like `queries` without `dim`, `True` at real units,
+            or `None`.
+        keys_mask: bool tensor likewise, or `None`.
 
     Returns:
         Float tensor `(batch, num_graph_layers, num_heads, length, length)` in the
@@ -91,6 +98,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
         threshold="mean",
         use_bias=False,
         top_k=None,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -103,30 +112,29 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 '`threshold` must be "mean", "scalar", "query" or None. Received: '
                 f"threshold={threshold!r}."
             )
-        self.num_graph_layers = num_graph_layers
-        self.num_heads = num_heads
-        self.key_dim = key_dim
+        self.num_graph_layers = plain_integer(num_graph_layers)
+        self.num_heads = plain_integer(num_heads)
+        self.key_dim = plain_integer(key_dim)
         self.direction = check_direction(direction)
         self.threshold = threshold
         self.use_bias = use_bias
-        self.top_k = top_k
+        self.top_k = plain_integer(top_k)
+        self.kernel_initializer = get_initializer(kernel_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
 
-    def build(self, keys_shape, queries_shape):
-        for name, shape in (("keys", keys_shape), ("queries", queries_shape)):
-            if len(shape) not in (3, 4) or len(shape) != len(keys_shape):
-                raise ValueError(
-                    f"`{name}` must have shape (batch, length, dim), or (batch, "
-                    "height, width, dim) if both have. Received a shape of rank "
-                    f"{len(shape)}: {shape}."
-                )
-        check_units("queries", queries_shape[1:-1], "keys", keys_shape[1:-1])
+    def build(self, queries_shape, keys_shape):
+        layouts = ("batch, length, dim", "batch, height, width, dim")
+        check_rank("queries", queries_shape, *layouts)
+        check_rank("keys", keys_shape, layouts[len(queries_shape) - 3])
+        check_units("keys", keys_shape[1:-1], "queries", queries_shape[1:-1])
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
         for name, dim in (("key", keys_shape[-1]), ("query", queries_shape[-1])):
             kernel = self.add_weight(
                 name=f"{name}_kernel",
                 shape=(dim, int(np.prod(heads))),
-                initializer="glorot_uniform",
+                initializer=new_initializer(self.kernel_initializer),
+                regularizer=self.kernel_regularizer,
             )
             bias = None
             if self.use_bias:
@@ -150,12 +158,12 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 initializer="zeros",
             )
 
-    def call(self, keys, queries, keys_mask=None, queries_mask=None):
-        keys, queries, keys_mask, queries_mask = self._project_both(
-            keys, queries, keys_mask, queries_mask
+    def call(self, queries, keys, queries_mask=None, keys_mask=None):
+        queries, keys, queries_mask, keys_mask = self._project_both(
+            queries, keys, queries_mask, keys_mask
         )
         visible = visible_pairs(
-            ops.shape(keys)[-2], self.direction, keys_mask, queries_mask
+            ops.shape(keys)[-2], self.direction, queries_mask, keys_mask
         )
         if len(visible.shape) == 3:
             visible = visible[:, None, None]  # layers and heads share it
@@ -187,19 +195,19 @@ class SquaredReLUAffinity(keras.layers.Layer):
         """
         return squared_relu(scores)
 
-    def project(self, keys, queries, keys_mask=None, queries_mask=None):
-        """What the graphs are computed from, for messages without graphs.
+    def project(self, queries, keys, queries_mask=None, keys_mask=None):
+        """Compute what the graphs come from, for messages without graphs.
 
         `attend` makes the messages of them that the graphs would give.
 
         Args:
-            keys: as in the call, and so are the others.
-            queries: float tensor.
-            keys_mask: bool tensor or `None`.
+            queries: as in the call, and so are the others.
+            keys: float tensor.
             queries_mask: bool tensor or `None`.
+            keys_mask: bool tensor or `None`.
 
         Returns:
-            Dict of `keys` and `queries`, float tensors `(batch, num_graph_layers,
+            Dict of `queries` and `keys`, float tensors `(batch, num_graph_layers,
             num_heads, length, key_dim)`; and, if the threshold is `"scalar"` or
             `"query"`, of `threshold`, `(batch, num_graph_layers, num_heads, length)`.
 
@@ -207,10 +215,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
             ValueError: if the score rule is another one, or rows are cut at `top_k`.
         """
         self.check_attention()
-        keys, queries, keys_mask, _ = self._project_both(
-            keys, queries, keys_mask, queries_mask
-        )
-        factors = {"keys": keys, "queries": queries}
+        queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
+        factors = {"queries": queries, "keys": keys}
         if self.threshold in ("scalar", "query"):
             zeros = ops.zeros_like(queries[..., 0])
             factors["threshold"] = zeros + self._threshold(queries)[..., 0]
@@ -218,26 +224,27 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
     def attend(
         self,
-        values,
-        keys,
         queries,
+        keys,
+        values,
         threshold=None,
-        keys_mask=None,
         queries_mask=None,
+        keys_mask=None,
         block_size=128,
     ):
-        """Messages along the graphs, without the graphs.
+        """Compute messages along the graphs, without the graphs.
 
             messages[i] = sum_j graph[i, j] values[j]
 
         Args:
+            queries: float tensor `(batch, ..., length, key_dim)`: what `project`
+                returns, or one layer of it, and so are `keys` and `threshold`.
+            keys: float tensor of the same shape.
             values: float tensor `(batch, ..., length, value_dim)`.
-            keys: float tensor `(batch, ..., length, key_dim)`: what `project` returns,
-                or one layer of it, and so are the next two.
-            queries: float tensor of the same shape.
             threshold: float tensor `(batch, ..., length)`, if `project` returns one.
-            keys_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
-            queries_mask: bool tensor likewise, or `None`.
+            queries_mask: bool tensor `(batch, length)`, `True` at real units, or
+                `None`.
+            keys_mask: bool tensor likewise, or `None`.
             block_size: int, receivers whose rows exist at a time.
 
         Returns:
@@ -249,17 +256,18 @@ class SquaredReLUAffinity(keras.layers.Layer):
         >>> units = keras.random.normal((3, 7, 11), seed=0)
         >>> _ = affinity(units, units)  # which builds it
         >>> values = keras.ops.ones((3, 1, 2, 7, 13))
-        >>> tuple(affinity.attend(values, **affinity.project(units, units)).shape)
+        >>> factors = affinity.project(units, units)
+        >>> tuple(affinity.attend(values=values, **factors).shape)
         (3, 1, 2, 7, 13)
         """
         return squared_relu_attention(
-            keys,
             queries,
+            keys,
             values,
             "mean" if self.threshold == "mean" else threshold,
             self.direction,
-            keys_mask,
             queries_mask,
+            keys_mask,
             block_size,
         )
 
@@ -274,16 +282,16 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 "Compute the graphs instead; in pretraining that is block_size=None."
             )
 
-    def compute_mask(self, keys, previous_mask=None):
+    def compute_mask(self, queries, previous_mask=None):
         return None
 
-    def compute_output_shape(self, keys_shape, queries_shape):
-        length = keys_shape[1]
-        if len(keys_shape) == 4:
-            known = None not in keys_shape[1:3]
-            length = keys_shape[1] * keys_shape[2] if known else None
+    def compute_output_shape(self, queries_shape, keys_shape):
+        length = queries_shape[1]
+        if len(queries_shape) == 4:
+            known = None not in queries_shape[1:3]
+            length = queries_shape[1] * queries_shape[2] if known else None
         heads = (self.num_graph_layers, self.num_heads)
-        return (keys_shape[0], *heads, length, length)
+        return (queries_shape[0], *heads, length, length)
 
     def get_config(self):
         return {
@@ -295,17 +303,19 @@ class SquaredReLUAffinity(keras.layers.Layer):
             "threshold": self.threshold,
             "use_bias": self.use_bias,
             "top_k": self.top_k,
+            "kernel_initializer": serialize_initializer(self.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
 
-    def _project_both(self, keys, queries, keys_mask, queries_mask):
-        """Projected keys and queries of sequences, and the masks of sequences."""
-        keys, keys_mask = raster_units(zero_padding(keys, keys_mask), keys_mask)
+    def _project_both(self, queries, keys, queries_mask, keys_mask):
+        """Project queries and keys of sequences; return their masks as well."""
         queries, queries_mask = raster_units(
             zero_padding(queries, queries_mask), queries_mask
         )
-        keys = self._project(keys, self.key_kernel, self.key_bias)
+        keys, keys_mask = raster_units(zero_padding(keys, keys_mask), keys_mask)
         queries = self._project(queries, self.query_kernel, self.query_bias)
-        return keys, queries, keys_mask, queries_mask
+        keys = self._project(keys, self.key_kernel, self.key_bias)
+        return queries, keys, queries_mask, keys_mask
 
     def _project(self, features, kernel, bias):
         """Project to `(batch, layers, heads, length, key_dim)`."""
@@ -313,7 +323,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         if bias is not None:
             projected = projected + bias
         heads = (self.num_graph_layers, self.num_heads, self.key_dim)
-        projected = ops.reshape(projected, (-1, ops.shape(features)[1], *heads))
+        projected = ops.reshape(projected, (*ops.shape(features)[:2], *heads))
         # float16 overflows in the products that follow.
         return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
 
@@ -323,7 +333,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         return scores if self.threshold is None else scores - self._threshold(queries)
 
     def _threshold(self, queries):
-        """Trained thresholds, broadcast to `(..., receivers, 1)`."""
+        """Compute trained thresholds, which broadcast to `(..., receivers, 1)`."""
         threshold = ops.cast(self.threshold_bias, queries.dtype)
         threshold = threshold[:, None, None, None]  # (layers, heads, receivers, 1)
         if self.threshold == "query":
@@ -333,7 +343,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
     def _keep_largest(self, activations, visible):
         # Zeros appended, so that there are top_k values however short the text.
-        seen = ops.where(visible, activations, ops.zeros_like(activations))
-        padded = ops.pad(seen, ((0, 0),) * 4 + ((0, self.top_k),))
+        activations = ops.where(visible, activations, ops.zeros_like(activations))
+        padded = ops.pad(activations, ((0, 0),) * 4 + ((0, self.top_k),))
         smallest = ops.top_k(padded, self.top_k)[0][..., -1:]
-        return ops.where(seen >= smallest, seen, ops.zeros_like(seen))
+        return ops.where(
+            activations >= smallest, activations, ops.zeros_like(activations)
+        )

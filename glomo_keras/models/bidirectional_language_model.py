@@ -4,20 +4,19 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.character_encoder import CharacterEncoder
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_no_preset
-from glomo_keras.models.presets import load_preset_of
-from glomo_keras.models.presets import save_preset
+from glomo_keras.models.preset_model import PresetModel
 from glomo_keras.ops.characters import NUM_CHARACTERS
 from glomo_keras.ops.characters import add_sentence_marks
 from glomo_keras.ops.visibility import DIRECTIONS
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class BidirectionalLanguageModel(keras.Model):
+class BidirectionalLanguageModel(PresetModel, keras.Model):
     """ELMo: all layers of a forward and a backward language model over characters.
 
         x      = CharacterEncoder(characters)
@@ -105,44 +104,50 @@ class BidirectionalLanguageModel(keras.Model):
         trainable = kwargs.pop("trainable", True)
         super().__init__(**kwargs)
         check_no_preset("units", units, BidirectionalLanguageModel)
-        check_positive_integers(num_layers=num_layers)
+        self.units = as_integer("units", units)
+        self.projection_dim = as_integer("projection_dim", projection_dim)
+        self.num_layers = as_integer("num_layers", num_layers)
+        self.cell_clip = cell_clip
+        self.projection_clip = projection_clip
+        self.skip_connections = skip_connections
+        self.dropout = check_dropout(dropout)
+        self.max_characters = as_integer("max_characters", max_characters)
         if max_characters < 3:
             raise ValueError(
                 "`max_characters` must be at least 3: two marks and one character. "
                 f"Received: max_characters={max_characters}."
             )
-        self.units = units
-        self.projection_dim = projection_dim
-        self.num_layers = num_layers
-        self.cell_clip = cell_clip
-        self.projection_clip = projection_clip
-        self.skip_connections = skip_connections
-        self.dropout = check_dropout(dropout)
-        self.max_characters = max_characters
+        self.embedding_dim = as_integer("embedding_dim", embedding_dim)
+        self.kernel_sizes = tuple(as_integer("kernel_sizes", n) for n in kernel_sizes)
+        self.filters = tuple(as_integer("filters", n) for n in filters)
+        self.activation = keras.activations.get(activation)
+        self.num_highways = num_highways
         self.seed = seed
         self.character_encoder = CharacterEncoder(
-            projection_dim,
+            self.projection_dim,
             NUM_CHARACTERS,
-            embedding_dim,
-            kernel_sizes,
-            filters,
-            activation,
-            num_highways,
+            self.embedding_dim,
+            self.kernel_sizes,
+            self.filters,
+            self.activation,
+            self.num_highways,
             dtype=self.dtype_policy,
             name="character_encoder",
         )
         self.lstms = {
             direction: [
                 ProjectedLSTM(
-                    units,
-                    projection_dim,
-                    direction,
+                    self.units,
+                    self.projection_dim,
                     cell_clip,
                     projection_clip,
+                    return_sequences=True,
+                    return_state=True,
+                    go_backwards=direction == "backward",
                     dtype=self.dtype_policy,
                     name=f"{direction}_lstm_{number}",
                 )
-                for number in range(num_layers)
+                for number in range(self.num_layers)
             ]
             for direction in DIRECTIONS
         }
@@ -173,7 +178,7 @@ class BidirectionalLanguageModel(keras.Model):
         return (layers, states) if return_states else layers
 
     def read(self, character_ids, initial_states=None, training=None):
-        """The layers of each direction, marks included.
+        """Return the layers of each direction, marks included.
 
         Args:
             character_ids: int tensor `(batch, length, max_characters)`.
@@ -195,9 +200,9 @@ class BidirectionalLanguageModel(keras.Model):
             for number, lstm in enumerate(self.lstms[direction]):
                 inputs = self._dropout(outputs[direction][-1], training=training)
                 given = initial_states and initial_states[direction][number]
-                features, *state = lstm(
-                    inputs, mask=real, initial_state=given, return_state=True
-                )
+                features, *state = lstm(inputs, mask=real, initial_state=given)
+                if direction == "backward":  # as computed, so from the end
+                    features = ops.flip(features, axis=1)
                 if number and self.skip_connections:
                     features = features + inputs
                 outputs[direction].append(features)
@@ -205,6 +210,12 @@ class BidirectionalLanguageModel(keras.Model):
         return outputs, states
 
     def _check(self, character_ids, initial_states):
+        if hasattr(character_ids, "row_splits"):
+            raise TypeError(
+                "`character_ids` must be of one length, words of zeros on the right. "
+                "Received a ragged tensor. Use `glomo_keras.data.character_ids` of "
+                "ragged words."
+            )
         shape = tuple(character_ids.shape)
         if len(shape) != 3 or shape[-1] not in (None, self.max_characters):
             raise ValueError(
@@ -232,44 +243,7 @@ class BidirectionalLanguageModel(keras.Model):
                         f"`character_ids`. Received: {tensor.shape[0]} and {shape[0]}."
                     )
 
-    def save_to_preset(self, directory, vocabulary=None, training=None, card=None):
-        """Writes the model as a preset folder: see `GraphPredictor.save_to_preset`.
-
-        Args:
-            directory: path of the folder; made where it is missing.
-            vocabulary: none is needed: words are read by their characters.
-            training: dict that JSON can hold: what was trained on, and how.
-            card: string, the model card in Markdown, or `None` to have one written.
-
-        Returns:
-            String, the fingerprint of configuration and weights.
-        """
-        return save_preset(self, directory, vocabulary, training, card)
-
-    @classmethod
-    def from_preset(cls, name_or_folder, dtype=None):
-        """Loads a preset by its name or folder: see `GraphPredictor.from_preset`.
-
-        Args:
-            name_or_folder: path of a folder, or the name of a preset that comes with
-                the library.
-            dtype: name or dtype policy to compute in. `None` means the one that was
-                saved.
-
-        Returns:
-            A language model.
-        """
-        return load_preset_of(cls, name_or_folder, dtype)
-
     def get_config(self):
-        encoder = self.character_encoder.get_config()
-        names = (
-            "embedding_dim",
-            "kernel_sizes",
-            "filters",
-            "activation",
-            "num_highways",
-        )
         return {
             **super().get_config(),
             "units": self.units,
@@ -280,6 +254,10 @@ class BidirectionalLanguageModel(keras.Model):
             "skip_connections": self.skip_connections,
             "dropout": self.dropout,
             "max_characters": self.max_characters,
-            **{name: encoder[name] for name in names},
+            "embedding_dim": self.embedding_dim,
+            "kernel_sizes": list(self.kernel_sizes),
+            "filters": list(self.filters),
+            "activation": keras.activations.serialize(self.activation),
+            "num_highways": self.num_highways,
             "seed": self.seed,
         }

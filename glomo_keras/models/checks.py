@@ -2,6 +2,9 @@
 
 import os
 
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.checks import check_rank
+
 
 def check_model(name, model, kind, advice=None):
     """Raise unless an argument is a model of a class.
@@ -60,3 +63,98 @@ def check_no_preset(name, value, kind):
             f"`{name}` must be an integer. Received: {name}={value!r}. To load a "
             f"preset use {kind.__name__}.from_preset({str(value)!r})."
         )
+
+
+def as_integer(name, value, or_none=False):
+    """Return a positive integer as Python's own, which JSON and Keras take.
+
+    Args:
+        name: string, name of the argument.
+        value: int, of Python or NumPy.
+        or_none: bool, whether it may be `None`.
+
+    Returns:
+        Int, or `None`.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is not positive.
+
+    Example:
+
+    >>> as_integer("num_heads", np.int64(3))
+    3
+    """
+    check_positive_integers(or_none, **{name: value})
+    return None if value is None else int(value)
+
+
+def check_unit_ids(unit_ids):
+    """Raise unless a tensor is one of unit ids, of one length.
+
+    Args:
+        unit_ids: the value to check.
+
+    Raises:
+        TypeError: if it is a ragged tensor.
+        ValueError: if it has another rank.
+
+    Example:
+
+    >>> check_unit_ids(np.zeros((2, 7), "int32"))
+    >>> check_unit_ids(np.zeros(7, "int32"))
+    Traceback (most recent call last):
+    ValueError: `unit_ids` must have shape (batch, length). Received a shape of rank 1:
+    (7,). One text is a batch of one.
+    """
+    if hasattr(unit_ids, "row_splits"):
+        raise TypeError(
+            "`unit_ids` must be of one length, padded with 0 on the right. Received a "
+            "ragged tensor. Use `unit_ids.to_tensor(0)`, with `padding_mask=ids != 0`."
+        )
+    check_rank(
+        "unit_ids", unit_ids, "batch, length", advice="One text is a batch of one."
+    )
+
+
+def check_images(images, channels):
+    """Raise unless a tensor is one of images with so many channels.
+
+    Args:
+        images: the value to check.
+        channels: int, channels of the images that a model takes.
+
+    Raises:
+        TypeError: if it is a ragged tensor.
+        ValueError: if it has another rank, or other channels.
+
+    Example:
+
+    >>> check_images(np.zeros((2, 5, 7, 1), "uint8"), channels=3)
+    Traceback (most recent call last):
+    ValueError: `images` must have shape (batch, height, width, 3). Received:
+    (2, 5, 7, 1). Grayscale images need one channel as their last axis,
+    `images[..., None]`, and a model with `channels=1`, or that channel 3 times.
+    """
+    if hasattr(images, "row_splits"):
+        raise TypeError(
+            "`images` must be of one size. Received a ragged tensor. Pad or resize "
+            "the images."
+        )
+    shape = tuple(images.shape)
+    if len(shape) == 4 and shape[-1] in (None, channels):
+        return
+    if len(shape) == 3 and shape[-1] == channels:
+        advice = "One image is a batch of one: `images[None]`."
+    elif len(shape) == 3 or shape[-1] == 1:
+        advice = (
+            "Grayscale images need one channel as their last axis, "
+            "`images[..., None]`, and a model with `channels=1`, or that channel "
+            f"{channels} times."
+        )
+    else:
+        advice = f"Give images of {channels} channels, or make a model for others."
+    raise ValueError(
+        f"`images` must have shape (batch, height, width, {channels}). Received: "
+        f"{shape}. {advice}"
+    )

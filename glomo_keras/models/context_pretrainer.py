@@ -3,17 +3,24 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.layers.graph_propagation import GraphPropagation
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.unsupervised import UnsupervisedModel
-from glomo_keras.ops.attention import check_block_size
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.composition import split_heads
+from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.ops.visibility import visible_pairs
 
-_SHARES = ("density", "empty_rows", "one_sender_rows")
+# Metrics of the graphs by name: what is counted, and of what it is a share.
+_SHARES = {
+    "density": ("active", "visible"),
+    "empty_rows": ("empty_rows", "receivers"),
+    "one_sender_rows": ("one_sender_rows", "receivers"),
+}
 
 
 class ContextPretrainer(UnsupervisedModel, keras.Model):
@@ -21,7 +28,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
 
     A subclass makes the decoders, and its `call` returns, for each direction,
     log-likelihoods `<direction>` and `<direction>_valid`, both `(batch, num_positions,
-    steps)`, and `counts` `(batch, 2, num_graph_layers, num_heads, 5)`.
+    steps)`, and `counts`, what `count_graphs` returns.
 
     Args:
         graph_predictor: what is trained.
@@ -48,10 +55,10 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        block_size = as_integer("block_size", block_size, or_none=True)
         if block_size is not None:
-            check_block_size(block_size)
             graph_predictor.affinity("forward").check_attention()
-        check_positive_integers(or_none=True, num_positions=num_positions)
+        num_positions = as_integer("num_positions", num_positions, or_none=True)
         self.graph_predictor = graph_predictor
         self.dim = dim
         self.update = update
@@ -80,46 +87,72 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         )
 
     def build_propagations(self):
-        """Builds the updates of all directions and layers."""
+        """Build the updates of all directions and layers."""
         features = (None, None, self.dim)
         graph = (None, self.graph_predictor.num_heads, None, None)
         for direction in DIRECTIONS:
             for propagation in self.propagations[direction]:
                 propagation.build(features, graph)
 
-    def directed_features(self, first, inputs, sample, mask=None, training=None):
-        """Features of both directions, and graphs that they travelled along.
-
-        With `block_size` no graph is held, and what lies between two layers, which
-        would fill gigabytes, is computed again in the gradient.
+    def features_and_graphs(self, first, inputs, sample, mask=None, training=None):
+        """Return features of both directions, and graphs to count senders in.
 
         Args:
             first: float tensor `(batch, length, dim)`, f^0.
             inputs: what the graph predictor takes.
-            sample: a small part of it, whose graphs are looked at where the others
+            sample: a small part of it, whose graphs are returned where those of all
                 are not held.
             mask: bool tensor `(batch, length)`, or `None`.
             training: bool, whether to apply dropout.
 
         Returns:
-            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
-            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns,
-            of the inputs or of the sample.
+            `(features, graphs)`: a dict of `forward` and `backward`, lists of f^0 ...
+            f^L, float tensors `(batch, length, dim)`; and what the graph predictor
+            returns, of the inputs, or with `block_size` of the sample.
         """
         if self.block_size is None:
             graphs = self.graph_predictor(inputs, training=training)
-            features = {
-                direction: self.propagate(
-                    first,
-                    direction,
-                    zip(ops.unstack(graphs[direction], axis=1), strict=True),
-                    mask=mask,
-                )
-                for direction in DIRECTIONS
-            }
-            return {**features, "graphs": graphs}
+            return self.features_along(graphs, first, mask), graphs
         graphs = self.graph_predictor(sample, training=False)
         graphs = {d: ops.stop_gradient(graphs[d]) for d in DIRECTIONS}
+        return self.features_in_blocks(inputs, first, mask, training), graphs
+
+    def features_along(self, graphs, first, mask=None):
+        """Return the features that travel along given graphs.
+
+        Args:
+            graphs: dict of `forward` and `backward`, what the graph predictor returns.
+            first: float tensor `(batch, length, dim)`, f^0.
+            mask: bool tensor `(batch, length)`, or `None`.
+
+        Returns:
+            Dict of `forward` and `backward`, lists of f^0 ... f^L.
+        """
+        return {
+            direction: self.propagate(
+                first,
+                direction,
+                zip(ops.unstack(graphs[direction], axis=1), strict=True),
+                mask=mask,
+            )
+            for direction in DIRECTIONS
+        }
+
+    def features_in_blocks(self, inputs, first, mask=None, training=None):
+        """Return the features that travel along the graphs of inputs, without these.
+
+        Messages are computed for `block_size` receivers at a time, and what lies
+        between two layers, which would fill gigabytes, again in the gradient.
+
+        Args:
+            inputs: what the graph predictor takes.
+            first: float tensor `(batch, length, dim)`, f^0.
+            mask: bool tensor `(batch, length)`, or `None`.
+            training: bool, whether to apply dropout.
+
+        Returns:
+            Dict of `forward` and `backward`, lists of f^0 ... f^L.
+        """
         factors = self.graph_predictor.project(
             inputs, training=training, recompute=True
         )
@@ -129,25 +162,26 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
                 first, direction, factors[direction], mask
             )
             features[direction] = layers
-            # The other direction, and gradients the other way round, begin after this.
-            never = ops.sum(layers[-1]) > float("inf")
-            first = ops.where(never, layers[-1], first)
-        return {**features, "graphs": graphs}
+            # Memory for one direction at a time.
+            first = compute_after(first, layers[-1])
+        return features
 
     def _propagate_in_blocks(self, first, direction, factors, mask):
         affinity = self.graph_predictor.affinity(direction)
 
-        def along(values, *of_layer):
+        def along(values, queries, keys, *threshold):
             messages = affinity.attend(
+                queries,
+                keys,
                 split_heads(values, self.graph_predictor.num_heads),
-                *of_layer,
-                keys_mask=mask,
+                *threshold,
                 queries_mask=mask,
+                keys_mask=mask,
                 block_size=self.block_size,
             )
             return ops.cast(join_heads(messages), values.dtype)
 
-        names = [name for name in ("keys", "queries", "threshold") if name in factors]
+        names = [name for name in ("queries", "keys", "threshold") if name in factors]
         layers = [ops.unstack(factors[name], axis=1) for name in names]
         return self.propagate(
             first, direction, zip(*layers, strict=True), along, mask, recompute=True
@@ -156,7 +190,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
     def propagate(
         self, first, direction, tensors, along=propagate, mask=None, recompute=False
     ):
-        """Features of every graph layer, f^0 ... f^L.
+        """Return the features of every graph layer, f^0 ... f^L.
 
         Args:
             first: float tensor `(batch, length, dim)`, f^0.
@@ -185,8 +219,29 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             layers.append(update(layers[-1], *tensors_of_layer))
         return layers
 
+    def count_graphs(self, graphs, mask=None):
+        """Count active senders, and rows without any or with one.
+
+        Args:
+            graphs: dict of `forward` and `backward`, graphs.
+            mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+
+        Returns:
+            Dict of what `glomo_keras.ops.graph_counts` counts, by its names: float
+            tensors `(batch, 2, num_graph_layers, num_heads)`, forward first.
+        """
+        counts = []
+        for direction in DIRECTIONS:
+            length = ops.shape(graphs[direction])[-1]
+            visible = visible_pairs(length, direction, mask, mask)
+            counts.append(graph_counts(graphs[direction], visible))
+        return {
+            name: ops.stack([count[name] for count in counts], axis=1)
+            for name in counts[0]
+        }
+
     def draw_positions(self, length):
-        """Positions of a training step, `(num_positions,)`, or `None` for all."""
+        """Return the positions of a training step, or `None` for all."""
         if self.num_positions is None:
             return None
         return keras.random.randint(
@@ -194,7 +249,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         )
 
     def mean_loss(self, outputs):
-        """Mean of -log p over valid pairs, and over the directions."""
+        """Return the mean of -log p over valid pairs, and over the directions."""
         means = []
         for direction in DIRECTIONS:
             valid = ops.cast(outputs[f"{direction}_valid"], outputs[direction].dtype)
@@ -205,13 +260,13 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        loss_scale = x.get("loss_scale") if isinstance(x, dict) else None
+        pair_weight = x.get("pair_weight") if isinstance(x, dict) else None
         loss = 0.0
-        if loss_scale is not None:
+        if pair_weight is not None:
             self.check_own_loss(y, sample_weight)
             sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
-            loss = ops.sum(loss_scale * sum(sums)) / len(DIRECTIONS)
-        if loss_scale is None or self.losses:  # the mean that `call` added, and others
+            loss = ops.sum(pair_weight * sum(sums)) / len(DIRECTIONS)
+        if pair_weight is None or self.losses:  # the mean that `call` added, and others
             loss += super().compute_loss(x, y, y_pred, sample_weight, training)
         return loss
 
@@ -220,24 +275,17 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             nats = -y_pred[direction]
             valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
             self.update_likelihoods(direction, nats, valid)
-        # Sums over the batch: (directions, layers, heads, kinds of count)
-        counts = ops.sum(y_pred["counts"], axis=0)
-        active, visible, empty_rows, one_sender_rows, receivers = (
-            counts[..., kind] for kind in range(5)
-        )
-        for name, part, whole in (
-            ("density", active, visible),
-            ("empty_rows", empty_rows, receivers),
-            ("one_sender_rows", one_sender_rows, receivers),
-        ):
-            part, whole = ops.sum(part), ops.sum(whole)
+        counts = y_pred["counts"]
+        for name, (part, whole) in _SHARES.items():
+            part, whole = ops.sum(counts[part]), ops.sum(counts[whole])
             share = part / ops.maximum(whole, 1.0)
             self.shares[name].update_state(share, sample_weight=whole)
+        active = ops.sum(counts["active"], axis=0)  # (directions, layers, heads)
         self.dead_heads.update_state(ops.reshape(active, (-1,)))
         return self.get_metrics_result()
 
     def update_likelihoods(self, direction, nats, valid):
-        """Updates the metrics of likelihood. A subclass must define it: its own units.
+        """Update the metrics of likelihood, in the units of the subclass.
 
         Args:
             direction: `"forward"` or `"backward"`.

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_no_preset
+from glomo_keras.models.checks import check_unit_ids
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -19,7 +20,8 @@ class GraphPredictor(BaseGraphPredictor):
     `GraphTransfer` layer; set `trainable = False` to keep it as it was pretrained, and
     without dropout.
 
-    For another score rule, override `make_affinity`.
+    For another score rule, set `affinity_class` in a subclass; `models.ablations` has
+    some.
 
     Args:
         vocabulary_size: int, number of unit ids, padding (0) and unknown (1)
@@ -36,6 +38,7 @@ class GraphPredictor(BaseGraphPredictor):
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
+        seed: int or None, seed of the dropout. Every convolution drops other channels.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -75,31 +78,27 @@ class GraphPredictor(BaseGraphPredictor):
         use_bias=False,
         top_k=None,
         dropout=0.0,
+        seed=None,
         dtype=None,
         **kwargs,
     ):
         check_no_preset("vocabulary_size", vocabulary_size, GraphPredictor)
+        vocabulary_size = as_integer("vocabulary_size", vocabulary_size)
         if vocabulary_size < 2:
             raise ValueError(
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
                 f"vocabulary_size={vocabulary_size}."
             )
-        check_positive_integers(embedding_dim=embedding_dim)
-        config = {
-            "vocabulary_size": vocabulary_size,
-            "embedding_dim": embedding_dim,
-            "num_graph_layers": num_graph_layers,
-            "num_heads": num_heads,
-            "key_dim": key_dim,
-            "num_convolutions": num_convolutions,
-            "kernel_size": kernel_size,
-            "normalization": normalization,
-            "threshold": threshold,
-            "use_bias": use_bias,
-            "top_k": top_k,
-            "dropout": dropout,
-        }
+        embedding_dim = as_integer("embedding_dim", embedding_dim)
+        num_graph_layers = as_integer("num_graph_layers", num_graph_layers)
+        num_heads = as_integer("num_heads", num_heads)
+        key_dim = as_integer("key_dim", key_dim, or_none=True)
+        num_convolutions = as_integer("num_convolutions", num_convolutions)
+        kernel_size = as_integer("kernel_size", kernel_size)
+        top_k = as_integer("top_k", top_k, or_none=True)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+
+        # === Layers ===
         # Rows of length one: features and messages start at a scale that the updates
         # of the features and the tied softmax respond to.
         embedding = keras.layers.ReversibleEmbedding(
@@ -111,28 +110,72 @@ class GraphPredictor(BaseGraphPredictor):
             dtype=policy,
             name="embedding",
         )
+        layers = self.make_layers(
+            filters=embedding_dim,
+            num_graph_layers=num_graph_layers,
+            num_heads=num_heads,
+            key_dim=key_dim,
+            num_convolutions=num_convolutions,
+            kernel_size=kernel_size,
+            normalization=normalization,
+            threshold=threshold,
+            use_bias=use_bias,
+            top_k=top_k,
+            dropout=dropout,
+            seed=seed,
+            dtype=policy,
+        )
+
+        # === Functional model ===
         unit_ids = keras.Input((None,), dtype="int32", name="unit_ids")
         padding_mask = keras.Input((None,), dtype="bool", name="padding_mask")
-        embedded = embedding(unit_ids)
-        shared = {
-            name: value
-            for name, value in config.items()
-            if name not in ("vocabulary_size", "embedding_dim")
-        }
-        graphs = self.directed_graphs(
-            embedded, padding_mask, filters=embedding_dim, **shared, dtype=policy
-        )
+        graphs = self.connect(layers, embedding(unit_ids), padding_mask)
         super().__init__(
             {"unit_ids": unit_ids, "padding_mask": padding_mask},
             graphs,
-            config,
             policy,
             **kwargs,
         )
+
+        # === Config ===
         self.embedding = embedding
         self.vocabulary_size = vocabulary_size
         self.embedding_dim = embedding_dim
+        self.num_graph_layers = num_graph_layers
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.num_convolutions = num_convolutions
+        self.kernel_size = kernel_size
+        self.normalization = normalization
+        self.threshold = threshold
+        self.use_bias = use_bias
+        self.top_k = top_k
+        self.dropout = dropout
+        self.seed = seed
 
-    def units(self, inputs):
+    def check_inputs(self, inputs):
+        check_unit_ids(inputs["unit_ids"])
+
+    def embed(self, inputs):
         mask = ops.cast(inputs["padding_mask"], "bool")
         return self.embedding(inputs["unit_ids"]), mask
+
+    def get_config(self):
+        return {
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_dim": self.embedding_dim,
+            "num_graph_layers": self.num_graph_layers,
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "num_convolutions": self.num_convolutions,
+            "kernel_size": self.kernel_size,
+            "normalization": self.normalization,
+            "threshold": self.threshold,
+            "use_bias": self.use_bias,
+            "top_k": self.top_k,
+            "dropout": self.dropout,
+            "seed": self.seed,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }

@@ -2,8 +2,9 @@
 
 import keras
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
+from glomo_keras.models.checks import as_integer
+from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.precision import accumulation_dtype
@@ -38,6 +39,10 @@ class ScalePixels(keras.layers.Layer):
     def compute_output_spec(self, pixels):
         return keras.KerasTensor(pixels.shape, dtype=self.compute_dtype)
 
+    def get_config(self):
+        # Not Keras's own, which records arguments that JSON cannot hold, and fails.
+        return super().get_config()
+
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class ImageGraphPredictor(BaseGraphPredictor):
@@ -66,6 +71,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
         channels: int, of the images.
+        seed: int or None, seed of the dropout. Every convolution drops other channels.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -105,33 +111,81 @@ class ImageGraphPredictor(BaseGraphPredictor):
         top_k=None,
         dropout=0.0,
         channels=3,
+        seed=None,
         dtype=None,
         **kwargs,
     ):
         check_no_preset("filters", filters, ImageGraphPredictor)
-        check_positive_integers(filters=filters, channels=channels)
-        config = {
-            "filters": filters,
-            "num_graph_layers": num_graph_layers,
-            "num_heads": num_heads,
-            "key_dim": key_dim,
-            "num_convolutions": num_convolutions,
-            "kernel_size": kernel_size,
-            "normalization": normalization,
-            "threshold": threshold,
-            "use_bias": use_bias,
-            "top_k": top_k,
-            "dropout": dropout,
-        }
+        filters = as_integer("filters", filters)
+        num_graph_layers = as_integer("num_graph_layers", num_graph_layers)
+        num_heads = as_integer("num_heads", num_heads)
+        key_dim = as_integer("key_dim", key_dim, or_none=True)
+        num_convolutions = as_integer("num_convolutions", num_convolutions)
+        kernel_size = as_integer("kernel_size", kernel_size)
+        top_k = as_integer("top_k", top_k, or_none=True)
+        channels = as_integer("channels", channels)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
-        images = keras.Input((None, None, channels), dtype="float32", name="images")
-        pixels = ScalePixels(dtype=policy, name="pixels")(images)
-        graphs = self.directed_graphs(pixels, **config, dtype=policy)
-        super().__init__(
-            images, graphs, {**config, "channels": channels}, policy, **kwargs
-        )
-        self.filters = filters
-        self.channels = channels
 
-    def units(self, images):
+        # === Layers ===
+        scaling = ScalePixels(dtype=policy, name="pixels")
+        layers = self.make_layers(
+            filters=filters,
+            num_graph_layers=num_graph_layers,
+            num_heads=num_heads,
+            key_dim=key_dim,
+            num_convolutions=num_convolutions,
+            kernel_size=kernel_size,
+            normalization=normalization,
+            threshold=threshold,
+            use_bias=use_bias,
+            top_k=top_k,
+            dropout=dropout,
+            seed=seed,
+            dtype=policy,
+        )
+
+        # === Functional model ===
+        images = keras.Input((None, None, channels), dtype="float32", name="images")
+        graphs = self.connect(layers, scaling(images))
+        super().__init__(images, graphs, policy, **kwargs)
+
+        # === Config ===
+        self.filters = filters
+        self.num_graph_layers = num_graph_layers
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.num_convolutions = num_convolutions
+        self.kernel_size = kernel_size
+        self.normalization = normalization
+        self.threshold = threshold
+        self.use_bias = use_bias
+        self.top_k = top_k
+        self.dropout = dropout
+        self.channels = channels
+        self.seed = seed
+
+    def check_inputs(self, images):
+        check_images(images, self.channels)
+
+    def embed(self, images):
         return self.get_layer("pixels")(images), None
+
+    def get_config(self):
+        return {
+            "filters": self.filters,
+            "num_graph_layers": self.num_graph_layers,
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "num_convolutions": self.num_convolutions,
+            "kernel_size": self.kernel_size,
+            "normalization": self.normalization,
+            "threshold": self.threshold,
+            "use_bias": self.use_bias,
+            "top_k": self.top_k,
+            "dropout": self.dropout,
+            "channels": self.channels,
+            "seed": self.seed,
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }

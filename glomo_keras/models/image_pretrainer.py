@@ -4,17 +4,17 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
+from glomo_keras.models.checks import as_integer
+from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_graph_predictor import ScalePixels
-from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.raster import check_context_window
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.visibility import DIRECTIONS
-from glomo_keras.ops.visibility import visible_pairs
 
 _COUNTED = 16  # rows and columns whose graphs are counted where none are held
 
@@ -71,7 +71,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if `graph_predictor` is none.
+        TypeError: if `graph_predictor` is of another class.
 
     Example:
 
@@ -103,7 +103,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         check_model("graph_predictor", graph_predictor, ImageGraphPredictor)
         check_context_window(context_window)
         kwargs.setdefault("dtype", graph_predictor.dtype_policy)
-        dim = dim or graph_predictor.filters
+        dim = as_integer("dim", dim, or_none=True) or graph_predictor.filters
         if dim % graph_predictor.num_heads:
             raise ValueError(
                 "`num_heads` of the graph predictor must divide `dim`. Received: "
@@ -120,9 +120,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_window = tuple(context_window)
-        self.num_decoder_layers = num_decoder_layers
-        self.num_logistics = num_logistics
+        self.context_window = tuple(map(int, context_window))
+        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
+        self.num_logistics = as_integer("num_logistics", num_logistics)
         self.scaling = ScalePixels(dtype=self.dtype_policy, name="scaling")
         self.embedding = keras.layers.Dense(
             dim, dtype=self.dtype_policy, name="embedding"
@@ -130,9 +130,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         self.decoders = {
             direction: ImageContextDecoder(
                 self.context_window,
-                num_decoder_layers,
+                self.num_decoder_layers,
                 direction,
-                num_logistics,
+                self.num_logistics,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
@@ -145,6 +145,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         }
 
     def build(self, images_shape):
+        check_images(keras.KerasTensor(images_shape), self.graph_predictor.channels)
         self.build_propagations()
         self.embedding.build((None, None, images_shape[-1]))
         for decoder in self.decoders.values():
@@ -152,9 +153,10 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         self.built = True
 
     def call(self, inputs, training=None):
-        features = self.feature_predictor(inputs, training=training)
+        check_images(inputs, self.graph_predictor.channels)
+        features, graphs = self.feature_predictor(inputs, training=training)
         length = inputs.shape[1] * inputs.shape[2]
-        outputs, counts = {}, []
+        outputs = {}
         for direction in DIRECTIONS:
             positions = self.draw_positions(length) if training else None
             values = self.decoders[direction](
@@ -163,29 +165,26 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             _, valid = window_targets(inputs, positions, self.context_window, direction)
             outputs[direction] = values
             outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
-            graphs = features["graphs"][direction]
-            counted = graph_counts(graphs, visible_pairs(graphs.shape[-1], direction))
-            counts.append(ops.stack(list(counted.values()), axis=-1))
-        outputs["counts"] = ops.stack(counts, axis=1)
+        outputs["counts"] = self.count_graphs(graphs)
         self.add_loss(self.mean_loss(outputs))
         return outputs
 
     def feature_predictor(self, images, training=None):
-        """Features of every graph layer, and graphs that they travelled along.
+        """Return the features of every graph layer, and graphs that they travel along.
 
         Args:
             images: tensor `(batch, height, width, channels)` of levels.
             training: bool, whether to apply dropout.
 
         Returns:
-            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
-            `(batch, height * width, dim)`, and of `graphs`, what the graph predictor
-            returns; with `block_size` for a corner of the first image alone.
+            `(features, graphs)`: a dict of `forward` and `backward`, lists of f^0 ...
+            f^L, float tensors `(batch, height * width, dim)`; and what the graph
+            predictor returns, with `block_size` for a corner of the first image alone.
         """
         pixels, _ = raster_units(self.scaling(images))
         first = self.embedding(pixels)
         corner = images[:1, :_COUNTED, :_COUNTED]
-        return self.directed_features(first, images, corner, training=training)
+        return self.features_and_graphs(first, images, corner, training=training)
 
     def update_likelihoods(self, direction, nats, valid):
         bits = bits_per_dimension(nats, self.graph_predictor.channels)

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
+from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
@@ -51,7 +52,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if `language_model` is none.
+        TypeError: if `language_model` is of another class.
 
     Example:
 
@@ -79,17 +80,16 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         check_model("language_model", language_model, BidirectionalLanguageModel)
         kwargs.setdefault("dtype", language_model.dtype_policy)
         super().__init__(**kwargs)
+        vocabulary_size = as_integer("vocabulary_size", vocabulary_size)
         if vocabulary_size < 2:
             raise ValueError(
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
                 f"vocabulary_size={vocabulary_size}."
             )
-        check_positive_integers(chunk_size=chunk_size)
-        check_positive_integers(or_none=True, num_sampled=num_sampled)
         self.language_model = language_model
         self.vocabulary_size = vocabulary_size
-        self.num_sampled = num_sampled
-        self.chunk_size = chunk_size
+        self.num_sampled = as_integer("num_sampled", num_sampled, or_none=True)
+        self.chunk_size = as_integer("chunk_size", chunk_size)
         self.seed = seed
         self._sample_seed = keras.random.SeedGenerator(seed)
         self.nats = keras.metrics.Mean(name="nats")
@@ -111,6 +111,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
 
     def call(self, inputs, training=None):
         unit_ids = inputs["unit_ids"]
+        check_unit_ids(unit_ids)
         layers, _ = self.language_model.read(inputs["character_ids"], training=training)
         # A text of n words has the marks at 0 and n + 1.
         seen = {
@@ -123,13 +124,15 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
             features = ops.concatenate([features, ones], axis=-1)
             table = ops.convert_to_tensor(self.softmax)
             if training and self.num_sampled:
-                found = sampled_log_likelihood(
+                likelihoods = sampled_log_likelihood(
                     features, table, unit_ids, self.num_sampled, self._sample_seed
                 )
             else:
-                found = log_likelihood(features, table, unit_ids, self.chunk_size)
-            outputs[direction] = ops.where(unit_ids != 0, found, ops.zeros_like(found))
-        number = ops.maximum(ops.sum(ops.cast(unit_ids != 0, found.dtype)), 1.0)
+                likelihoods = log_likelihood(features, table, unit_ids, self.chunk_size)
+            outputs[direction] = ops.where(
+                unit_ids != 0, likelihoods, ops.zeros_like(likelihoods)
+            )
+        number = ops.maximum(ops.sum(ops.cast(unit_ids != 0, likelihoods.dtype)), 1.0)
         total = ops.sum(outputs["forward"]) + ops.sum(outputs["backward"])
         self.add_loss(-total / (2.0 * number))
         return outputs

@@ -1,18 +1,19 @@
-"""ELMo layers of the texts of a task: computed once, kept on disk in float16."""
+"""Layers of a frozen language model for the texts of a data set: computed once."""
 
 import hashlib
-from pathlib import Path
+import pathlib
 
 import numpy as np
 
-from glomo_keras.models import BidirectionalLanguageModel
+from glomo_keras.files import atomic_write
+from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.presets import find_preset
 
-_BATCH = 16  # texts that are computed at once
+_TEXTS_AT_ONCE = 16
 
 
 class LanguageModelLayerCache:
-    """All layers of a frozen language model for the texts of every field.
+    """All layers of a language model for the texts of every field, on disk in float16.
 
     A text's layers are computed when it is first asked for, and never again: files of
     the folder `elmo-FINGERPRINT-TEXTS` hold those of all texts, a place for every unit,
@@ -21,30 +22,37 @@ class LanguageModelLayerCache:
 
     Args:
         directory: path.
-        preset: name or folder of the language model.
-        fields: dict of `FieldTexts`.
-        characters: int array `(num_units, max_characters)`, characters by unit.
+        preset: name or folder of a preset of a `BidirectionalLanguageModel`.
+        fields: dict by name of texts as units: objects with `offsets`, int array
+            `(num_texts + 1,)`, where each text begins in `units`, int array of indices
+            of units, text after text; `length`, int, units of a text at most; and
+            `padded(rows)`, int array `(len(rows), length)`, the units of some texts,
+            padded with 0.
+        character_ids: int array `(num_units, max_characters)`, characters by unit.
+
+    Raises:
+        ValueError: if files of the directory do not fit: they are of another use.
     """
 
-    def __init__(self, directory, preset, fields, characters):
+    def __init__(self, directory, preset, fields, character_ids):
         model = BidirectionalLanguageModel.from_preset(preset)
         model.trainable = False
         model.compile(jit_compile=True)
         self.model = model
         self.fields = fields
-        self.characters = characters
+        self.character_ids = character_ids
         self.num_layers, self.dim = 1 + model.num_layers, 2 * model.projection_dim
         fingerprint = find_preset(preset).metadata["fingerprint"]
-        texts = hashlib.sha256(characters.tobytes())
+        texts = hashlib.sha256(character_ids.tobytes())
         for field in fields.values():
             texts.update(field.units.tobytes() + field.offsets.tobytes())
         name = f"elmo-{fingerprint}-{texts.hexdigest()[:16]}"
-        self.directory = Path(directory) / name
+        self.directory = pathlib.Path(directory) / name
         self.directory.mkdir(parents=True, exist_ok=True)
         self._files = {}
 
     def layers(self, name, rows):
-        """Layers of some texts of a field.
+        """Return the layers of some texts of a field.
 
         Args:
             name: str, the field.
@@ -54,43 +62,51 @@ class LanguageModelLayerCache:
             Float16 array `(len(rows), num_layers, length, dim)`, zeros at padding.
         """
         field = self.fields[name]
-        kept, done = self._open(name)
-        missing = np.unique(rows)[~done[np.unique(rows)]]
-        for first in range(0, len(missing), _BATCH):
-            self._compute(field, kept, done, missing[first : first + _BATCH])
-        found = np.zeros((len(rows), field.length, self.num_layers, self.dim), "f2")
-        for place, row in zip(found, rows, strict=True):
+        stored, is_done = self._open(name)
+        missing = np.unique(rows)[~is_done[np.unique(rows)]]
+        for first in range(0, len(missing), _TEXTS_AT_ONCE):
+            part = missing[first : first + _TEXTS_AT_ONCE]
+            self._compute(field, stored, is_done, part)
+        layers = np.zeros((len(rows), field.length, self.num_layers, self.dim), "f2")
+        for place, row in zip(layers, rows, strict=True):
             start, end = field.offsets[row], field.offsets[row + 1]
-            place[: end - start] = kept[start:end]
-        return found.swapaxes(1, 2)
+            place[: end - start] = stored[start:end]
+        return layers.swapaxes(1, 2)
 
-    def _compute(self, field, kept, done, rows):
-        units = np.zeros((_BATCH, field.length), np.int32)  # of one shape: one program
+    def _compute(self, field, stored, is_done, rows):
+        units = np.zeros((_TEXTS_AT_ONCE, field.length), np.int32)  # of one shape
         units[: len(rows)] = field.padded(rows)
-        layers = self.model.predict_on_batch(self.characters[units].astype("int32"))
+        layers = self.model.predict_on_batch(self.character_ids[units].astype("int32"))
         layers = np.asarray(layers).swapaxes(1, 2).astype("float16")
-        for row, of_text in zip(rows, layers, strict=False):
+        for row, text_layers in zip(rows, layers, strict=False):
             start, end = field.offsets[row], field.offsets[row + 1]
-            kept[start:end] = of_text[: end - start]
-            done[row] = True  # after what it promises
+            stored[start:end] = text_layers[: end - start]
+            is_done[row] = True  # after what it promises
 
     def _open(self, name):
         if name not in self._files:
             field = self.fields[name]
+            num_texts = len(field.offsets) - 1
             shapes = {
                 "layers": ((len(field.units), self.num_layers, self.dim), "float16"),
-                "done": ((len(field),), "bool"),
+                "done": ((num_texts,), "bool"),
             }
             self._files[name] = [
-                self._map(self.directory / f"{name}_{kind}.npy", *shape)
+                _open_array(self.directory / f"{name}_{kind}.npy", *shape)
                 for kind, shape in shapes.items()
             ]
         return self._files[name]
 
-    @staticmethod
-    def _map(path, shape, dtype):
-        if not path.exists():
-            temporary = path.with_name(f".writing-{path.name}")
+
+def _open_array(path, shape, dtype):
+    """Return the memory map of a file, which is made where it is missing."""
+    if not path.exists():
+        with atomic_write(path) as temporary:
             np.lib.format.open_memmap(temporary, "w+", dtype, shape=shape).flush()
-            temporary.replace(path)
-        return np.lib.format.open_memmap(path, "r+")
+    array = np.lib.format.open_memmap(path, "r+")
+    if (array.shape, array.dtype) != (shape, np.dtype(dtype)):
+        raise ValueError(
+            f"{path} is damaged: it must hold {dtype} of the shape {shape}. Received: "
+            f"{array.dtype} of {array.shape}. Remove its folder; it is computed again."
+        )
+    return array

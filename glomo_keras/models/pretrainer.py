@@ -4,14 +4,15 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.context_decoder import ContextDecoder
+from glomo_keras.layers.masking import zero_padding
+from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
+from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.ops.context import context_targets
-from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.visibility import DIRECTIONS
-from glomo_keras.ops.visibility import visible_pairs
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -55,8 +56,8 @@ class GLoMoPretrainer(ContextPretrainer):
     Call arguments:
         inputs: int tensor `(batch, length)` of unit ids, 0 at padding; or a dict of
             `unit_ids` and, optionally, of `padding_mask`, bool `(batch, length)`,
-            and `loss_scale`, float `(batch,)`. With `loss_scale` the loss is
-            `sum_b loss_scale[b] * (sum of sequence b's -log p)`, averaged over the
+            and `pair_weight`, float `(batch,)`. With `pair_weight` the loss is
+            `sum_b pair_weight[b] * (sum of sequence b's -log p)`, averaged over the
             directions, in place of the mean over this batch: devices that are given
             one over the number of valid pairs of the *global* batch share its mean.
         training: bool, whether to draw positions and apply dropout.
@@ -64,12 +65,13 @@ class GLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, context_length)` and `<direction>_valid`: bool tensor of the
-        same shape; and `counts`: float tensor `(batch or 1, 2, num_graph_layers,
-        num_heads, 5)` of what `glomo_keras.ops.graph_counts` counts.
+        same shape; and `counts`: dict of float tensors `(batch or 1, 2,
+        num_graph_layers, num_heads)`, forward first, of what
+        `glomo_keras.ops.graph_counts` counts, by its names.
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if `graph_predictor` is none.
+        TypeError: if `graph_predictor` is of another class.
 
     Example:
 
@@ -118,18 +120,18 @@ class GLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_length = context_length
-        self.num_decoder_layers = num_decoder_layers
+        self.context_length = as_integer("context_length", context_length)
+        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
         self.first_input = first_input
-        self.chunk_size = chunk_size
+        self.chunk_size = as_integer("chunk_size", chunk_size)
         self.decoders = {
             direction: ContextDecoder(
                 graph_predictor.embedding,
-                context_length,
-                num_decoder_layers,
+                self.context_length,
+                self.num_decoder_layers,
                 direction,
                 first_input,
-                chunk_size,
+                self.chunk_size,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
@@ -149,9 +151,9 @@ class GLoMoPretrainer(ContextPretrainer):
         self.built = True
 
     def call(self, inputs, training=None):
-        unit_ids, padding_mask, loss_scale = _unpack(inputs)
-        features = self.feature_predictor(unit_ids, padding_mask, training=training)
-        outputs, counts = {}, []
+        unit_ids, padding_mask, pair_weight = _unpack(inputs)
+        features, graphs = self.feature_predictor(unit_ids, padding_mask, training)
+        outputs = {}
         for direction in DIRECTIONS:
             positions = None
             if training:
@@ -165,17 +167,14 @@ class GLoMoPretrainer(ContextPretrainer):
             _, outputs[f"{direction}_valid"] = context_targets(
                 unit_ids, positions, self.context_length, direction, padding_mask
             )
-            mask = padding_mask if self.block_size is None else padding_mask[:1]
-            visible = visible_pairs(ops.shape(unit_ids)[1], direction, mask, mask)
-            counted = graph_counts(features["graphs"][direction], visible)
-            counts.append(ops.stack(list(counted.values()), axis=-1))
-        outputs["counts"] = ops.stack(counts, axis=1)
-        if loss_scale is None:
+        counted_mask = padding_mask if self.block_size is None else padding_mask[:1]
+        outputs["counts"] = self.count_graphs(graphs, counted_mask)
+        if pair_weight is None:
             self.add_loss(self.mean_loss(outputs))
         return outputs
 
     def feature_predictor(self, unit_ids, padding_mask, training=None):
-        """Features of every graph layer, and the graphs they travelled along.
+        """Return the features of every graph layer, and the graphs they travel along.
 
         Args:
             unit_ids: int tensor `(batch, length)`.
@@ -183,17 +182,17 @@ class GLoMoPretrainer(ContextPretrainer):
             training: bool, whether to apply dropout.
 
         Returns:
-            Dict of `forward` and `backward`, lists of f^0 ... f^L, float tensors
-            `(batch, length, dim)`, and of `graphs`, what the graph predictor returns;
-            with `block_size` for the first sequence alone.
+            `(features, graphs)`: a dict of `forward` and `backward`, lists of f^0 ...
+            f^L, float tensors `(batch, length, dim)`; and what the graph predictor
+            returns, with `block_size` for the first sequence alone.
         """
-        embedded = self.graph_predictor.embedding(unit_ids)
-        embedded = ops.where(
-            padding_mask[..., None], embedded, ops.zeros_like(embedded)
-        )
         inputs = {"unit_ids": unit_ids, "padding_mask": padding_mask}
-        first = {name: tensor[:1] for name, tensor in inputs.items()}
-        return self.directed_features(embedded, inputs, first, padding_mask, training)
+        embeddings, _ = self.graph_predictor.embed(inputs)
+        embeddings = zero_padding(embeddings, padding_mask)
+        sample = {name: tensor[:1] for name, tensor in inputs.items()}
+        return self.features_and_graphs(
+            embeddings, inputs, sample, padding_mask, training
+        )
 
     def update_likelihoods(self, direction, nats, valid):
         self.nats.update_state(nats, sample_weight=valid)
@@ -212,18 +211,19 @@ class GLoMoPretrainer(ContextPretrainer):
 
 
 def _unpack(inputs):
-    """Return unit ids, padding mask and loss scale (or None) of either input form."""
+    """Return unit ids, padding mask and pair weights (or `None`) of either form."""
     if not isinstance(inputs, dict):
         inputs = {"unit_ids": inputs}
-    unknown = set(inputs) - {"unit_ids", "padding_mask", "loss_scale"}
+    unknown = set(inputs) - {"unit_ids", "padding_mask", "pair_weight"}
     if unknown or "unit_ids" not in inputs:
         raise ValueError(
             "`inputs` must be unit ids or a dict of `unit_ids` and, optionally, "
-            f"`padding_mask` and `loss_scale`. Received the keys: {sorted(inputs)}."
+            f"`padding_mask` and `pair_weight`. Received the keys: {sorted(inputs)}."
         )
+    check_unit_ids(inputs["unit_ids"])
     # Arrays beside tensors are refused by layers where nothing is compiled.
     unit_ids = ops.cast(inputs["unit_ids"], "int32")
     padding_mask = inputs.get("padding_mask")
     if padding_mask is None:
         padding_mask = unit_ids != 0
-    return unit_ids, ops.cast(padding_mask, "bool"), inputs.get("loss_scale")
+    return unit_ids, ops.cast(padding_mask, "bool"), inputs.get("pair_weight")

@@ -3,15 +3,19 @@
 import json
 import pathlib
 
-import h5py
 import numpy as np
 
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.safe_hdf5 import open_hdf5
+from glomo_keras.models.safe_hdf5 import read_array
 from glomo_keras.ops.characters import NUM_CHARACTERS
+from glomo_keras.ops.visibility import DIRECTIONS
+
+_REQUIRED = object()
 
 
 def load_published_elmo(options_file, weights_file, **kwargs):
-    """Loads a language model from the files that ELMo models are published in.
+    """Load a language model from the files that ELMo models are published in.
 
     Args:
         options_file: path of the `options.json`.
@@ -25,7 +29,7 @@ def load_published_elmo(options_file, weights_file, **kwargs):
     Raises:
         FileNotFoundError: if a file is missing.
         ValueError: if a file is none of a published ELMo, has an option that is not
-            supported, or the two do not fit each other.
+            supported, names other files, or the two do not fit each other.
 
     Example:
 
@@ -35,95 +39,147 @@ def load_published_elmo(options_file, weights_file, **kwargs):
 
     Reference: Peters et al., 2018 (arXiv 1802.05365), the released program.
     """
-    try:
-        text = pathlib.Path(options_file).read_text(encoding="utf-8")
-        arguments = _arguments(json.loads(text))
-    except (KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{options_file} has not the options of a published ELMo: {error!r}. Give "
-            "the options.json that came with the weights."
-        ) from error
+    arguments = _read_options(options_file)
     given = sorted(set(kwargs) & set(arguments))
     if given:
         raise ValueError(
-            f"{', '.join(given)} must be left out: {options_file} tells it."
+            f"{', '.join(given)} must be left out: {options_file} has the value."
         )
-    model = BidirectionalLanguageModel(**arguments, **kwargs)
-    if not h5py.is_hdf5(weights_file) and pathlib.Path(weights_file).exists():
-        raise ValueError(
-            f"{weights_file} must be an HDF5 file. Give the weights that came with the "
-            "options."
-        )
-    try:
-        with h5py.File(weights_file) as weights:
-            pairs = list(_pairs(model, weights))
-    except KeyError as error:
-        raise ValueError(
-            f"{weights_file} lacks weights that {options_file} asks for: {error}. Give "
-            "the files of one model."
-        ) from error
-    for variable, array in pairs:
-        if tuple(variable.shape) != array.shape:
+    with open_hdf5(weights_file) as weights:
+        try:
+            arrays = list(_arrays(arguments, weights))
+        except KeyError as error:
             raise ValueError(
-                f"{weights_file} does not fit {options_file}: {variable.path} has the "
-                f"shape {tuple(variable.shape)}, the file has {array.shape}. Give the "
-                "files of one model."
-            )
-    for variable, array in pairs:
+                f"{weights_file} lacks weights that {options_file} asks for: {error}. "
+                "Give the files of one model."
+            ) from error
+    # Once the file was seen to have all arrays: options can ask for any size.
+    model = BidirectionalLanguageModel(**arguments, **kwargs)
+    for variable, array in zip(_variables(model), arrays, strict=True):
         variable.assign(array)
     return model
 
 
-def _arguments(options):
-    lstm, characters = options["lstm"], options["char_cnn"]
-    if characters["n_characters"] not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
+def _read_options(path):
+    """Arguments of the model that the options describe."""
+    try:
+        options = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        arguments = _arguments(options)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
-            f"Models of {NUM_CHARACTERS} characters are supported. Received: "
-            f"n_characters={characters['n_characters']}."
+            f"{path} is no JSON file: {error}. Give the options.json that came with "
+            "the weights."
+        ) from error
+    except _OptionError as error:
+        raise ValueError(
+            f"{path} has not the options of a published ELMo: {error}. Give the "
+            "options.json that came with the weights."
+        ) from error
+    return arguments
+
+
+class _OptionError(Exception):
+    """An option that is missing or of a wrong type."""
+
+
+def _option(options, name, kind, default=_REQUIRED):
+    """The value of an option such as `"lstm.dim"`, of a given type."""
+    value = options
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    if value is None:
+        if default is _REQUIRED:
+            raise _OptionError(f"`{name}` is missing")
+        return default
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise _OptionError(f"`{name}` is {value!r:.60}")
+    return value
+
+
+def _arguments(options):
+    number_of_characters = _option(options, "char_cnn.n_characters", int)
+    if number_of_characters not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
+        raise _OptionError(
+            f"models of {NUM_CHARACTERS} characters are supported, and "
+            f"n_characters={number_of_characters}"
         )
-    return {
-        "units": lstm["dim"],
-        "projection_dim": lstm["projection_dim"],
-        "num_layers": lstm["n_layers"],
-        "cell_clip": lstm.get("cell_clip"),
-        "projection_clip": lstm.get("proj_clip"),
-        "skip_connections": lstm.get("use_skip_connections", False),
-        "max_characters": characters["max_characters_per_token"],
-        "embedding_dim": characters["embedding"]["dim"],
-        "kernel_sizes": [size for size, _ in characters["filters"]],
-        "filters": [filters for _, filters in characters["filters"]],
-        "activation": characters.get("activation", "relu"),
-        "num_highways": characters.get("n_highway") or 0,  # null: none
-    }
-
-
-def _pairs(model, weights):
-    """Every variable with its published array."""
-    encoder = model.character_encoder
-    # Row 0, padding, is not published.
-    yield encoder.embedding.embeddings, np.pad(weights["char_embed"], [(1, 0), (0, 0)])
-    for number, convolution in enumerate(encoder.convolutions):
-        yield convolution.kernel, weights[f"CNN/W_cnn_{number}"][0]
-        yield convolution.bias, weights[f"CNN/b_cnn_{number}"][:]
-    highways = zip(encoder.transforms, encoder.gates, strict=True)
-    for number, (transform, gate) in enumerate(highways):
-        group = weights[f"CNN_high_{number}"]
-        yield transform.kernel, group["W_transform"][:]
-        yield transform.bias, group["b_transform"][:]
-        yield gate.kernel, group["W_carry"][:]
-        yield gate.bias, group["b_carry"][:]
-    yield encoder.projection.kernel, weights["CNN_proj/W_proj"][:]
-    yield encoder.projection.bias, weights["CNN_proj/b_proj"][:]
-    for side, direction in enumerate(("forward", "backward")):
-        for number, lstm in enumerate(model.lstms[direction]):
-            cell = weights[f"RNN_{side}/RNN/MultiRNNCell/Cell{number}/LSTMCell"]
-            kernel, recurrent = np.split(
-                _reorder(cell["W_0"][:]), [model.projection_dim]
+    filters = _option(options, "char_cnn.filters", list)
+    for pair in filters:
+        numbers = pair if isinstance(pair, list) and len(pair) == 2 else [None]
+        if not all(type(number) is int and number > 0 for number in numbers):
+            raise _OptionError(
+                "`char_cnn.filters` must be pairs of a width and a number of filters, "
+                f"and one is {pair!r:.60}"
             )
-            yield lstm.kernel, kernel
-            yield lstm.bias, _reorder(cell["B"][:], forget_bias=1.0)
-            yield lstm.recurrence.cell.recurrent_kernel, recurrent
-            yield lstm.recurrence.cell.projection, cell["W_P_0"][:]
+    arguments = {
+        "units": _option(options, "lstm.dim", int),
+        "projection_dim": _option(options, "lstm.projection_dim", int),
+        "num_layers": _option(options, "lstm.n_layers", int),
+        "cell_clip": _option(options, "lstm.cell_clip", int | float, None),
+        "projection_clip": _option(options, "lstm.proj_clip", int | float, None),
+        "skip_connections": _option(
+            options, "lstm.use_skip_connections", bool, default=False
+        ),
+        "max_characters": _option(options, "char_cnn.max_characters_per_token", int),
+        "embedding_dim": _option(options, "char_cnn.embedding.dim", int),
+        "kernel_sizes": [size for size, _ in filters],
+        "filters": [channels for _, channels in filters],
+        "activation": _option(options, "char_cnn.activation", str, "relu"),
+        "num_highways": _option(options, "char_cnn.n_highway", int, 0),
+    }
+    if arguments["activation"] not in ("relu", "tanh"):
+        raise _OptionError(f"`char_cnn.activation` is {arguments['activation']!r}")
+    names = ("units", "projection_dim", "num_layers", "max_characters", "embedding_dim")
+    for name in names:
+        if arguments[name] < 1:
+            raise _OptionError(f"the {name} are {arguments[name]}")
+    return arguments
+
+
+def _arrays(arguments, weights):
+    """The published arrays, in the order of `_variables`, and as these hold them."""
+    projection_dim, units = arguments["projection_dim"], arguments["units"]
+    embedding_dim = arguments["embedding_dim"]
+
+    def read(name, *shape):
+        return read_array(weights, name, shape)
+
+    # Row 0, padding, is not published.
+    characters = read("char_embed", NUM_CHARACTERS - 1, embedding_dim)
+    yield np.pad(characters, [(1, 0), (0, 0)])
+    sizes = zip(arguments["kernel_sizes"], arguments["filters"], strict=True)
+    for number, (size, filters) in enumerate(sizes):
+        yield read(f"CNN/W_cnn_{number}", 1, size, embedding_dim, filters)[0]
+        yield read(f"CNN/b_cnn_{number}", filters)
+    dim = sum(arguments["filters"])
+    for number in range(arguments["num_highways"]):
+        for gate in ("transform", "carry"):
+            yield read(f"CNN_high_{number}/W_{gate}", dim, dim)
+            yield read(f"CNN_high_{number}/b_{gate}", dim)
+    yield read("CNN_proj/W_proj", dim, projection_dim)
+    yield read("CNN_proj/b_proj", projection_dim)
+    for side, _ in enumerate(DIRECTIONS):
+        for number in range(arguments["num_layers"]):
+            cell = f"RNN_{side}/RNN/MultiRNNCell/Cell{number}/LSTMCell"
+            kernels = read(f"{cell}/W_0", 2 * projection_dim, 4 * units)
+            yield from np.split(_reorder(kernels), 2)
+            yield _reorder(read(f"{cell}/B", 4 * units), forget_bias=1.0)
+            yield read(f"{cell}/W_P_0", units, projection_dim)
+
+
+def _variables(model):
+    """The variables of a model, in the order of the published arrays."""
+    encoder = model.character_encoder
+    yield encoder.embedding.embeddings
+    for convolution in encoder.convolutions:
+        yield from (convolution.kernel, convolution.bias)
+    for transform, gate in zip(encoder.transforms, encoder.gates, strict=True):
+        yield from (transform.kernel, transform.bias, gate.kernel, gate.bias)
+    yield from (encoder.projection.kernel, encoder.projection.bias)
+    for direction in DIRECTIONS:
+        for lstm in model.lstms[direction]:
+            cell = lstm.recurrence.cell
+            yield from (lstm.kernel, cell.recurrent_kernel, lstm.bias, cell.projection)
 
 
 def _reorder(gates, forget_bias=0.0):

@@ -1,4 +1,4 @@
-"""Arrays that take long to compute, kept in memory as long as there is room."""
+"""Results that take long to compute, in memory as long as there is room."""
 
 import numpy as np
 
@@ -7,28 +7,36 @@ class ResultCache:
     """Results of a function of arrays, by the bytes of what they were computed from.
 
     Args:
-        memory: int, bytes of results that are kept.
+        num_bytes: int, bytes of results that are held.
+
+    Example:
+
+    >>> cache = ResultCache(num_bytes=2**20)
+    >>> cache.results(np.array([3, 5, 3]), lambda numbers: numbers**2).tolist()
+    [9, 25, 9]
+    >>> len(cache)
+    2
     """
 
-    def __init__(self, memory):
-        self.room = memory
-        self._kept = {}
+    def __init__(self, num_bytes):
+        self.free_bytes = num_bytes
+        self._results = {}
         self._earlier = {}  # of runs before, not yet used in this one
 
     def __len__(self):
-        return len(self._kept) + len(self._earlier)
+        return len(self._results) + len(self._earlier)
 
     def start_run(self):
-        """From now on, where room is short, what only earlier runs used is given up.
+        """Let what only earlier runs used make room, where it is short.
 
-        Within a run nothing is: in rounds over more than there is room for, what was
-        given up would always be what comes next.
+        Within a run nothing makes room: in rounds over more than there is room for, it
+        would always be what comes next.
         """
-        self._earlier |= self._kept
-        self._kept = {}
+        self._earlier |= self._results
+        self._results = {}
 
     def results(self, sources, compute):
-        """Results of some arrays; those that are not kept are computed.
+        """Return the results of some arrays; compute those that are not held.
 
         Args:
             sources: array `(batch, ...)`.
@@ -41,17 +49,20 @@ class ResultCache:
         keys = [source.tobytes() for source in sources]
         for key in keys:
             if key in self._earlier:
-                self._kept[key] = self._earlier.pop(key)
-        new = {key: i for i, key in enumerate(keys) if key not in self._kept}
-        found = {}
-        if new:
-            computed = compute(sources[list(new.values())])
-            found = dict(zip(new, computed, strict=True))
-        results = np.stack([found[k] if k in found else self._kept[k] for k in keys])
-        for key, result in found.items():
-            while self.room < result.nbytes and self._earlier:
-                self.room += self._earlier.pop(next(iter(self._earlier))).nbytes
-            if self.room >= result.nbytes:
-                self.room -= result.nbytes
-                self._kept[key] = result.copy()  # a view would keep its whole batch
+                self._results[key] = self._earlier.pop(key)
+        missing = {key: i for i, key in enumerate(keys) if key not in self._results}
+        computed = {}
+        if missing:
+            rows = compute(sources[list(missing.values())])
+            computed = dict(zip(missing, rows, strict=True))
+        results = np.stack(
+            [computed[k] if k in computed else self._results[k] for k in keys]
+        )
+        for key, result in computed.items():
+            while self.free_bytes < result.nbytes and self._earlier:
+                dropped = self._earlier.pop(next(iter(self._earlier)))
+                self.free_bytes += dropped.nbytes
+            if self.free_bytes >= result.nbytes:
+                self.free_bytes -= result.nbytes
+                self._results[key] = result.copy()  # a view would keep its whole batch
         return results

@@ -1,12 +1,36 @@
 """Models that make their targets themselves: what `compile` and `fit` take."""
 
+import inspect
+
+import keras
+
 
 class UnsupervisedModel:
     """Mixed into a `keras.Model` that is built before it is trained.
 
-    Its loss is its own, of the inputs alone: other losses, targets and sample weights
-    are refused, which would have no effect.
+    Its loss is its own, of the inputs alone: other losses, targets, sample weights and
+    class weights are refused, which would have no effect.
     """
+
+    def fit(self, *args, **kwargs):
+        given = self._check_inputs_alone(keras.Model.fit, args, kwargs)
+        validation_data = given.get("validation_data")
+        if isinstance(validation_data, tuple):
+            _, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+            self.check_own_loss(y, sample_weight)
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        self._check_inputs_alone(keras.Model.evaluate, args, kwargs)
+        return super().evaluate(*args, **kwargs)
+
+    def train_on_batch(self, *args, **kwargs):
+        self._check_inputs_alone(keras.Model.train_on_batch, args, kwargs)
+        return super().train_on_batch(*args, **kwargs)
+
+    def test_on_batch(self, *args, **kwargs):
+        self._check_inputs_alone(keras.Model.test_on_batch, args, kwargs)
+        return super().test_on_batch(*args, **kwargs)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -14,9 +38,20 @@ class UnsupervisedModel:
         self.check_own_loss(y, sample_weight)
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def check_own_loss(self, y=None, sample_weight=None):
-        """Raises ValueError where a loss, targets or sample weights were given."""
-        given = {"a loss": self.loss, "targets": y, "sample weights": sample_weight}
+    def check_own_loss(self, y=None, sample_weight=None, class_weight=None):
+        """Raise ValueError where a loss, targets or weights were given.
+
+        Args:
+            y: targets, or `None`.
+            sample_weight: weights of examples, or `None`.
+            class_weight: weights of classes, or `None`.
+        """
+        given = {
+            "a loss": self.loss,
+            "targets": y,
+            "sample weights": sample_weight,
+            "class weights": class_weight,
+        }
         given = [name for name, value in given.items() if value is not None]
         if given:
             raise ValueError(
@@ -31,3 +66,18 @@ class UnsupervisedModel:
         if self.built and not self.optimizer.built:
             self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
+
+    def _check_inputs_alone(self, method, args, kwargs):
+        """Check the arguments of a method of Keras, which drops weights in silence."""
+        given = _arguments(method, self, args, kwargs)
+        names = ("y", "sample_weight", "class_weight")
+        self.check_own_loss(**{name: given.get(name) for name in names})
+        return given
+
+
+def _arguments(method, model, args, kwargs):
+    """Arguments by name; `{}` where they fit the method badly, which then says so."""
+    try:
+        return inspect.signature(method).bind(model, *args, **kwargs).arguments
+    except TypeError:
+        return {}

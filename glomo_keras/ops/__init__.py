@@ -13,6 +13,7 @@ from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
+from glomo_keras.ops.mixture import mix_messages
 from glomo_keras.ops.mixture import mixed_messages
 from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import bits_per_dimension
@@ -23,12 +24,14 @@ from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
+from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 from glomo_keras.ops.word_pieces import graphs_over_pieces
 from glomo_keras.ops.word_pieces import graphs_over_words
 from glomo_keras.ops.word_pieces import word_of_piece
 
 __all__ = [
+    "DIRECTIONS",
     "add_sentence_marks",
     "bits_per_dimension",
     "compose_graphs",
@@ -39,6 +42,7 @@ __all__ = [
     "log_likelihood",
     "mean_visible_score",
     "mix_graphs",
+    "mix_messages",
     "mixed_messages",
     "normalize_rows",
     "pixel_log_likelihood",

@@ -43,7 +43,7 @@ def normalize_rows(activations, visible):
 
 
 def squared_relu_affinity(scores, visible):
-    """Sparse graph from scores.
+    """Turn scores into a sparse graph.
 
         graph[i, j] = relu(scores[i, j])^2 / sum_j' relu(scores[i, j'])^2
 
@@ -74,7 +74,7 @@ def squared_relu_affinity(scores, visible):
 
 
 def squared_relu(scores):
-    """Squared positive parts, relative to the largest of the row.
+    """Square the positive parts, relative to the largest of the row.
 
         activations[i, j] = (relu(scores[i, j]) / max_j' relu(scores[i, j']))^2
 
@@ -102,7 +102,7 @@ def squared_relu(scores):
 
 
 def mean_visible_score(scores, visible):
-    """Mean score of the visible senders of every receiver.
+    """Compute the mean score of every receiver's visible senders.
 
         mean[i] = sum_{j visible to i} scores[i, j] / number of visible j
 
@@ -130,7 +130,7 @@ def mean_visible_score(scores, visible):
 
 
 def subtract_mean_score(scores, visible):
-    """Scores less the mean score of every receiver's visible senders.
+    """Subtract from scores the mean of every receiver's visible senders.
 
         centered[i, j] = scores[i, j] - mean of scores[i, j'] over visible j'
 

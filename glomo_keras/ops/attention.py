@@ -1,25 +1,32 @@
 """Messages along graphs that are never held: eq. 1 in blocks."""
 
+import dataclasses
+import numbers
+
 import keras
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
+from glomo_keras.checks import plain_integer
 from glomo_keras.ops.affinity import subtract_mean_score
+from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
 
 def squared_relu_attention(
-    keys,
     queries,
+    keys,
     values,
     threshold=None,
     direction="forward",
-    keys_mask=None,
     queries_mask=None,
+    keys_mask=None,
     block_size=128,
 ):
-    """Weighted sums of values, the weights being those of `squared_relu_affinity`.
+    """Sum values, weighted as `squared_relu_affinity` weights them.
 
         messages[i] = sum_j relu(s[i, j])^2 values[j] / sum_j relu(s[i, j])^2
         s[i, j] = <queries[i], keys[j]> - threshold[i]
@@ -31,14 +38,15 @@ def squared_relu_attention(
     not, all receivers are one block.
 
     Args:
-        keys: float tensor `(batch, ..., length, key_dim)`.
-        queries: float tensor of the same shape.
+        queries: float tensor `(batch, ..., length, key_dim)`.
+        keys: float tensor of the same shape.
         values: float tensor `(batch, ..., length, value_dim)`.
         threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of
             every receiver's visible senders; or `None`, zero.
         direction: `"forward"` or `"backward"`.
+        queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
+            `None`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
-        queries_mask: bool tensor `(batch, length)`, or `None`.
         block_size: int, receivers of a block.
 
     Returns:
@@ -46,53 +54,58 @@ def squared_relu_attention(
         back as float32.
 
     Raises:
-        ValueError: if the direction, the threshold or the size of a block is none of
-            these.
+        ValueError: if the direction, the threshold or the size of a block is
+            invalid, or the shapes do not fit.
 
     Example:
 
-    >>> keys = keras.ops.array([[[1.0], [3.0], [0.0]]])
     >>> queries = keras.ops.ones((1, 3, 1))
+    >>> keys = keras.ops.array([[[1.0], [3.0], [0.0]]])
     >>> values = keras.ops.array([[[10.0], [20.0], [30.0]]])
-    >>> messages = squared_relu_attention(keys, queries, values)
+    >>> messages = squared_relu_attention(queries, keys, values)
     >>> keras.ops.convert_to_numpy(messages)[0, :, 0].tolist()  # 0.1 * 10 + 0.9 * 20
     [0.0, 10.0, 19.0]
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
     """
-    of_mean = isinstance(threshold, str)
-    if of_mean and threshold != "mean":
+    use_mean_threshold = isinstance(threshold, str)
+    if use_mean_threshold and threshold != "mean":
         raise ValueError(
             '`threshold` must be a tensor, "mean" or None. Received: '
             f"threshold={threshold!r}."
         )
-    operation = SquaredReLUAttention(of_mean, direction, block_size)
-    threshold = None if of_mean else threshold
-    return operation(keys, queries, values, threshold, keys_mask, queries_mask)
+    shape = check_rank("queries", queries, "batch, ..., length, key_dim")
+    check_shape("keys", keys, "queries", shape)
+    check_shape("values", values, "queries", (*shape[:-1], None))
+    if not use_mean_threshold and threshold is not None:
+        check_shape("threshold", threshold, "queries", shape[:-1])
+    operation = SquaredReLUAttention(use_mean_threshold, direction, block_size)
+    threshold = None if use_mean_threshold else threshold
+    return operation(queries, keys, values, threshold, queries_mask, keys_mask)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SquaredReLUAttention(keras.Operation):
     """`squared_relu_attention` as an operation, which functional models can hold."""
 
-    def __init__(self, of_mean, direction, block_size, name=None):
+    def __init__(self, use_mean_threshold, direction, block_size, name=None):
         super().__init__(name=name)
         check_direction(direction)
         check_block_size(block_size)
-        self.of_mean = of_mean
+        self.use_mean_threshold = use_mean_threshold
         self.direction = direction
-        self.block_size = block_size
+        self.block_size = plain_integer(block_size)
 
     def call(
         self,
-        keys,
         queries,
+        keys,
         values,
         threshold=None,
-        keys_mask=None,
         queries_mask=None,
+        keys_mask=None,
     ):
-        keys, queries, values = map(raise_precision, (keys, queries, values))
+        queries, keys, values = map(raise_precision, (queries, keys, values))
         zeros = ops.zeros_like(keys[..., 0])
         real = zeros + 1.0
         if keys_mask is not None:
@@ -103,151 +116,185 @@ class SquaredReLUAttention(keras.Operation):
             queries_mask = _over_units(queries_mask, queries)
             queries = _zero(queries, queries_mask)
         messages = _attend(
-            keys,
             queries,
+            keys,
             values,
             zeros if threshold is None else raise_precision(threshold),
             real,
-            of_mean=self.of_mean,
+            use_mean_threshold=self.use_mean_threshold,
             direction=self.direction,
             block_size=self.block_size,
         )
         return messages if queries_mask is None else _zero(messages, queries_mask)
 
-    def compute_output_spec(self, keys, queries, values, *others):
+    def compute_output_spec(self, queries, keys, values, *others):
         return keras.KerasTensor(values.shape, dtype=accumulation_dtype(values.dtype))
 
 
 def check_block_size(block_size):
     """Raise ValueError unless `block_size` is a positive integer."""
-    if not isinstance(block_size, int) or block_size < 1:
+    if not isinstance(block_size, numbers.Integral) or block_size < 1:
         raise ValueError(
             "`block_size` must be a positive integer, the receivers of a block. "
             f"Received: block_size={block_size!r}."
         )
 
 
-def _attend(keys, queries, values, threshold, real, *, of_mean, direction, block_size):
-    length = keys.shape[-2]
-    size = block_size if length is None else max(1, min(block_size, length))
-    starts = range(0, length, size) if length else [0]
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """A range of receivers, and the range of senders that some of them may see."""
+
+    receivers: slice
+    senders: slice
+
+
+def _split_into_blocks(length, block_size, direction):
+    """Return a list of `_Block`, a single one where the length is unknown."""
+    if length is None:
+        return [_Block(slice(None), slice(None))]
+    size = max(1, min(block_size, length))
     blocks = []
-    for start in starts:
-        receivers = slice(start, None if length is None else min(start + size, length))
-        senders = slice(0, receivers.stop)
-        if direction == "backward":
-            senders = slice(start, length)
-        blocks.append((receivers, senders))
+    for start in range(0, max(length, 1), size):
+        stop = min(start + size, length)
+        senders = slice(0, stop) if direction == "forward" else slice(start, length)
+        blocks.append(_Block(slice(start, stop), senders))
+    return blocks
 
-    def visible(block, real):
-        receivers, senders = block
-        units = ops.arange(ops.shape(keys)[-2])
-        i, j = units[receivers][:, None], units[senders][None, :]
-        past = j < i if direction == "forward" else j > i
-        return ops.logical_and(past, real[..., None, senders] > 0)
 
-    def excesses(block, seen, keys, queries, threshold):
-        """Positive parts of the scores of a block, `(..., receivers, senders)`."""
-        receivers, senders = block
-        scores = ops.matmul(
-            queries[..., receivers, :], ops.swapaxes(keys[..., senders, :], -1, -2)
-        )
-        scores = (
-            subtract_mean_score(scores, seen)
-            if of_mean
-            else scores - threshold[..., receivers, None]
-        )
-        return ops.where(seen, ops.relu(scores), 0.0)
+def _visible_pairs_of_block(block, direction, real):
+    """Return who reads whom; `real` is 1 at real senders."""
+    units = ops.arange(ops.shape(real)[-1])
+    receivers, senders = units[block.receivers][:, None], units[block.senders][None]
+    visible = senders < receivers if direction == "forward" else senders > receivers
+    return ops.logical_and(visible, real[..., None, block.senders] > 0)
 
-    def shares(excess):
-        """Parts of a row's largest, that one, and one over the sum of their squares."""
-        largest = ops.max(excess, axis=-1, keepdims=True, initial=0.0)
-        largest = ops.where(largest > 0, largest, 1.0)
-        parts = excess / largest  # squares stay inside the range of the dtype
-        total = ops.sum(ops.square(parts), axis=-1, keepdims=True)  # 0, or at least 1
-        inverse = ops.where(total > 0, 1.0 / ops.maximum(total, 1.0), 0.0)
-        return parts, largest, inverse
 
-    def placed(part, where):
-        """A part along the units, zeros elsewhere."""
-        if length is None:
-            return part
-        leading = [(0, 0)] * (len(keys.shape) - 2)
-        trailing = [(0, 0)] * (len(part.shape) - len(leading) - 1)
-        return ops.pad(part, [*leading, (where.start, length - where.stop), *trailing])
+def _excess_scores(block, visible, queries, keys, threshold):
+    """Compute by how much scores exceed the threshold, and zeros elsewhere.
+
+    A threshold of `None` stands for the mean score.
+    """
+    scores = ops.matmul(
+        queries[..., block.receivers, :],
+        ops.swapaxes(keys[..., block.senders, :], -1, -2),
+    )
+    if threshold is None:
+        scores = subtract_mean_score(scores, visible)
+    else:
+        scores = scores - threshold[..., block.receivers, None]
+    return ops.where(visible, ops.relu(scores), 0.0)
+
+
+def _scale_rows(excess):
+    """Divide excess scores by the largest of their row.
+
+    Returns:
+        The relative scores, whose squares stay inside the range of the dtype; the
+        largest score; and one over the sum of the squares, 0 for an empty row.
+    """
+    largest = ops.max(excess, axis=-1, keepdims=True, initial=0.0)
+    largest = ops.where(largest > 0, largest, 1.0)
+    relative = excess / largest
+    total = ops.sum(ops.square(relative), axis=-1, keepdims=True)  # 0, or at least 1
+    inverse_total = ops.where(total > 0, 1.0 / ops.maximum(total, 1.0), 0.0)
+    return relative, largest, inverse_total
+
+
+def _pad_to_length(gradient, senders, length):
+    """Put the gradient of a block's senders into zeros for all senders."""
+    if length is None:
+        return gradient
+    widths = [(0, 0)] * (len(gradient.shape) - 2)
+    return ops.pad(gradient, [*widths, (senders.start, length - senders.stop), (0, 0)])
+
+
+def _compute_rows(block, direction, queries, keys, threshold, real):
+    """Return who reads whom, and what `_scale_rows` returns, of the block's rows."""
+    visible = _visible_pairs_of_block(block, direction, real)
+    excess = _excess_scores(block, visible, queries, keys, threshold)
+    return visible, *_scale_rows(excess)
+
+
+def _attend(
+    queries,
+    keys,
+    values,
+    threshold,
+    real,
+    *,
+    use_mean_threshold,
+    direction,
+    block_size,
+):
+    length = keys.shape[-2]
+    blocks = _split_into_blocks(length, block_size, direction)
 
     @ops.custom_gradient
-    def function(keys, queries, values, threshold, real):
+    def function(queries, keys, values, threshold, real):
+        used_threshold = None if use_mean_threshold else threshold
         messages = []
-        in_turn = queries
+        ordered_queries = queries
         for block in blocks:
-            seen = visible(block, real)
-            excess = excesses(block, seen, keys, in_turn, threshold)
-            parts, _, inverse = shares(excess)
-            message = ops.matmul(ops.square(parts), values[..., block[1], :]) * inverse
+            _, relative, _, inverse_total = _compute_rows(
+                block, direction, ordered_queries, keys, used_threshold, real
+            )
+            message = ops.matmul(ops.square(relative), values[..., block.senders, :])
+            message = message * inverse_total
             messages.append(message)
-            in_turn = _after(queries, message)
+            ordered_queries = compute_after(queries, message)
         messages = ops.concatenate(messages, axis=-2)
 
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            to_keys, to_values = ops.zeros_like(keys), ops.zeros_like(values)
-            to_queries, to_threshold = [], []
-            in_turn = queries
+            keys_gradient = ops.zeros_like(keys)
+            values_gradient = ops.zeros_like(values)
+            queries_gradients, threshold_gradients = [], []
+            ordered_queries = queries
             for block in blocks:
-                receivers, senders = block
-                seen = visible(block, real)
-                excess = excesses(block, seen, keys, in_turn, threshold)
-                parts, largest, inverse = shares(excess)
-                arriving = upstream[..., receivers, :] * inverse
-                values_part = ops.matmul(
-                    ops.swapaxes(ops.square(parts), -1, -2), arriving
+                visible, relative, largest, inverse_total = _compute_rows(
+                    block, direction, ordered_queries, keys, used_threshold, real
+                )
+                arriving = upstream[..., block.receivers, :] * inverse_total
+                d_values = ops.matmul(
+                    ops.swapaxes(ops.square(relative), -1, -2), arriving
                 )
                 # d message / d square[i, j] = (values[j] - message[i]) / sum[i]
-                to_squares = ops.matmul(
-                    arriving, ops.swapaxes(values[..., senders, :], -1, -2)
+                d_squares = ops.matmul(
+                    arriving, ops.swapaxes(values[..., block.senders, :], -1, -2)
                 ) - ops.sum(
-                    arriving * messages[..., receivers, :], axis=-1, keepdims=True
+                    arriving * messages[..., block.receivers, :], axis=-1, keepdims=True
                 )
-                to_scores = 2.0 * parts * to_squares / largest
-                to_threshold.append(-ops.sum(to_scores, axis=-1))
-                if of_mean:
-                    number = ops.sum(ops.cast(seen, keys.dtype), -1, keepdims=True)
-                    share = to_threshold[-1][..., None] / ops.maximum(number, 1.0)
-                    to_scores = to_scores + ops.where(seen, share, 0.0)
-                to_queries.append(ops.matmul(to_scores, keys[..., senders, :]))
-                keys_part = ops.matmul(
-                    ops.swapaxes(to_scores, -1, -2), queries[..., receivers, :]
+                d_scores = 2.0 * relative * d_squares / largest
+                d_threshold = -ops.sum(d_scores, axis=-1)
+                if use_mean_threshold:
+                    number = ops.sum(ops.cast(visible, keys.dtype), -1, keepdims=True)
+                    share = d_threshold[..., None] / ops.maximum(number, 1.0)
+                    d_scores = d_scores + ops.where(visible, share, 0.0)
+                d_queries = ops.matmul(d_scores, keys[..., block.senders, :])
+                d_keys = ops.matmul(
+                    ops.swapaxes(d_scores, -1, -2), queries[..., block.receivers, :]
                 )
-                to_keys = to_keys + placed(keys_part, senders)
-                to_values = to_values + placed(values_part, senders)
-                in_turn = _after(queries, to_queries[-1], keys_part, values_part)
+                queries_gradients.append(d_queries)
+                threshold_gradients.append(d_threshold)
+                keys_gradient += _pad_to_length(d_keys, block.senders, length)
+                values_gradient += _pad_to_length(d_values, block.senders, length)
+                ordered_queries = compute_after(queries, d_queries, d_keys, d_values)
             return (
-                to_keys,
-                ops.concatenate(to_queries, axis=-2),
-                to_values,
-                ops.concatenate(to_threshold, axis=-1),
+                ops.concatenate(queries_gradients, axis=-2),
+                keys_gradient,
+                values_gradient,
+                ops.concatenate(threshold_gradients, axis=-1),
                 ops.zeros_like(real),
             )
 
         return messages, gradient
 
-    return function(keys, queries, values, threshold, real)
-
-
-def _after(tensor, *earlier):
-    """`tensor`, which is there once all that is `earlier` is.
-
-    Blocks do not depend on each other: they would be run all at once, and hold the
-    memory of all. No compiler knows that nothing exceeds infinity.
-    """
-    sums = [ops.sum(part, axis=(-2, -1), keepdims=True) for part in earlier]
-    never = ops.stop_gradient(sum(sums)) > float("inf")
-    return ops.where(never, 0.0, tensor)
+    return function(queries, keys, values, threshold, real)
 
 
 def _over_units(mask, tensor):
-    """A mask `(batch, length)` for the units of `(batch, ..., length, dim)`."""
+    """Bring a mask `(batch, length)` to the rank of `(batch, ..., length)`."""
+    check_rank("mask", mask, "batch, length")
     mask = ops.cast(mask, "bool")
     between = (1,) * (len(tensor.shape) - 3)
     batch, length = ops.shape(mask)

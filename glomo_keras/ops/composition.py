@@ -2,9 +2,13 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_units
+from glomo_keras.ops.sizes import batch_size
+
 
 def compose_graphs(graphs):
-    """Products of the graphs of the first layers, head by head.
+    """Multiply the graphs of the first layers, head by head.
 
         composed^1 = G^1,   composed^l = G^l @ composed^(l-1)
 
@@ -18,6 +22,9 @@ def compose_graphs(graphs):
     Returns:
         Float tensor of the same shape, index 0 of axis 1 being G^1 itself.
 
+    Raises:
+        ValueError: if the rank is another.
+
     Example:
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
@@ -26,6 +33,7 @@ def compose_graphs(graphs):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, Lambda.
     """
+    check_rank("graphs", graphs, "batch, layers, heads, length, length")
     composed = [graphs[:, 0]]
     for layer in range(1, graphs.shape[1]):
         composed.append(ops.matmul(graphs[:, layer], composed[-1]))
@@ -33,7 +41,7 @@ def compose_graphs(graphs):
 
 
 def propagate(features, graph):
-    """Weighted sums of the senders' features; each head moves its own slice.
+    """Sum the senders' features by weight; each head moves its own slice.
 
         messages[i, slice k] = sum_j graph[k, i, j] features[j, slice k]
 
@@ -44,6 +52,10 @@ def propagate(features, graph):
     Returns:
         Float tensor `(batch, length, dim)`.
 
+    Raises:
+        ValueError: if a rank is another, the heads do not divide the features, or the
+            graph is over other units.
+
     Example:
 
     >>> features = keras.ops.array([[[1.0, 0], [0, 1], [1, 1]]])
@@ -53,11 +65,47 @@ def propagate(features, graph):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 2, the weighted sum.
     """
+    check_heads(features, graph)
     return join_heads(ops.matmul(graph, split_heads(features, graph.shape[1])))
 
 
+def check_heads(features, graph):
+    """Raise unless the heads of a graph can each move a slice of the features.
+
+    Args:
+        features: float tensor `(batch, length, dim)`, or its shape.
+        graph: float tensor `(batch, heads, length, length)`, or its shape.
+
+    Raises:
+        ValueError: if a rank is another, the heads do not divide the features, or the
+            graph is over other units.
+
+    Example:
+
+    >>> check_heads((2, 7, 6), (2, 4, 7, 7))
+    Traceback (most recent call last):
+    ValueError: The number of heads of `graph` must divide the last dimension of
+    `features`. Received: heads=4, dim=6. Use one of [1, 2, 3, 6] heads.
+    """
+    _, length, dim = check_rank("features", features, "batch, length, dim")
+    _, heads, receivers, senders = check_rank(
+        "graph",
+        graph,
+        "batch, heads, length, length",
+        advice="`graph` is one layer of a predictor's graphs.",
+    )
+    check_units("graph", (receivers, senders), "features", (length, length))
+    if None not in (dim, heads) and dim % heads:
+        divisors = [n for n in range(1, dim + 1) if dim % n == 0]
+        raise ValueError(
+            "The number of heads of `graph` must divide the last dimension of "
+            f"`features`. Received: heads={heads}, dim={dim}. Use one of "
+            f"{divisors} heads."
+        )
+
+
 def split_heads(features, num_heads):
-    """Slices of the features, one a head.
+    """Cut features into slices, one a head.
 
     Args:
         features: float tensor `(batch, length, dim)`, `dim` a multiple of `num_heads`.
@@ -72,12 +120,13 @@ def split_heads(features, num_heads):
     (2, 3, 7, 5)
     """
     length, dim = ops.shape(features)[1], features.shape[-1]
-    slices = ops.reshape(features, (-1, length, num_heads, dim // num_heads))
+    sizes = (batch_size(features), length, num_heads, dim // num_heads)
+    slices = ops.reshape(features, sizes)
     return ops.transpose(slices, (0, 2, 1, 3))
 
 
 def join_heads(slices):
-    """The inverse of `split_heads`.
+    """Join what `split_heads` cut.
 
     Args:
         slices: float tensor `(batch, num_heads, length, size)`.
@@ -91,5 +140,5 @@ def join_heads(slices):
     (2, 7, 15)
     """
     dim = slices.shape[1] * slices.shape[-1]
-    length = ops.shape(slices)[2]
-    return ops.reshape(ops.transpose(slices, (0, 2, 1, 3)), (-1, length, dim))
+    sizes = (batch_size(slices), ops.shape(slices)[2], dim)
+    return ops.reshape(ops.transpose(slices, (0, 2, 1, 3)), sizes)

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
@@ -9,7 +11,7 @@ from glomo_keras.ops.visibility import check_direction
 def context_targets(
     unit_ids, positions=None, context_length=3, direction="forward", mask=None
 ):
-    """Units that follow given positions, nearest first.
+    """Return the units that follow given positions, nearest first.
 
         target_ids[b, p, d] = unit_ids[b, positions[p] + d + 1]   (forward)
         target_ids[b, p, d] = unit_ids[b, positions[p] - d - 1]   (backward)
@@ -27,6 +29,9 @@ def context_targets(
         context_length)`. A pair is valid if position and target are real units of
         the sequence; elsewhere the id is that of some unit and means nothing.
 
+    Raises:
+        ValueError: if the direction is unknown or a shape does not fit.
+
     Example:
 
     >>> targets, valid = context_targets(keras.ops.array([[7, 8, 9]]))
@@ -38,10 +43,14 @@ def context_targets(
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 3.
     """
     check_direction(direction)
+    check_rank("unit_ids", unit_ids, "batch, length")
+    if mask is not None:
+        check_rank("mask", mask, "batch, length")
     batch, length = ops.shape(unit_ids)
     if positions is None:
         positions = ops.arange(length)
     positions = ops.cast(positions, "int32")
+    check_rank("positions", positions, "num_positions")
     steps = ops.arange(1, context_length + 1, dtype="int32")
     steps = steps if direction == "forward" else -steps
     places = positions[:, None] + steps[None, :]  # (num_positions, context_length)
@@ -57,7 +66,7 @@ def context_targets(
 
 
 def log_likelihood(outputs, table, targets, chunk_size=8192):
-    """Log-probability of the targets under a full softmax over a vocabulary.
+    """Compute the log-probability of targets under a full softmax over a vocabulary.
 
         log p = table[target] . output - log sum_v exp(table[v] . output)
 
@@ -73,6 +82,9 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
     Returns:
         Float tensor `(...)`, in float32 for 16-bit inputs.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> outputs, table = keras.ops.ones((2, 3, 5)), keras.ops.ones((7, 5))
@@ -81,7 +93,10 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
     -1.9459
     """
     outputs, table = raise_precision(outputs), raise_precision(table)
+    targets = ops.convert_to_tensor(targets)
     dim = outputs.shape[-1]
+    check_shape("table", table, "outputs", (None, dim))
+    check_shape("targets", targets, "outputs", outputs.shape[:-1])
     rows = ops.reshape(outputs, (-1, dim))
     chosen = ops.take(table, targets, axis=0)
     log_normalizer = _log_sum_exp_logits(rows, table, chunk_size)
@@ -91,7 +106,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
 
 
 def _log_sum_exp_logits(rows, table, chunk_size):
-    """`logsumexp(rows @ table^T)` over the vocabulary, in chunks: `(num_rows,)`."""
+    """Compute `logsumexp(rows @ table^T)`, `(num_rows,)`, by chunks of the table."""
     size = table.shape[0]
     chunks = [(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
 

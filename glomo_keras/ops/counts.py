@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
 from glomo_keras.ops.precision import accumulation_dtype
 
 
@@ -20,6 +21,9 @@ def graph_counts(graphs, visible):
         `"one_sender_rows"` (of the rows that see a sender), `"receivers"` (number
         of those rows).
 
+    Raises:
+        ValueError: if a rank is another.
+
     Example:
 
     >>> graphs = keras.ops.array([[[[[0.0, 0], [1, 0]]]]])
@@ -27,6 +31,8 @@ def graph_counts(graphs, visible):
     >>> float(counts["active"][0, 0, 0]), float(counts["empty_rows"][0, 0, 0])
     (1.0, 0.0)
     """
+    check_rank("graphs", graphs, "batch, layers, heads, length, length")
+    check_rank("visible", visible, "length, length", "batch, length, length")
     dtype = accumulation_dtype(graphs.dtype)
     if len(visible.shape) == 2:
         visible = visible[None]
@@ -38,7 +44,7 @@ def graph_counts(graphs, visible):
     def count(rows):
         return ops.sum(ops.cast(ops.logical_and(rows, reads), dtype), axis=-1)
 
-    like = ops.zeros_like(senders[..., 0])
+    like = ops.zeros_like(ops.sum(senders, axis=-1))
     return {
         "active": ops.sum(senders, axis=-1),
         "visible": like + ops.sum(ops.cast(visible, dtype), axis=(-2, -1)),

@@ -2,11 +2,15 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
+from glomo_keras.checks import check_units
 from glomo_keras.ops.composition import compose_graphs
+from glomo_keras.ops.sizes import batch_size
 
 
 def mix_graphs(graphs, weights, composed=True):
-    """Weighted sum of the graphs and of their products.
+    """Sum the graphs and their products by weight.
 
         M_m[i, j] = sum_{t, k} weights[i, m, t, k] N_{t,k}[i, j]
 
@@ -22,7 +26,7 @@ def mix_graphs(graphs, weights, composed=True):
         Float tensor `(batch, mixtures, length, length)`.
 
     Raises:
-        ValueError: if the weights are of other graphs.
+        ValueError: if the weights are of other graphs, or a rank is another.
 
     Example:
 
@@ -41,7 +45,7 @@ def mix_graphs(graphs, weights, composed=True):
 
 
 def mixed_messages(features, graphs, weights, composed=True):
-    """Messages along the mixed graphs, without a product of graph and graph.
+    """Compute messages along mixed graphs, without a product of graph and graph.
 
         messages_m = M_m @ features
 
@@ -57,7 +61,7 @@ def mixed_messages(features, graphs, weights, composed=True):
         Float tensor `(batch, length, mixtures * dim)`, mixture by mixture.
 
     Raises:
-        ValueError: if the weights are of other graphs.
+        ValueError: if the weights are of other graphs, or the shapes do not fit.
 
     Example:
 
@@ -68,6 +72,7 @@ def mixed_messages(features, graphs, weights, composed=True):
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
     """
+    _check_graphs(features, graphs)
     _check_weights(graphs, weights, composed)
     num_layers, num_mixtures = graphs.shape[1], weights.shape[2]
     length, dim = ops.shape(features)[1], features.shape[-1]
@@ -84,11 +89,12 @@ def mixed_messages(features, graphs, weights, composed=True):
             messages = messages + ops.matmul(
                 share, ops.transpose(reached, (0, 2, 1, 3))
             )
-    return ops.reshape(messages, (-1, length, num_mixtures * dim))
+    sizes = (batch_size(features), length, num_mixtures * dim)
+    return ops.reshape(messages, sizes)
 
 
 def term_messages(features, graphs, composed=True):
-    """Messages along every graph, and along the products of graphs, unmixed.
+    """Compute messages along every graph, and along products of graphs, unmixed.
 
     Of features that never change, such as the pixels of an image, these are constants
     that can be kept; the weighted sum over terms and heads is what `mixed_messages`
@@ -102,12 +108,16 @@ def term_messages(features, graphs, composed=True):
     Returns:
         Float tensor `(batch, terms, heads, length, dim)`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
     >>> tuple(term_messages(keras.ops.ones((2, 7, 11)), graphs).shape)
     (2, 5, 5, 7, 11)
     """
+    _check_graphs(features, graphs)
     messages = ops.matmul(graphs, features[:, None, None])
     if not composed or graphs.shape[1] == 1:
         return messages
@@ -118,9 +128,60 @@ def term_messages(features, graphs, composed=True):
     return ops.concatenate(terms, axis=1)
 
 
+def mix_messages(messages, weights):
+    """Sum messages along all graphs, of `term_messages`, by weight.
+
+        mixed_m[i] = sum_{t, k} weights[i, m, t, k] messages[t, k, i]
+
+    Args:
+        messages: float tensor `(batch, terms, heads, length, dim)`.
+        weights: float tensor `(batch or 1, length or 1, mixtures, terms, heads)`.
+
+    Returns:
+        Float tensor `(batch, length, mixtures * dim)`, mixture by mixture: what
+        `mixed_messages` gives.
+
+    Raises:
+        ValueError: if there is not a weight for each of the messages, or a rank is
+            another.
+
+    Example:
+
+    >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
+    >>> messages = term_messages(keras.ops.ones((2, 7, 11)), graphs)
+    >>> weights = keras.ops.ones((1, 1, 1, 5, 5)) / 25
+    >>> tuple(mix_messages(messages, weights).shape)
+    (2, 7, 11)
+
+    Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
+    """
+    layout = "batch, terms, heads, length, dim"
+    _, num_terms, num_heads, _, dim = check_rank("messages", messages, layout)
+    check_shape(
+        "weights", weights, "messages", (None, None, None, num_terms, num_heads)
+    )
+    length, num_mixtures = ops.shape(messages)[3], weights.shape[2]
+    rows = ops.reshape(
+        messages, (batch_size(messages), num_terms * num_heads, length, dim)
+    )
+    rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, length, terms, dim)
+    flat = batch_size(weights), ops.shape(weights)[1], num_mixtures, rows.shape[2]
+    mixed = ops.matmul(ops.reshape(weights, flat), rows)
+    return ops.reshape(mixed, (batch_size(messages), length, num_mixtures * dim))
+
+
+def _check_graphs(features, graphs):
+    """Raise unless the graphs are over the units of the features."""
+    _, length, _ = check_rank("features", features, "batch, length, dim")
+    shape = check_rank("graphs", graphs, "batch, layers, heads, length, length")
+    check_units("graphs", shape[3:], "features", (length, length))
+
+
 def _check_weights(graphs, weights, composed):
     """Raise unless there is a weight for every term and head of the graphs."""
-    num_layers, num_heads = graphs.shape[1:3]
+    shape = check_rank("graphs", graphs, "batch, layers, heads, length, length")
+    check_rank("weights", weights, "batch, length, mixtures, terms, heads")
+    num_layers, num_heads = shape[1:3]
     terms = (2 * num_layers - 1 if composed else num_layers), num_heads
     if tuple(weights.shape[-2:]) != terms:
         raise ValueError(

@@ -4,6 +4,8 @@ import math
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
 from glomo_keras.ops.precision import raise_precision
 
 LEVELS = 256
@@ -12,7 +14,7 @@ _LARGEST_LOG_SCALE = 20.0  # beyond, differences of levels vanish
 
 
 def scale_pixels(pixels, dtype="float32"):
-    """Pixels of 0 to 255 as numbers from -1 to 1.
+    """Scale pixels of 0 to 255 to numbers from -1 to 1.
 
     Args:
         pixels: tensor of any dtype and shape.
@@ -32,7 +34,7 @@ def scale_pixels(pixels, dtype="float32"):
 
 
 def pixel_log_likelihood(parameters, pixels):
-    """Log-probability of pixel values, summed over the channels.
+    """Compute the log-probability of pixel values, summed over the channels.
 
         p(x) = sum_k weight_k [sigmoid((x + 1/2 - mean_k) / scale_k)
                                - sigmoid((x - 1/2 - mean_k) / scale_k)]
@@ -48,6 +50,9 @@ def pixel_log_likelihood(parameters, pixels):
     Returns:
         Float tensor `(...)`, in nats; 16-bit types come back as float32.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> parameters = keras.ops.zeros((256, 1, 2, 3))  # for every level of a channel
@@ -59,6 +64,8 @@ def pixel_log_likelihood(parameters, pixels):
     Reference: Salimans et al., 2017 (arXiv 1701.05517), eq. 2.
     """
     parameters = raise_precision(parameters)
+    shape = check_rank("parameters", parameters, "..., channels, logistics, 3")
+    check_shape("pixels", pixels, "parameters", shape[:-2])
     logits, means, log_scales = (parameters[..., i] for i in range(3))
     log_scales = ops.clip(log_scales, _SMALLEST_LOG_SCALE, _LARGEST_LOG_SCALE)
     levels = ops.cast(pixels, parameters.dtype)[..., None]
@@ -81,7 +88,7 @@ def pixel_log_likelihood(parameters, pixels):
 
 
 def bits_per_dimension(nats, channels=3):
-    """Negative log-likelihood of a pixel in nats to bits a channel.
+    """Convert a pixel's negative log-likelihood in nats to bits a channel.
 
     Args:
         nats: float or tensor, a pixel's.

@@ -2,6 +2,9 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_shape
+
 
 def projected_lstm_step(
     projected_inputs,
@@ -12,7 +15,7 @@ def projected_lstm_step(
     cell_clip=None,
     projection_clip=None,
 ):
-    """One step of an LSTM with a projected output.
+    """Take one step of an LSTM with a projected output.
 
         i, f, c, o = split(projected_inputs + output @ recurrent_kernel)
         cell   = clip(sigmoid(f) * cell + sigmoid(i) * tanh(c), cell_clip)
@@ -33,6 +36,9 @@ def projected_lstm_step(
     Returns:
         The next `output` and `cell`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> ones = keras.ops.ones
@@ -44,6 +50,9 @@ def projected_lstm_step(
     Reference: Sak et al., 2014 (arXiv 1402.1128), without peepholes; clipped as in the
     language models of Peters et al., 2018 (arXiv 1802.05365).
     """
+    check_rank("projected_inputs", projected_inputs, "batch, 4 * units")
+    check_shape("output", output, "projection", (None, projection.shape[-1]))
+    check_shape("cell", cell, "projection", (None, projection.shape[0]))
     gates = projected_inputs + ops.matmul(output, recurrent_kernel)
     admit, keep, candidate, emit = ops.split(gates, 4, axis=-1)
     cell = ops.sigmoid(keep) * cell + ops.sigmoid(admit) * ops.tanh(candidate)
@@ -53,5 +62,5 @@ def projected_lstm_step(
 
 
 def clip(tensor, limit):
-    """`tensor` between `-limit` and `limit`; as it is where `limit` is `None`."""
+    """Limit `tensor` to `-limit` to `limit`, or not at all where that is `None`."""
     return tensor if limit is None else ops.clip(tensor, -limit, limit)

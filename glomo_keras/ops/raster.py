@@ -2,11 +2,13 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+from glomo_keras.ops.sizes import batch_size
 from glomo_keras.ops.visibility import check_direction
 
 
 def raster_units(features, mask=None):
-    """Pixels of images as the units of a sequence.
+    """Put the pixels of images in a row, as units of a sequence.
 
         units[b, row * width + column] = features[b, row, column]
 
@@ -18,26 +20,33 @@ def raster_units(features, mask=None):
     Returns:
         `(units, mask)`, of shape `(batch, length, dim)` and `(batch, length)`.
 
+    Raises:
+        ValueError: if a shape does not fit.
+
     Example:
 
     >>> units, _ = raster_units(keras.ops.ones((2, 3, 5, 7)))
     >>> tuple(units.shape)
     (2, 15, 7)
     """
-    if len(features.shape) == 3:
+    shape = check_rank(
+        "features", features, "batch, height, width, dim", "batch, length, dim"
+    )
+    if mask is not None:
+        layout = "batch, length" if len(shape) == 3 else "batch, height, width"
+        check_rank("mask", mask, layout)
+    if len(shape) == 3:
         return features, mask
-    _, height, width, dim = features.shape
-    if height is None or width is None:
-        sizes = (ops.shape(features)[0], -1)
-    else:
-        sizes = (-1, height * width)
+    _, height, width, dim = ops.shape(features)
+    length = -1 if None in (height, width) else height * width
+    sizes = (batch_size(features), length)
     if mask is not None:
         mask = ops.reshape(mask, sizes)
     return ops.reshape(features, (*sizes, dim)), mask
 
 
 def window_offsets(context_window=(3, 3), direction="forward"):
-    """Places of the pixels that are predicted from a pixel, relative to it.
+    """Return the places of the pixels that are predicted from a pixel, relative to it.
 
     The cells of a block of `context_window` rows and columns whose top left corner is
     the pixel, itself left out, in raster order; for `"backward"` the mirror image: the
@@ -56,7 +65,7 @@ def window_offsets(context_window=(3, 3), direction="forward"):
         List of pairs of ints, rows down and columns to the right.
 
     Raises:
-        ValueError: if the window or the direction is none.
+        ValueError: if the window or the direction is invalid.
 
     Example:
 
@@ -88,7 +97,7 @@ def check_context_window(context_window):
 
 
 def window_targets(pixels, positions=None, context_window=(3, 3), direction="forward"):
-    """Pixels in the context windows of given positions, and which of them exist.
+    """Return the pixels in the context windows of given positions, and which exist.
 
     Args:
         pixels: tensor `(batch, height, width, channels)`, of a known size.
@@ -103,7 +112,7 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
         inside the image; the others hold some pixel and mean nothing.
 
     Raises:
-        ValueError: if the window or the direction is none.
+        ValueError: if the window or the direction is invalid, or a rank is another.
 
     Example:
 
@@ -116,15 +125,18 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
     """
+    check_rank("pixels", pixels, "batch, height, width, channels")
     height, width, channels = pixels.shape[1:]
     if positions is None:
         positions = ops.arange(height * width)
-    positions = ops.cast(positions, "int32")[:, None]
+    positions = ops.cast(positions, "int32")
+    check_rank("positions", positions, "num_positions")
+    positions = positions[:, None]
     offsets = window_offsets(context_window, direction)
     down = ops.convert_to_tensor([row for row, _ in offsets], dtype="int32")
     right = ops.convert_to_tensor([column for _, column in offsets], dtype="int32")
     rows, columns = positions // width + down, positions % width + right
     valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     places = ops.clip(rows, 0, height - 1) * width + ops.clip(columns, 0, width - 1)
-    units = ops.reshape(pixels, (-1, height * width, channels))
+    units = ops.reshape(pixels, (batch_size(pixels), height * width, channels))
     return ops.take(units, places, axis=1), valid

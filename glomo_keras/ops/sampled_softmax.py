@@ -4,11 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.checks import check_shape
 from glomo_keras.ops.precision import raise_precision
 
 
 def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
-    """Log-probability of the targets among themselves and a sample of others.
+    """Estimate the log-probability of targets by a sample of the vocabulary.
 
         logit(v) = table[v] . output
         log p    = logit(target) - log(exp logit(target)
@@ -32,6 +33,9 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
     Returns:
         Float tensor `(...)`, in float32 for 16-bit inputs.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> outputs, table = keras.ops.ones((2, 3, 5)), keras.ops.ones((7, 5))
@@ -43,6 +47,9 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
     1802.05365) train so.
     """
     outputs, table = raise_precision(outputs), raise_precision(table)
+    targets = ops.cast(targets, "int32")
+    check_shape("table", table, "outputs", (None, outputs.shape[-1]))
+    check_shape("targets", targets, "outputs", outputs.shape[:-1])
     size = table.shape[0]
     span = float(np.log(size + 1.0))
     # Uniform numbers of float32 are 2^-23 apart, and high ids would be stepped over.
@@ -57,7 +64,6 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
         share = ops.log1p(1.0 / (ranks + 1.0)) / span
         return ops.log(num_sampled * share)
 
-    targets = ops.cast(targets, "int32")
     true = ops.sum(outputs * ops.take(table, targets, axis=0), axis=-1)
     others = ops.matmul(outputs, ops.transpose(ops.take(table, sampled, axis=0)))
     others = others - log_expected(sampled)

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+
 DIRECTIONS = ("forward", "backward")
 
 
@@ -30,27 +32,27 @@ def check_direction(direction):
     return direction
 
 
-def visible_pairs(length, direction="forward", keys_mask=None, queries_mask=None):
-    """Pairs of units of which the first may read the second.
+def visible_pairs(length, direction="forward", queries_mask=None, keys_mask=None):
+    """Return the pairs of units of which the first may read the second.
 
         visible[i, j] = (j < i if forward, j > i if backward)
-                        and keys_mask[j] and queries_mask[i]
+                        and queries_mask[i] and keys_mask[j]
 
     The order is strict: no unit reads itself.
 
     Args:
         length: int or scalar int tensor, number of units.
         direction: `"forward"` or `"backward"`.
-        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
         queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
             `None`.
+        keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
 
     Returns:
         Bool tensor `(length, length)`, or `(batch, length, length)` with a mask:
         receivers in rows, senders in columns.
 
     Raises:
-        ValueError: if `direction` is unknown.
+        ValueError: if `direction` is unknown or a mask has another rank.
 
     Example:
 
@@ -65,8 +67,10 @@ def visible_pairs(length, direction="forward", keys_mask=None, queries_mask=None
     units = ops.arange(length)
     receivers, senders = units[:, None], units[None, :]
     visible = senders < receivers if direction == "forward" else senders > receivers
-    if keys_mask is not None:
-        visible = ops.logical_and(visible, ops.cast(keys_mask, "bool")[:, None, :])
     if queries_mask is not None:
+        check_rank("queries_mask", queries_mask, "batch, length")
         visible = ops.logical_and(visible, ops.cast(queries_mask, "bool")[:, :, None])
+    if keys_mask is not None:
+        check_rank("keys_mask", keys_mask, "batch, length")
+        visible = ops.logical_and(visible, ops.cast(keys_mask, "bool")[:, None, :])
     return visible

@@ -2,9 +2,11 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+
 
 def word_of_piece(piece_starts, piece_limits, word_starts, word_limits):
-    """The word that each word piece lies in.
+    """Find the word that each word piece lies in.
 
     A piece belongs to the first word that it shares a character (or byte) with: both
     must count in the same text. (`BertTokenizer` of tensorflow-text, when it lowers the
@@ -21,21 +23,34 @@ def word_of_piece(piece_starts, piece_limits, word_starts, word_limits):
     Returns:
         Int tensor `(batch, num_pieces)`.
 
+    Raises:
+        ValueError: if a rank is another.
+
     Example: "[CLS] un ##happy cat", of the words "unhappy" and "cat":
 
     >>> words = word_of_piece([[0, 0, 2, 8]], [[0, 2, 7, 11]], [[0, 8]], [[7, 11]])
     >>> keras.ops.convert_to_numpy(words).tolist()
     [[-1, 0, 0, 1]]
     """
-    start, limit = (ops.expand_dims(x, 2) for x in (piece_starts, piece_limits))
-    word_start, word_limit = (ops.expand_dims(x, 1) for x in (word_starts, word_limits))
+    spans = {
+        "piece_starts": piece_starts,
+        "piece_limits": piece_limits,
+        "word_starts": word_starts,
+        "word_limits": word_limits,
+    }
+    for name, span in spans.items():
+        spans[name] = ops.cast(span, "int32")  # lists come as well
+        check_rank(name, spans[name], f"batch, num_{name.split('_')[0]}s")
+    start, limit, word_start, word_limit = spans.values()
+    start, limit = start[:, :, None], limit[:, :, None]
+    word_start, word_limit = word_start[:, None], word_limit[:, None]
     shared = ops.minimum(limit, word_limit) > ops.maximum(start, word_start)
     word = ops.cast(ops.argmax(ops.cast(shared, "int32"), axis=-1), "int32")
     return ops.where(ops.any(shared, axis=-1), word, -1)
 
 
 def graphs_over_pieces(graphs, words):
-    """Graphs over word pieces from graphs over words.
+    """Carry graphs over words to their word pieces.
 
         pieces[p, q] = graphs[word(p), word(q)] / number of pieces of word(q)
 
@@ -49,6 +64,9 @@ def graphs_over_pieces(graphs, words):
     Returns:
         Float tensor `(batch, layers, heads, num_pieces, num_pieces)`.
 
+    Raises:
+        ValueError: if a rank is another.
+
     Example:
 
     >>> graphs = keras.ops.array([[[[[0.0, 0], [1, 0]]]]])
@@ -56,13 +74,14 @@ def graphs_over_pieces(graphs, words):
     >>> keras.ops.convert_to_numpy(pieces[0, 0, 0]).tolist()
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
     """
-    members, shares = _assignment(words, graphs.shape[-1], graphs.dtype)
+    check_rank("graphs", graphs, "batch, layers, heads, num_words, num_words")
+    members, shares = _assignment(words, ops.shape(graphs)[-1], graphs.dtype)
     read = ops.matmul(members, graphs)  # (batch, layers, heads, pieces, words)
     return ops.matmul(read, ops.swapaxes(shares, -1, -2))
 
 
 def graphs_over_words(pieces, words, num_words):
-    """Graphs over words from graphs over their pieces: the inverse.
+    """Carry graphs over word pieces back to their words.
 
         graphs[i, j] = mean over pieces p of i of the sum over pieces q of j of
                        pieces[p, q]
@@ -76,6 +95,9 @@ def graphs_over_words(pieces, words, num_words):
         Float tensor `(batch, layers, heads, num_words, num_words)`; rows of words
         without pieces are zeros.
 
+    Raises:
+        ValueError: if a rank is another.
+
     Example:
 
     >>> graphs = keras.ops.array([[[[[0.0, 0], [1, 0]]]]])
@@ -84,17 +106,19 @@ def graphs_over_words(pieces, words, num_words):
     >>> keras.ops.convert_to_numpy(graphs_over_words(pieces, words, 2)).tolist()
     [[[[[0.0, 0.0], [1.0, 0.0]]]]]
     """
+    check_rank("pieces", pieces, "batch, layers, heads, num_pieces, num_pieces")
     members, shares = _assignment(words, num_words, pieces.dtype)
     sent = ops.matmul(pieces, members)  # (batch, layers, heads, pieces, words)
     return ops.matmul(ops.swapaxes(shares, -1, -2), sent)
 
 
 def _assignment(words, num_words, dtype):
-    """Pieces x words: 1 for the pieces of a word, and the same divided by their number.
+    """Return pieces x words: 1 for pieces of a word, and 1 / their number.
 
     Returns:
         Two float tensors `(batch, 1, 1, num_pieces, num_words)`.
     """
+    check_rank("words", words, "batch, num_pieces")
     words = ops.expand_dims(words, -1)
     members = ops.cast(ops.equal(words, ops.arange(num_words, dtype="int32")), dtype)
     members = members[:, None, None]

@@ -109,10 +109,17 @@ def test_top_senders_ties_are_in_order():
     assert top_senders(np.ones((5, 5)), k=5).indices[0].tolist() == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("k", [0, 4, -1])
-def test_top_senders_wrong_k(k):
-    with pytest.raises(ValueError, match=f"units, 3. Received: k={k}"):
+@pytest.mark.parametrize(
+    "k, message",
+    [(0, "positive"), (-1, "positive"), (4, "the number of units")],
+)
+def test_top_senders_wrong_k(k, message):
+    with pytest.raises(ValueError, match=f"{message}.*Received: k={k}"):
         top_senders(GRAPH, k=k)
+
+
+def test_top_senders_takes_sizes_of_numpy():
+    assert top_senders(GRAPH, k=np.int64(1)).indices.tolist() == [[-1], [0], [1]]
 
 
 def test_top_senders_wrong_shape():

@@ -44,6 +44,8 @@ def test_panels(tmp_path, monkeypatch, direction):
     [
         ({"image": IMAGE[..., 0]}, "`image` must have shape"),
         ({"graphs": np.zeros((2, 3, 9, 9))}, "`graphs` must have shape.*3 x 5"),
+        ({"graphs": graphs_for() * np.nan}, "finite weights of zero or more.*1350"),
+        ({"graphs": -graphs_for()}, "1 below zero"),
         ({"pixel": (3, 0)}, r"must lie in the image of 3 x 5.*\(3, 0\)"),
     ],
 )

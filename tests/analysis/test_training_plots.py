@@ -48,7 +48,9 @@ def test_history_of_a_dict(monkeypatch, tmp_path):
 def test_history_of_a_csv_file(monkeypatch, tmp_path):
     path = tmp_path / "history.csv"
     # As CSVLogger writes it, validated every second epoch, resumed at epoch 3.
-    path.write_text("epoch,loss,val_loss\n3,4.0,NA\n4,3.5,3.75\n5,3.25,NA\n6,nan,3.5\n")
+    path.write_text(
+        "epoch,loss,val_loss\n3,4,NA\n4,3.5,3.75\n5,3.25,NA\n6,nan,3.5\n", "utf-8"
+    )
     figure = _draw(monkeypatch, tmp_path / "history.png", str(path))
     curves = _curves(figure.axes[0])
     assert curves["training"][:3] == [[4, 4.0], [5, 3.5], [6, 3.25]]
@@ -73,6 +75,28 @@ def test_single_epoch(monkeypatch, tmp_path):
     assert texts.count("1") == 1 and not {"0", "2", "1.0"} & set(texts)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, "nan"])
+@pytest.mark.parametrize("name", ["loss", "val_loss", "both"])
+def test_a_diverged_history_is_an_empty_panel(monkeypatch, tmp_path, value, name):
+    names = ["loss", "val_loss"] if name == "both" else [name]
+    history = {column: [value, value] for column in names}
+    figure = _draw(monkeypatch, tmp_path / "history.png", history)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["no finite value"]
+    assert_inside(figure)
+    assert_apart(figure)
+
+
+def test_a_diverged_column_beside_another(monkeypatch, tmp_path):
+    history = {"loss": [np.nan, np.inf], "val_loss": [2.0, np.inf], "density": [1, 2]}
+    figure = _draw(monkeypatch, tmp_path / "history.png", history, metrics=None)
+    loss, density = figure.axes
+    assert not loss.texts and not density.texts
+    assert _curves(loss)["lowest: 2, epoch 1"] == [[1, 2.0]]
+    assert np.isnan(np.array(_curves(loss)["training"])[:, 1]).all()
+    assert _curves(density)["training"] == [[1, 1.0], [2, 2.0]]
+    assert_inside(figure)
+
+
 def test_columns_without_numbers_are_left_out():
     columns = read_history({"loss": [1.0, 2.0], "val_loss": ["NA", None]})
     assert sorted(columns) == ["epoch", "loss"]
@@ -86,6 +110,7 @@ def test_columns_without_numbers_are_left_out():
         ({"loss": []}, r"lengths \[0\]"),
         ({"loss": [1.0], "density": [1.0, 2.0]}, r"lengths \[1, 2\]"),
         ({"density": [1.0]}, "Received: 'loss'"),
+        ({"loss": [1.0], "epoch": ["NA"]}, "finite number in every row of `epoch`"),
     ],
 )
 def test_wrong_histories(tmp_path, history, message):
@@ -97,7 +122,7 @@ def test_wrong_histories(tmp_path, history, message):
 @pytest.mark.parametrize("text", ["", "epoch,loss\n"])
 def test_csv_files_without_an_epoch(tmp_path, text):
     path = tmp_path / "history.csv"
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     with pytest.raises(ValueError, match="history.csv.*Train for an epoch first"):
         plot_history(path, tmp_path / "history.png")
 
@@ -125,6 +150,16 @@ def test_statistics_are_written_as_numbers(monkeypatch, tmp_path, random):
     assert any("Dead heads, without any weight: 1 of 15." in t for t in texts)
     assert_inside(written[0])
     assert_apart(written[0])
+
+
+def test_statistics_without_any_number(monkeypatch, tmp_path):
+    statistics = graph_statistics(np.zeros((2, 3, 5, 1, 1)))  # units that see nothing
+    with captured_figure(monkeypatch, training_plots) as written:
+        plot_graph_statistics(statistics, tmp_path / "statistics.png")
+    texts = [text for text, _ in text_boxes(written[0])]
+    assert not any("nan" in text for text in texts)
+    assert texts.count("–") == 15 * len(written[0].axes)
+    assert_inside(written[0])
 
 
 def test_statistics_of_one_dead_head(monkeypatch, tmp_path):

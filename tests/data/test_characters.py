@@ -12,10 +12,10 @@ WORDS = ["cat", "é", "extraordinarily", "nul\0byte", "\U0001f600", "sixchars"]
 
 @pytest.mark.parametrize("max_characters", [3, 10, 50])
 def test_equals_reference(max_characters):
-    found = character_ids(WORDS, max_characters).numpy()
+    result = character_ids(WORDS, max_characters).numpy()
     expected = [reference_elmo.characters_of(word, max_characters) for word in WORDS]
-    np.testing.assert_array_equal(found, expected)
-    assert found.dtype == np.int32
+    np.testing.assert_array_equal(result, expected)
+    assert result.dtype == np.int32
 
 
 def test_shapes_padding_and_graphs():
@@ -23,10 +23,10 @@ def test_shapes_padding_and_graphs():
     ragged = tf.ragged.constant(texts)
     np.testing.assert_array_equal(character_ids(texts, 7), character_ids(ragged, 7))
     function = tf.function(lambda words: character_ids(words, 7))
-    found = function(ragged).numpy()
-    assert found.shape == (3, 2, 7)
-    assert not found[1].any() and not found[2, 1].any()
-    np.testing.assert_array_equal(found[2, 0], character_ids("b", 7))
+    result = function(ragged).numpy()
+    assert result.shape == (3, 2, 7)
+    assert not result[1].any() and not result[2, 1].any()
+    np.testing.assert_array_equal(result[2, 0], character_ids("b", 7))
     assert character_ids(tf.constant([], tf.string)).shape == (0, 50)
 
 

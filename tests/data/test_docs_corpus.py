@@ -1,7 +1,9 @@
-"""The embedded corpus and its labelled task, as they are on this machine."""
+"""The corpus of documentation and its labelled task, as they are on this machine."""
 
 import collections
 import doctest
+import hashlib
+import pathlib
 import re
 import subprocess
 import sys
@@ -10,9 +12,12 @@ import numpy as np
 import pytest
 
 from glomo_keras.data import docs_pages
+from glomo_keras.data import documentation
 from glomo_keras.data import labelled
 from glomo_keras.data import labelled_paragraphs
 from glomo_keras.data import read_documents
+
+SETUP = (pathlib.Path(__file__).parents[2] / "setup.py").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -57,25 +62,39 @@ def test_the_example_of_the_labelled_task():
     assert results.attempted and not results.failed
 
 
-def test_nothing_of_the_packages_is_imported():
+def test_only_what_the_library_requires_is_read_and_nothing_imported():
     program = (
-        "import sys; from glomo_keras.data.embedded import _docstrings, _source_files;"
-        "from glomo_keras.data.embedded import _package_folder, docs_versions;"
+        "import sys; from glomo_keras.data import documentation;"
         "before = set(sys.modules);"
-        "assert docs_versions() and list(_source_files(_package_folder('matplotlib')));"
-        "assert not {'matplotlib', 'scipy.stats'} & (set(sys.modules) - before)"
+        "pages = list(documentation._raw_pages());"
+        "assert {page[0] for page in pages} == {'python', *documentation.PACKAGES};"
+        "added = {name.split('.')[0] for name in set(sys.modules) - before};"
+        "assert not added & set(documentation.PACKAGES)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    required = re.findall(r'"([a-z-]+)[>=]', SETUP[SETUP.index("install_requires") :])
+    names = {name.replace("-", "_") for name in required}
+    assert set(documentation.PACKAGES) <= names
+
+
+def test_the_source_is_the_text(documents, monkeypatch):
+    text = "\n".join(documents)
+    source = documentation.docs_source()
+    assert source["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    pages = list(documentation.docs_pages())
+    pages[7] = pages[7]._replace(paragraphs=("Another text.",))
+    monkeypatch.setattr(documentation, "docs_pages", lambda: pages)
+    assert read_documents("docs").sources != [source]
 
 
 def test_labelled_classes_are_balanced_and_splits_differ():
     train, labels, names = labelled_paragraphs("train")
     test, test_labels, test_names = labelled_paragraphs("test")
-    assert names == test_names and {"python", "numpy", "keras"} <= set(names)
+    assert names == test_names == ["python", "numpy", "keras", "tensorflow"]
     for texts, ids in ((train, labels), (test, test_labels)):
         assert ids.dtype == np.int32 and len(texts) == len(ids)
         counts = np.bincount(ids)
-        assert len(counts) == len(names) >= 4 and len(set(counts)) == 1
+        assert len(counts) == len(names) and len(set(counts)) == 1
         assert counts[0] >= 60
         assert min(len(text.split()) for text in texts) >= 15
     assert len(train) > len(test) and not set(train) & set(test)
@@ -99,5 +118,5 @@ def test_labelled_draw_is_by_seed():
 def test_labelled_bad_arguments():
     with pytest.raises(ValueError, match="`split` must be 'train' or 'test'"):
         labelled_paragraphs("valid")
-    with pytest.raises(ValueError, match="`max_per_class` must be at least 1"):
+    with pytest.raises(ValueError, match="`max_per_class` must be a positive"):
         labelled_paragraphs("test", max_per_class=0)

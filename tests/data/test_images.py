@@ -1,9 +1,13 @@
 """Image sets by name and path."""
 
+import tracemalloc
+import zipfile
+
 import numpy as np
 import pytest
 
 from glomo_keras.data import draw_shapes
+from glomo_keras.data import numpy_files
 from glomo_keras.data import read_images
 from glomo_keras.data import shrink
 
@@ -34,26 +38,26 @@ def packed(images, tmp_path):
 def test_packed_jpegs(packed, monkeypatch):
     folder, expected = packed
     for spec in (str(folder), str(folder / "train_jpeg.npz")):
-        found = read_images(spec)
-        np.testing.assert_array_equal(found.images, expected)
-        assert found.labels.tolist() == [0, 1, 2, 3, 4]
+        result = read_images(spec)
+        np.testing.assert_array_equal(result.images, expected)
+        assert result.labels.tolist() == [0, 1, 2, 3, 4]
     monkeypatch.setenv("GLOMO_DATA", str(folder.parent))
-    found = read_images(folder.name, size=4, limit=3)
-    np.testing.assert_array_equal(found.images, shrink(expected[:3], 4))
-    assert found.labels.tolist() == [0, 1, 2]
+    result = read_images(folder.name, size=4, limit=3)
+    np.testing.assert_array_equal(result.images, shrink(expected[:3], 4))
+    assert result.labels.tolist() == [0, 1, 2]
 
 
 def test_arrays(images, tmp_path):
     np.savez(tmp_path / "test.npz", images=images)
-    found = read_images(str(tmp_path), "test")
-    np.testing.assert_array_equal(found.images, images)
-    assert found.labels is None
+    result = read_images(str(tmp_path), "test")
+    np.testing.assert_array_equal(result.images, images)
+    assert result.labels is None
 
 
 def test_shrinking_takes_means(images):
-    found = shrink(images, 4)
+    result = shrink(images, 4)
     expected = images[:, 2:4, 6:8].astype(float).mean(axis=(1, 2))
-    np.testing.assert_array_equal(found[:, 1, 3], np.rint(expected))
+    np.testing.assert_array_equal(result[:, 1, 3], np.rint(expected))
     assert shrink(images, 8) is images
     with pytest.raises(ValueError, match="multiple of `size`.*size=3 for images of 8"):
         shrink(images, 3)
@@ -83,15 +87,123 @@ def test_what_is_missing_or_wrong_is_told(tmp_path):
         read_images(str(tmp_path / "few.npz"))
     with pytest.raises(ValueError, match=r"\(count, height, width, 3\).*\(2, 4, 4\)"):
         read_images(str(tmp_path / "grey.npz"))
+    np.savez(tmp_path / "empty.npz", images=four[:0])
+    with pytest.raises(ValueError, match="holds no image"):
+        read_images(str(tmp_path / "empty.npz"))
+    for wrong in (["shapes"], None):
+        with pytest.raises(TypeError, match="`spec` must be one string"):
+            read_images(wrong)
+    with pytest.raises(TypeError, match="`size` must be a positive integer"):
+        read_images("shapes", size=2.0)
+    assert len(read_images("shapes", limit=np.int64(3)).images) == 3
+
+
+FOUR = np.zeros((4, 2, 2, 3), "uint8")
+
+
+@pytest.mark.parametrize(
+    "arrays, message",
+    [
+        ({"images": np.array([[[[{}] * 3]]])}, "array of uint8 .* Received: object"),
+        ({"images": FOUR.astype("float32")}, "array of uint8 .* Received: float32"),
+        ({"images": FOUR[..., :2]}, r"width, 3\). Received: uint8 \(4, 2, 2, 2\)"),
+        ({"images": FOUR, "labels": np.array([{}] * 4)}, "`labels` must be .* object"),
+        ({"images": FOUR, "labels": np.ones(4)}, "`labels` must be .* integer"),
+        ({"images": FOUR, "labels": FOUR}, r"`labels` must be .* \(count,\)"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.array([0, 4])}, "`offsets` must rise"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.array([-3, 0])}, "`offsets` must rise"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.array([2, 1])}, "`offsets` must rise"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.ones(0, int)}, "`offsets` must rise"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.zeros(1, int)}, "holds no image"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.array([0, 3])}, "image 0 is no JPEG"),
+        ({"jpeg": FOUR[0, 0, 0], "offsets": np.array([0.0, 3])}, "`offsets` must be"),
+    ],
+)
+def test_other_arrays_are_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / "other.npz", **arrays)
+    with pytest.raises(ValueError, match=f"other.npz.*{message}"):
+        read_images(str(tmp_path / "other.npz"))
+
+
+def archive_of(path, header, content):
+    """An .npz file of one array, `images`, with a header of one's own."""
+    member = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little") + header + content
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("images.npy", member)
+
+
+@pytest.mark.parametrize(
+    "header, message",
+    [
+        (
+            b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 9, 9, 3)}",
+            "damaged",
+        ),
+        (b"{'descr': '|O', 'fortran_order': False, 'shape': (%d, 9, 9, 3)}", "object"),
+        (
+            b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 2, 2, 3)}",
+            "damaged",
+        ),
+        (b"{'descr': '|u1', 'fortran_order': False, 'shape': %d}", "no array of NumPy"),
+        (b"print('executed')", "no array of NumPy"),
+        (b"(" * 2000, "no array of NumPy"),
+        (b"{'descr': '|u1'" + b" " * 20_000, "no array of NumPy"),
+    ],
+)
+def test_what_a_header_promises_is_checked_before_memory_is_taken(
+    tmp_path, header, message
+):
+    path = tmp_path / "huge.npz"
+    archive_of(path, header.replace(b"%d", b"%d" % 2**50), bytes(48))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=f"huge.npz: `images`.*{message}"):
+        read_images(str(path))
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("damage", [bytes, lambda data: data[:-60], lambda data: b"x"])
+def test_files_that_are_no_archives_are_named(tmp_path, damage):
+    path = tmp_path / "bad.npz"
+    np.savez(path, images=np.arange(96, dtype="uint8").reshape(2, 4, 4, 3))
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1  # its checksum does not fit
+    path.write_bytes(damage(bytes(data)))
+    with pytest.raises(ValueError, match="bad.npz.* is no .*, or is damaged"):
+        read_images(str(path))
+    np.save(tmp_path / "array.npy", FOUR)
+    (tmp_path / "array.npy").rename(path)
+    with pytest.raises(ValueError, match="bad.npz is no .npz file"):
+        read_images(str(path))
+
+
+def test_what_grows_out_of_proportion_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(numpy_files, "_SAFE_BYTES", 10_000)
+    path = tmp_path / "bomb.npz"
+    black = np.zeros((1, 300, 300, 3), "uint8")
+    np.savez_compressed(path, images=black)
+    with pytest.raises(ValueError, match="bomb.npz: `images` would unpack from"):
+        read_images(str(path))
+    np.savez(path, images=black)
+    assert read_images(str(path)).images.shape == (1, 300, 300, 3)
+    content = tf.io.encode_jpeg(black[0]).numpy()
+    arrays = dict(jpeg=np.frombuffer(content, "uint8"), offsets=[0, len(content)])
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match="bomb.npz, image 0 would unpack from"):
+        read_images(str(path))
 
 
 def test_tensorflow_datasets(images):
     tfds = pytest.importorskip("tensorflow_datasets")
     with tfds.testing.mock_data(num_examples=4):
-        found = read_images("tfds:cifar10", "test", size=16)
-        assert found.images.shape == (4, 16, 16, 3) and found.labels.shape == (4,)
+        result = read_images("tfds:cifar10", "test", size=16)
+        assert result.images.shape == (4, 16, 16, 3) and result.labels.shape == (4,)
         # Its parts are train and validation; mock images are of any size.
         with pytest.raises(ValueError, match="images of one size"):
             read_images("tfds:downsampled_imagenet/32x32", "test")
-        found = read_images("tfds:downsampled_imagenet/32x32", "test", limit=1)
-        assert len(found.images) == 1 and found.labels is None
+        with pytest.raises(ValueError, match="must have the feature 'image'.*'label'"):
+            read_images("tfds:imdb_reviews", "test")
+        with pytest.raises(ValueError, match=r"\(height, width, 3\).*\(28, 28, 1\)"):
+            read_images("tfds:mnist", "test")
+        result = read_images("tfds:downsampled_imagenet/32x32", "test", limit=1)
+        assert len(result.images) == 1 and result.labels is None

@@ -164,7 +164,7 @@ def test_first_last_and_any_rank_of_the_kind_are_right_for_few(sequences, storie
         )
         for rank in (0, 1, 2, -1, -2, -3, -4):
             hits.setdefault(rank, []).append(places[rank] == sender)
-    rates = {rank: np.mean(found) for rank, found in hits.items()}
+    rates = {rank: np.mean(is_right) for rank, is_right in hits.items()}
     assert max(rates.values()) < 0.4
     assert planted.latest_of_its_kind(sequences) == pytest.approx(rates[-1])
 

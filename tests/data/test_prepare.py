@@ -1,6 +1,8 @@
 """Preparation: arrays on disk that mean the text they came from."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -172,11 +174,118 @@ def test_finished_work_is_kept_and_other_settings_replace_it(corpus, tmp_path):
     assert sum(third["documents"].values()) == 1 + sum(second["documents"].values())
 
 
+def test_changed_files_are_never_reused(corpus, tmp_path):
+    spec, _ = corpus
+    path, directory = tmp_path / "text.txt", tmp_path / "out"
+    valid = tmp_path / "valid.txt"
+    valid.write_text("alpha beta\n\nbeta")
+    arguments = dict(valid_spec=f"files:{valid}", log=str)
+    first = prepare_corpus(spec, directory, **arguments)
+    for changed, old, new in (
+        (path, "delta", "DELTA"),  # as many bytes
+        (path, "DELTA", "delta"),
+        (valid, "alpha", "alphA"),
+    ):
+        times = changed.stat()
+        changed.write_text(changed.read_text("utf-8").replace(old, new), "utf-8")
+        os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
+        lines = []
+        arguments["log"] = lines.append
+        metadata = prepare_corpus(spec, directory, **arguments)
+        assert "is replaced" in lines[0]
+        assert metadata["settings"] != first["settings"] or changed == path
+    os.utime(path)  # another time, the same content
+    lines.clear()
+    assert prepare_corpus(spec, directory, **arguments) == metadata
+    assert len(lines) == 1 and "already holds" in lines[0]
+
+
+@pytest.mark.parametrize(
+    "name, damage, message",
+    [
+        ("train_ids.npy", lambda data: data[:-2], "train_ids.npy is damaged"),
+        ("valid_ids.npy", lambda data: data[:-2] + b"xyz", "valid_ids.npy is damaged"),
+        ("train_ids.npy", lambda data: b"text", "train_ids.npy is no array of NumPy"),
+        ("train_ids.npy", lambda data: data.replace(b"<u2", b"<f2"), "of integer"),
+        ("train_ids.npy", lambda data: data.replace(b"<u2", b"|O8"), "of integer"),
+        ("train_ids.npy", lambda data: b"", "train_ids.npy is no array of NumPy"),
+        ("vocabulary.txt", lambda data: data[:-9], "vocabulary.txt must have"),
+        ("vocabulary.txt", lambda data: data[3:], "vocabulary.txt line 1"),
+        (
+            "train_offsets.npy",
+            lambda data: data[:-8] + bytes(8),
+            "train_offsets.npy must rise from 0 to the",
+        ),
+    ],
+)
+def test_damaged_files_are_named_and_made_again(
+    corpus, tmp_path, name, damage, message
+):
+    directory = _prepare(corpus[0], tmp_path / "out")
+    path = directory / name
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    with pytest.raises(ValueError, match=message):
+        load_prepared(directory)
+    lines = []
+    prepare_corpus(corpus[0], directory, log=lines.append)
+    assert name in lines[0] and "is replaced" in lines[1]
+    assert path.read_bytes() == content
+
+
+def test_what_a_kill_left_is_removed(corpus, tmp_path):
+    directory = tmp_path / "out"
+    directory.mkdir()
+    for name in (".writing-1-ab-train_ids.npy", ".writing-1-ab-notes.txt", "mine.npy"):
+        (directory / name).write_text("")
+    _prepare(corpus[0], directory)
+    names = {path.name for path in directory.iterdir()}
+    assert {".writing-1-ab-notes.txt", "mine.npy", "metadata.json"} < names
+    assert ".writing-1-ab-train_ids.npy" not in names
+
+
+def test_two_processes_prepare_once(corpus, tmp_path):
+    directory, lines = tmp_path / "out", []
+    with ThreadPoolExecutor(3) as pool:
+        runs = [
+            pool.submit(prepare_corpus, corpus[0], directory, log=lines.append)
+            for _ in range(3)
+        ]
+    assert runs[0].result() == runs[1].result() == runs[2].result()
+    assert sum("already holds" in line for line in lines) == 2
+
+
+def test_numbers_of_numpy_are_settings(corpus, tmp_path):
+    metadata = prepare_corpus(
+        corpus[0],
+        tmp_path / "out",
+        vocabulary_size=np.int64(5),
+        valid_fraction=np.float32(0.5),
+        limit=np.int32(50),
+        seed=np.int64(3),
+        lowercase=np.bool_(True),
+        log=str,
+    )
+    assert metadata == load_prepared(tmp_path / "out").metadata
+    assert metadata["vocabulary_size"] == 5
+
+
 def test_unfinished_work_is_not_loaded(corpus, tmp_path):
     directory = _prepare(corpus[0], tmp_path / "out")
-    (directory / "metadata.json").write_text('{"settings": ')
-    with pytest.raises(FileNotFoundError, match="no finished preparation"):
-        load_prepared(directory)
+    complete = (directory / "metadata.json").read_text("utf-8")
+    for text in (
+        '{"settings": ',
+        "[]",
+        "{}",
+        "3",
+        "[" * 100_000,
+        '{"settings": []}',
+        complete.replace('"units"', '"unit"'),
+        complete.replace('"vocabulary_size": ', '"vocabulary_size": [], "x": '),
+    ):
+        (directory / "metadata.json").write_text(text)
+        with pytest.raises(FileNotFoundError, match="no finished preparation"):
+            load_prepared(directory)
     _prepare(corpus[0], directory)
     assert json.loads((directory / "metadata.json").read_text("utf-8"))["units"]
     with pytest.raises(FileNotFoundError, match="no finished preparation"):
@@ -196,11 +305,17 @@ def test_errors(corpus, tmp_path):
     for arguments, message in (
         (dict(valid_fraction=1.0), r"`valid_fraction` must be in \[0, 1\)"),
         (dict(valid_fraction=-0.1), "`valid_fraction` must be"),
-        (dict(limit=0), "`limit` must be None or at least 1"),
+        (dict(limit=0), "`limit` must be a positive integer or None"),
         (dict(vocabulary_size=2), "`vocabulary_size` must leave room"),
         (dict(limit=1), "has a single document.*valid_fraction=0"),
     ):
         with pytest.raises(ValueError, match=message):
+            prepare_corpus(spec, tmp_path / "out", log=str, **arguments)
+    for arguments, message in (
+        (dict(vocabulary_size=9.0), "`vocabulary_size` must be a positive integer"),
+        (dict(valid_fraction="0.1"), "`valid_fraction` must be a number"),
+    ):
+        with pytest.raises(TypeError, match=message):
             prepare_corpus(spec, tmp_path / "out", log=str, **arguments)
     empty = tmp_path / "empty.txt"
     empty.write_text("\n")

@@ -66,7 +66,7 @@ GOOGLE_STYLE = """\
         ValueError: If the first of the things is not a number, or if it is zero.
 
     Example:
-        A sentence in an example that should not be in the text of the corpus.
+        A sentence in an example that is not code is in the text of the corpus.
     """
 
 
@@ -82,11 +82,14 @@ def test_numpy_style():
 def test_google_style():
     assert prose_paragraphs(GOOGLE_STYLE) == [
         "Adds a thing to the other thing, in the order that they are given.",
+        # Indented like code, but English.
+        "The code of an example may be mistaken for a text when it is long.",
         "The first of both things. It should be a number, and it may not be zero.",
         "Whether the result is to be written to the file that was given before, or not "
         "at all.",
         "The thing that you get when you add the one thing to the other thing.",
         "If the first of the things is not a number, or if it is zero.",
+        "A sentence in an example that is not code is in the text of the corpus.",
     ]
 
 
@@ -126,6 +129,12 @@ def test_marks_are_removed(marked, plain):
 )
 def test_what_is_not_prose(text):
     assert not is_prose(text, min_words=8)
+
+
+def test_few_words_are_no_paragraph():
+    text = "It has as many words as it is asked for."
+    assert prose_paragraphs(text, min_words=10) == [text]
+    assert prose_paragraphs(text, min_words=11) == []
 
 
 def test_empty_docstrings():

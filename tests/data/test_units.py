@@ -76,8 +76,8 @@ def test_graph_mode_gives_the_same():
     texts = tf.constant(list(WORDS))
     split, characters = in_graph(texts)
     eager = split_units(texts)
-    for ours, theirs in zip(split, eager, strict=True):
-        assert ours.to_list() == theirs.to_list()
+    for from_graph, expected in zip(split, eager, strict=True):
+        assert from_graph.to_list() == expected.to_list()
     assert characters.to_list() == character_offsets(texts, eager.limits).to_list()
 
     split, characters = in_graph(tf.constant([], tf.string))

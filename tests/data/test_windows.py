@@ -57,8 +57,8 @@ def test_windows_cover_every_unit_and_stay_in_their_document(jitter, epoch):
         # Only the end of a document makes a window short.
         assert limit - start == WINDOW or limit == offsets[document + 1]
         covered[start:limit] = True
-    is_kept = np.repeat(np.array(LENGTHS) >= MIN_UNITS, LENGTHS)
-    np.testing.assert_array_equal(covered, is_kept)
+    is_long_enough = np.repeat(np.array(LENGTHS) >= MIN_UNITS, LENGTHS)
+    np.testing.assert_array_equal(covered, is_long_enough)
 
 
 def test_jitter_moves_windows_but_keeps_their_number():
@@ -188,8 +188,8 @@ def test_fixed_windows():
     every = fixed_windows(ids, offsets, window=WINDOW, min_units=MIN_UNITS)
     assert every.dtype == np.int32
     real = every[every > 0]
-    kept = np.repeat(np.array(LENGTHS) >= MIN_UNITS, LENGTHS)
-    np.testing.assert_array_equal(real, ids[kept])  # each unit once, in order
+    long_enough = np.repeat(np.array(LENGTHS) >= MIN_UNITS, LENGTHS)
+    np.testing.assert_array_equal(real, ids[long_enough])  # each unit once, in order
     draw = fixed_windows(ids, offsets, 5, WINDOW, MIN_UNITS, seed=3)
     assert draw.shape == (5, WINDOW)
     assert [tuple(row) for row in every if (row == draw).all(1).any()] == [
@@ -206,18 +206,31 @@ def test_fixed_windows():
     "arguments, message",
     [
         (dict(window=5, shift=7), "`shift` must be from 1 to `window`"),
-        (dict(shift=0), "`shift` must be from 1"),
+        (dict(shift=0), "`shift` must be a positive integer"),
         (dict(window=11, shift=5, jitter=3), "`jitter` must be from 0 to 2"),
         (dict(window=11, shift=11, jitter=1), "`jitter` must be from 0 to 0"),
         (dict(jitter=-1), "`jitter` must be from 0"),
-        (dict(min_units=0), "`min_units` must be at least 1"),
+        (dict(min_units=0), "`min_units` must be a positive integer"),
         (dict(min_units=101), r"All 9 documents are shorter than `min_units` \(101\)"),
-        (dict(batch_size=0), "`batch_size` must be at least 1"),
+        (dict(batch_size=0), "`batch_size` must be a positive integer"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         sequence(**arguments)
+
+
+def test_integers_of_numpy_are_sizes():
+    numbers = dict(batch_size=7, window=WINDOW, shift=SHIFT, jitter=2, seed=17)
+    numbers |= dict(min_units=MIN_UNITS, first_step=3)
+    wrapped = {name: np.int64(value) for name, value in numbers.items()}
+    np.testing.assert_array_equal(sequence(**wrapped)[2], sequence(**numbers)[2])
+    ids, offsets = corpus()
+    draws = [fixed_windows(ids, offsets, kind(5), kind(11)) for kind in (int, np.int64)]
+    np.testing.assert_array_equal(*draws)
+    for name in ("batch_size", "window", "shift", "min_units"):
+        with pytest.raises(TypeError, match=f"`{name}` must be a positive integer"):
+            sequence(**{name: 5.0})
 
 
 def test_ids_and_offsets_must_agree():

@@ -110,7 +110,7 @@ def test_one_string_is_no_collection_of_words(tmp_path):
 def test_one_file_is_read(tmp_path):
     for name in "ab":
         write(tmp_path / f"{name}.txt", "t 1 2\n")
-    with pytest.raises(ValueError, match="must be one file. 2 were found"):
+    with pytest.raises(ValueError, match="must be one file. Received 2"):
         read_word_vectors(tmp_path / "*.txt")
 
 
@@ -139,6 +139,7 @@ def test_only_what_is_asked_for_is_kept(tmp_path):
         ("a 1 2\nb 1 x\n", 2),
         ("a 1 2\nb c 1 x\nd 1 2\n", 2),
         ("a\n", 1),
+        ("2 0\na\nb\n", 2),
         ("a 1 2\n\n", 2),
         ("a 1 2\n 1 2\nb 1 2\n", 2),
         ("a 1 2\nb 1 2\nc 3", 3),
@@ -152,7 +153,7 @@ def test_a_bad_line_is_named(tmp_path, text, line):
 
 def test_an_empty_file_and_a_missing_one(tmp_path):
     with pytest.raises(ValueError, match="is empty"):
-        read_word_vectors(write(tmp_path / "none.txt", ""))
+        read_word_vectors(write(tmp_path / "empty.txt", ""))
     with pytest.raises(FileNotFoundError, match="no_such"):
         read_word_vectors(tmp_path / "no_such.txt")
 

@@ -15,7 +15,6 @@ import tensorflow as tf
 from glomo_keras import __main__ as command_line
 from glomo_keras.data import character_ids
 from glomo_keras.export import ElmoFeatures
-from glomo_keras.export import Limits
 from glomo_keras.export import export_language_model
 from glomo_keras.layers import ScalarMix
 from glomo_keras.models import BidirectionalLanguageModel
@@ -24,74 +23,29 @@ TESTS = pathlib.Path(__file__).parents[1]
 WORDS = [["The", "cat", "sat", "."], ["Café", "\U0001f600", "", ""], ["", "", "", ""]]
 LENGTHS = [4, 2, 0]
 TEXTS = ["The cat sat.", "Café \U0001f600", ""]
-LIMITS = Limits(max_batch=7, max_units=11, max_bytes=97)
 
 
 @pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(5)
-    return BidirectionalLanguageModel(
-        units=7,
-        projection_dim=3,
-        embedding_dim=5,
-        kernel_sizes=[1, 2],
-        filters=[3, 5],
-        max_characters=13,
-    )
+def expected(language_model):
+    return language_model(character_ids(WORDS, 13)).numpy()
 
 
 @pytest.fixture(scope="module")
-def archives(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("models")
-    return export_language_model(model, folder, limits=LIMITS)
-
-
-@pytest.fixture(scope="module")
-def expected(model):
-    return model(character_ids(WORDS, 13)).numpy()
-
-
-@pytest.fixture(scope="module")
-def serve(archives):
+def serve(language_archives):
     return {
         kind: tf.saved_model.load(path).signatures["serving_default"]
-        for kind, path in archives.items()
+        for kind, path in language_archives.items()
     }
 
 
-def test_words_without_keras_the_library_or_text_operations(
-    archives, expected, tmp_path
-):
-    program = """
-import sys
-sys.modules.update(dict.fromkeys(("keras", "glomo_keras", "tensorflow_text")))
-import json
-import numpy as np
-import tensorflow as tf
-words, lengths = json.loads(sys.argv[2])
-serve = tf.saved_model.load(sys.argv[1]).signatures["serve"]
-found = serve(words=tf.constant(words), lengths=tf.constant(lengths))
-np.save(sys.argv[3], found["layers"].numpy())
-"""
-    inputs = json.dumps([WORDS, LENGTHS])
-    path = tmp_path / "layers.npy"
-    subprocess.run(
-        [sys.executable, "-c", program, archives["words"], inputs, str(path)],
-        cwd="/",
-        timeout=300,
-        check=True,
-    )
-    np.testing.assert_allclose(np.load(path), expected, atol=1e-6)
-
-
 @pytest.mark.parametrize("kind", ["words", "text"])
-def test_through_the_c_api(archives, expected, kind):
+def test_through_the_c_api(language_archives, expected, kind):
     inputs, flags = {"text": TEXTS}, ["--text-ops"]
     if kind == "words":
         lengths = {"dtype": "int32", "values": LENGTHS}
         inputs, flags = {"words": WORDS, "lengths": lengths}, []
     result = subprocess.run(
-        [sys.executable, TESTS / "c_api.py", *flags, archives[kind], "serve"],
+        [sys.executable, TESTS / "c_api.py", *flags, language_archives[kind], "serve"],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         input=json.dumps(inputs).encode(),
         capture_output=True,
@@ -121,11 +75,13 @@ def test_what_stands_at_padding_is_not_read(serve, expected):
     np.testing.assert_allclose(found["layers"], expected[:2], atol=1e-6)
 
 
-def test_an_empty_word_is_padding_wherever_it_stands(serve, model, archives):
+def test_an_empty_word_is_padding_wherever_it_stands(
+    serve, language_model, language_archives
+):
     words = tf.constant([["The", "", "sat", ""]])
-    expected = model(character_ids(words, model.max_characters))
+    expected = language_model(character_ids(words, language_model.max_characters))
     found = serve["words"](words=words, lengths=tf.constant([4]))
-    layer = ElmoFeatures(archives["words"])(words)
+    layer = ElmoFeatures(language_archives["words"])(words)
     for answer in (found, layer):
         assert answer["padding_mask"].numpy().tolist() == [[True, False, True, False]]
         np.testing.assert_allclose(answer["layers"], expected, atol=1e-6)
@@ -157,10 +113,12 @@ def test_long_and_broken_texts_have_defined_answers(serve):
 
 
 @pytest.mark.parametrize("kind", ["words", "text"])
-def test_a_downstream_model_holds_the_archive(archives, expected, kind, tmp_path):
+def test_a_downstream_model_holds_the_archive(
+    language_archives, expected, kind, tmp_path
+):
     shape = (None,) if kind == "words" else ()
     words = keras.Input(shape, dtype="string")
-    found = ElmoFeatures(archives[kind], name="elmo")(words)
+    found = ElmoFeatures(language_archives[kind], name="elmo")(words)
     mixed = ScalarMix(name="mix")(found["layers"], mask=found["padding_mask"])
     outputs = keras.layers.Dense(1)(keras.layers.GlobalMaxPooling1D()(mixed))
     model = keras.Model(words, outputs)
@@ -173,6 +131,7 @@ def test_a_downstream_model_holds_the_archive(archives, expected, kind, tmp_path
     for weight, old in zip(model.get_layer("elmo").weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     assert (model.get_layer("mix").normalized_weights() != 1 / 3).all()
+    assert model.get_layer("elmo").get_config()["filepath"].startswith("/")
     path = tmp_path / "model.keras"
     model.save(path)
     with pytest.raises(ValueError, match="safe_mode=False"):
@@ -196,8 +155,8 @@ def test_another_archive_is_refused(tmp_path):
         ElmoFeatures(path)
 
 
-def test_the_command_line_exports_language_models(model, tmp_path, capsys):
-    model.save_to_preset(tmp_path / "elmo")
+def test_the_command_line_exports_language_models(language_model, tmp_path, capsys):
+    language_model.save_to_preset(tmp_path / "elmo")
     command_line.main(["export", str(tmp_path / "elmo"), str(tmp_path / "models")])
     paths = capsys.readouterr().out.split()
     folders = [pathlib.Path(path).parent.name for path in paths]
@@ -208,8 +167,8 @@ def test_the_command_line_exports_language_models(model, tmp_path, capsys):
     assert "returns layers: float32 (any, 3, any, 6)" in shown
 
 
-def test_another_model_is_no_next_version(model, archives, tmp_path):
-    folder = pathlib.Path(archives["words"]).parents[1]
+def test_another_model_is_no_next_version(language_archives):
+    folder = pathlib.Path(language_archives["words"]).parents[1]
     other = BidirectionalLanguageModel(5, 3, kernel_sizes=[1], filters=[3])
     with pytest.raises(ValueError, match="glomo_elmo_words/1 is of another.*units=7"):
         export_language_model(other, folder)

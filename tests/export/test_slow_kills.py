@@ -90,7 +90,7 @@ def test_archives(tmp_path):
     seen, unfinished = set(), 0
     for _ in range(KILLS):
         kill_at_random(write_archives, tmp_path, longest=6.0)
-        unfinished += len(list(folder.glob(".writing-*")))
+        unfinished += len(list(tmp_path.glob(".*")))
         versions = {path for path in folder.iterdir() if path.name.isdecimal()}
         for path in versions - seen:
             serve = tf.saved_model.load(str(path)).signatures["serve"]
@@ -99,4 +99,4 @@ def test_archives(tmp_path):
     assert len(seen) > 1
     assert unfinished  # or no kill came while one was written
     export_graph_predictor(expected, tmp_path)
-    assert not list(folder.glob(".writing-*"))
+    assert not list(tmp_path.glob(".*"))

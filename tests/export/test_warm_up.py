@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -11,17 +12,23 @@ from glomo_keras.export import write_warm_up
 predict = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
 
 
-def test_records_can_be_replayed(text_graphs, tmp_path):
-    from glomo_keras.export import export_graph_predictor
+@pytest.fixture
+def copies(archives, tmp_path):
+    """Paths of copies of the archives, which a test may change."""
+    paths = {
+        kind: tmp_path / "staging" / f"glomo_text_{kind}" / "1" for kind in archives
+    }
+    for kind, path in paths.items():
+        shutil.copytree(archives[kind], path)
+    return paths
 
-    paths = export_graph_predictor(
-        text_graphs.predictor, tmp_path, text_graphs.vocabulary
-    )
+
+def test_records_can_be_replayed(copies, tmp_path):
     texts = ["The cat sat .", "café"]
-    path = write_warm_up(paths["text"], texts)
+    path = write_warm_up(copies["text"], texts)
     assert path.name == "tf_serving_warmup_requests"
     assert path.parent.name == "assets.extra"
-    loaded = tf.saved_model.load(paths["text"])
+    loaded = tf.saved_model.load(str(copies["text"]))
     replayed = []
     for record in tf.data.TFRecordDataset(str(path)):
         log = predict.PredictionLog.FromString(record.numpy())
@@ -34,21 +41,22 @@ def test_records_can_be_replayed(text_graphs, tmp_path):
         loaded.signatures[replayed[-1]](text=sent)
     assert replayed == ["serve", "top_senders"]
     with pytest.raises(ValueError, match="signature 'serve' that takes text"):
-        write_warm_up(paths["ids"], texts)
-    with pytest.raises(FileNotFoundError, match="no archive"):
+        write_warm_up(copies["ids"], texts)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "saved_model.pb").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        write_warm_up(tmp_path / "damaged", texts)
+    with pytest.raises(FileNotFoundError, match="no SavedModel"):
         write_warm_up(tmp_path / "nothing", texts)
 
 
 def test_the_guide_warms_a_version_up_before_a_server_sees_it(
-    text_graphs, tmp_path, monkeypatch
+    copies, tmp_path, monkeypatch
 ):
-    from glomo_keras.export import export_graph_predictor
-
     monkeypatch.chdir(tmp_path)
-    export_graph_predictor(text_graphs.predictor, "staging", text_graphs.vocabulary)
     guide = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
     (block,) = re.findall(
-        r"```python\n((?:(?!```).)*write_warm_up.*?)```", guide.read_text(), re.S
+        r"```python\n((?:(?!```).)*write_warm_up.*?)```", guide.read_text("utf-8"), re.S
     )
     exec(compile(block, "serving.md", "exec"), {})
     assert pathlib.Path("models/glomo_text_ids/1/saved_model.pb").is_file()

@@ -1,5 +1,6 @@
 """What is promised of every public layer, over all entries of the registry."""
 
+import dataclasses
 import inspect
 import json
 import os
@@ -43,6 +44,16 @@ def assert_all_close(actual, expected, tolerance=1e-5):
     for one, other in zip(actual, expected, strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+def shapes_of(inputs):
+    """Shapes of inputs, in the order of the call signature."""
+    return [
+        {name: array.shape for name, array in value.items()}
+        if isinstance(value, dict)
+        else value.shape
+        for value in inputs.values()
+    ]
 
 
 def weighted_sum(random):
@@ -104,6 +115,21 @@ def test_config_round_trip(entry):
 
 
 @each_entry
+def test_integers_of_numpy_are_integers(entry, random):
+    def of_numpy(value):
+        is_integer = isinstance(value, int) and not isinstance(value, bool)
+        return np.int64(value) if is_integer else value
+
+    arguments = tree.map_structure(of_numpy, entry.arguments)
+    layer = dataclasses.replace(entry, arguments=arguments).make(name="layer")
+    entry.call(layer, entry.inputs(random, BATCH, LENGTH))
+    config, expected = layer.get_config(), entry.make(name="layer").get_config()
+    assert json.dumps(config)
+    for argument in entry.arguments:
+        assert config[argument] == expected[argument]
+
+
+@each_entry
 def test_symbolic_shapes_and_dtypes_are_those_of_values(entry, random):
     layer = entry.make()
     inputs = entry.inputs(random, BATCH, LENGTH)
@@ -126,14 +152,9 @@ def test_shapes_are_computed_without_a_call(entry, random):
         lambda array: keras.KerasTensor(array.shape, str(array.dtype)), inputs
     )
     specs = tree.flatten(entry.call(layer, symbolic))
-    shapes = [
-        {name: array.shape for name, array in value.items()}
-        if isinstance(value, dict)
-        else value.shape
-        for value in inputs.values()
-    ]
     computed = []
-    tree.map_shape_structure(computed.append, layer.compute_output_shape(*shapes))
+    shapes = layer.compute_output_shape(*shapes_of(inputs))
+    tree.map_shape_structure(computed.append, shapes)
     assert computed == [tuple(spec.shape) for spec in specs]
 
 
@@ -210,6 +231,46 @@ def test_mixed_precision_is_finite_and_close(entry, policy, tolerance, random):
             assert np.quantile(error, 0.99) < 2 * tolerance
         else:
             assert error.max() < tolerance
+
+
+@each_entry
+@pytest.mark.parametrize("sizes", [(0, LENGTH), (BATCH, 0), (0, 0)], ids=str)
+def test_no_sample_and_no_unit_give_empty_outputs(entry, sizes, random):
+    layer = entry.make_random(random)
+    inputs = entry.inputs(random, *sizes)
+    mask = np.ones(sizes, bool)
+    wanted = layer.compute_output_shape(*shapes_of(inputs))
+    expected = []
+    tree.map_shape_structure(expected.append, wanted)
+    for outputs in _eager_and_unknown_sizes(entry, layer, inputs, mask):
+        outputs = [ops.convert_to_numpy(output) for output in tree.flatten(outputs)]
+        assert [output.shape for output in outputs] == expected
+        assert all((output == 0).all() for output in outputs)
+    masks = dict.fromkeys(entry.mask_names, mask)
+    found = gradients.by_weights(
+        layer, weighted_sum(random), *inputs.values(), **masks, **entry.options
+    )
+    for path, gradient in found.items():
+        assert gradient is None or (gradient == 0).all(), path
+
+
+def _eager_and_unknown_sizes(entry, layer, inputs, mask):
+    """Outputs without and with a mask, and of a graph that knows no sizes."""
+    yield entry.call(layer, inputs)
+    yield entry.call(layer, inputs, mask)
+    # Images of a known size have units.
+    if keras.backend.backend() == "tensorflow" and (
+        mask.shape[1] or "pixels" not in inputs
+    ):
+        import tensorflow as tf
+
+        model = tf.function(entry.model(layer), reduce_retracing=True)
+        other = LENGTH if "pixels" in inputs else LENGTH + 2
+        for batch, length in ((2, other), mask.shape):  # the first sizes are forgotten
+            of_sizes = entry.inputs(np.random.default_rng(0), batch, length)
+            flat = entry.flatten(of_sizes, np.ones((batch, length), bool))
+            outputs = model(tree.map_structure(tf.constant, flat))
+        yield outputs
 
 
 @each_masked_entry
@@ -322,6 +383,22 @@ def test_same_seed_same_result(entry, random):
     if entry.arguments.get("dropout"):
         still = outputs_of(entry, layer, inputs, training=False)
         assert any((a != b).any() for a, b in zip(still, results[2][1:], strict=True))
+
+
+@each_entry
+def test_the_image_data_format_changes_nothing(entry, random):
+    layer = entry.make_random(random)
+    inputs = entry.inputs(random, BATCH, LENGTH)
+    expected = outputs_of(entry, layer, inputs, MASK)
+    assert keras.config.image_data_format() == "channels_last"
+    keras.config.set_image_data_format("channels_first")
+    try:
+        other = entry.make()
+        entry.call(other, inputs)  # which builds it
+        other.set_weights(layer.get_weights())
+        assert_all_close(outputs_of(entry, other, inputs, MASK), expected, 1e-6)
+    finally:
+        keras.config.set_image_data_format("channels_last")
 
 
 WRONG_ARGUMENTS = [

@@ -138,12 +138,6 @@ def test_a_direction_that_was_there_at_first_must_stay(random, missing):
         transfer(features, graphs)
 
 
-def test_an_empty_dict_is_an_error(random):
-    features, _ = inputs_for(random, ())
-    with pytest.raises(ValueError, match="`graphs` must be a dict"):
-        GraphTransfer()(features, {})
-
-
 def test_a_plain_model_becomes_structure_aware_by_one_line(random):
     unit_ids = np.array([[2, 3, 5, 7, 11], [2, 3, 5, 0, 0]], "int32")
     inputs = keras.Input((None,), dtype="int32")
@@ -197,15 +191,63 @@ def test_shapes_of_mixed_graphs_are_computed_without_a_call():
     assert mixed == {"forward": (2, 3, None, None)}
 
 
-def test_a_batch_of_strings_says_what_to_leave_out(random):
+def text_graphs_of(graphs):
+    """The graphs as `TextGraphs` returns them; strings are tensors of TensorFlow."""
+    units = np.full((2, 7), "cat")
+    if keras.backend.backend() == "tensorflow":
+        units = ops.convert_to_tensor(units)
+    return {**graphs, "units": units, "padding_mask": MASK}
+
+
+def test_what_travels_beside_the_graphs_is_left_aside(random):
     features, graphs = inputs_for(random, ("forward", "backward"))
-    found = {**graphs, "units": np.ones((2, 7)), "padding_mask": MASK}
-    with pytest.raises(ValueError, match="Leave out 'units', 'padding_mask': pass"):
-        GraphTransfer()(features, found)
     transfer = GraphTransfer()
-    transfer(features, {d: found[d] for d in ("forward", "backward")})
-    with pytest.raises(ValueError, match="Leave out 'units', 'padding_mask': pass"):
-        transfer(features, found)
+    found = transfer(features, text_graphs_of(graphs))  # which builds it
+    np.testing.assert_array_equal(found, transfer(features, graphs))
+    assert len(transfer.mixers) == 2
+    fused, mixed = transfer(features, text_graphs_of(graphs), return_graphs=True)
+    np.testing.assert_array_equal(found, fused)
+    assert set(mixed) == {"forward", "backward"}
+    shapes = {d: graph.shape for d, graph in text_graphs_of(graphs).items()}
+    by_shapes = GraphTransfer()
+    by_shapes.build(features.shape, shapes)
+    assert by_shapes.count_params() == transfer.count_params()
+    _, mixed = by_shapes.compute_output_shape(features.shape, shapes, True)
+    assert set(mixed) == {"forward", "backward"}
+
+
+@pytest.mark.parametrize("travels", [{}, {"units": MASK, "padding_mask": MASK}])
+def test_a_dict_without_graphs_is_an_error(random, travels):
+    features, _ = inputs_for(random, ())
+    with pytest.raises(ValueError, match="`graphs` must be a dict"):
+        GraphTransfer()(features, travels)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="strings are of TensorFlow"
+)
+def test_a_functional_model_of_graphs_and_strings_is_saved(random, tmp_path):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    travels = text_graphs_of(graphs)
+    inputs = {
+        "features": keras.Input((None, 11), name="features"),
+        "units": keras.Input((None,), dtype="string", name="units"),
+        "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
+        **{d: keras.Input((3, 5, None, None), name=d) for d in graphs},
+    }
+    travelling = {name: inputs[name] for name in travels}
+    outputs = GraphTransfer()(
+        inputs["features"], travelling, features_mask=inputs["padding_mask"]
+    )
+    model = keras.Model(inputs, {"fused": outputs, "units": inputs["units"]})
+    values = keras.tree.map_structure(
+        ops.convert_to_tensor, {"features": features, **travels}
+    )
+    expected = model(values)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")(values)
+    np.testing.assert_array_equal(loaded["fused"], expected["fused"])
+    assert loaded["units"][0, 0].numpy() == b"cat"
 
 
 @pytest.mark.parametrize("size", [(2, 5), (3, 3)])

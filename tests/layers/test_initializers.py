@@ -1,14 +1,34 @@
 """Initial weights."""
 
+import inspect
+import json
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
+from registry import ENTRIES
 
+from glomo_keras.layers import GatedGraphFusion
 from glomo_keras.layers import GraphPropagation
 from glomo_keras.layers import MaskedKeyQueryCNN
+from glomo_keras.layers import SquaredReLUAffinity
 from glomo_keras.layers.initializers import CurrentUnitInitializer
 from glomo_keras.layers.initializers import MessageInitializer
+
+WITH_KERNELS = {
+    entry.layer: entry
+    for entry in ENTRIES
+    if "kernel_initializer" in inspect.signature(entry.layer).parameters
+    and entry.arguments.get("conditional", True)
+}
+
+
+def kernels_of(entry, **arguments):
+    """Initial values of the weights, and the layer."""
+    layer = entry.make(**arguments)
+    entry.call(layer, entry.inputs(np.random.default_rng(0), 3, 7))
+    return [ops.convert_to_numpy(weight) for weight in layer.trainable_weights], layer
 
 
 def rms(array):
@@ -56,6 +76,44 @@ def test_convolutions_start_with_it_and_with_kernels_of_their_own():
     for one in range(4):
         for other in range(one):
             assert (kernels[one] != kernels[other]).any()
+
+
+@pytest.mark.parametrize("entry", WITH_KERNELS.values(), ids=lambda e: e.name)
+def test_kernels_start_as_told(entry):
+    initializer = keras.initializers.RandomUniform(5.0, 6.0)
+    weights, layer = kernels_of(
+        entry, kernel_initializer=initializer, kernel_regularizer="l2"
+    )
+    kernels = [weight for weight in weights if (weight >= 5).all()]
+    assert kernels and len(kernels) == len(layer.losses)
+    for one in range(len(kernels)):  # no two are drawn alike
+        for other in range(one):
+            assert not np.array_equal(kernels[one], kernels[other])
+    config = layer.get_config()
+    assert json.loads(json.dumps(config))["kernel_initializer"]["class_name"] == (
+        "RandomUniform"
+    )
+    copy = entry.layer.from_config(config)
+    assert copy.kernel_initializer.get_config() == initializer.get_config()
+    assert copy.get_config() == config
+
+
+def test_layers_draw_no_more_than_their_weights_need():
+    keras.utils.set_random_seed(29)
+    fusion = GatedGraphFusion(5)
+    fusion.build((None, None, 3), (None, None, 2))
+    affinity = SquaredReLUAffinity(1, 1, 3)
+    affinity.build((None, None, 5), (None, None, 5))
+    keras.utils.set_random_seed(29)
+    parts = [keras.layers.Dense(5), keras.layers.Dense(5)]
+    for part in parts:
+        part.build((None, 5))
+    kernels = [part.kernel for part in parts]
+    kernels += [keras.initializers.GlorotUniform()((5, 3)) for _ in range(2)]
+    found = fusion.linear.kernel, fusion.gate.kernel
+    found += affinity.key_kernel, affinity.query_kernel
+    for one, other in zip(found, kernels, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("inputs", [7, 14])

@@ -1,4 +1,4 @@
-"""Keys and queries of pixels: the raster past, the whole of it, and nothing else."""
+"""Queries and keys of pixels: the raster past, the whole of it, and nothing else."""
 
 import gradients
 import numpy as np
@@ -35,7 +35,7 @@ def test_one_convolution_by_pencil():
     kernel = np.repeat(kernel, 2, axis=-1)
     network.set_weights([kernel, np.zeros(2)] * 2)
     image = np.array([[1, 2], [3, 4]], "float32")[None, :, :, None]
-    keys, _ = arrays(network(image))
+    _, keys = arrays(network(image))
     # The pixel 2 sees 1 to its left; 3 sees 1 above and 2 above to the right; 4 sees 1
     # above to the left, 2 above and 3 to its left. No pixel sees one to its right.
     assert keys[0, :, :, 0].tolist() == [[10_000, 21_000], [30_210, 43_021]]
@@ -59,7 +59,7 @@ def test_equals_reference(precision, random, direction, normalization, kernel_si
     mask[1, 4:] = mask[1, :, 5:] = False
     for padding in (None, mask):
         for name, actual in zip(
-            ("keys", "queries"), network(features, mask=padding), strict=True
+            ("queries", "keys"), network(features, mask=padding), strict=True
         ):
             expected = reference.convolution_stack(
                 features, stack_of(network, name), direction, padding
@@ -93,7 +93,7 @@ def test_the_receptive_field_has_no_blind_spot(
     before = (rows < i) | ((rows == i) & (columns <= j))
     if direction == "backward":
         before = (rows > i) | ((rows == i) & (columns >= j))
-    for output in range(2):  # keys, queries
+    for output in range(2):  # queries, keys
 
         def at_place(features, output=output):
             return ops.sum(network(features)[output][0, i, j])

@@ -1,4 +1,4 @@
-"""Keys and queries from masked convolutions."""
+"""Queries and keys from masked convolutions."""
 
 import keras
 import numpy as np
@@ -37,7 +37,7 @@ def test_one_convolution_by_pencil(direction, expected):
     network.build(features.shape)
     kernel = np.array([1.0, 10.0, 100.0])[:, None, None]
     network.set_weights([kernel, np.zeros(1), 2 * kernel, np.ones(1)])
-    keys, queries = arrays(network(features))
+    queries, keys = arrays(network(features))
     np.testing.assert_allclose(keys[0, :, 0], expected)
     np.testing.assert_allclose(queries[0, :, 0], 2 * np.array(expected) + 1)
 
@@ -55,7 +55,7 @@ def test_equals_reference(precision, random, direction, normalization, mask):
     )
     features = precision.cast(random.normal(size=(2, 13, 3)))
     for name, actual in zip(
-        ("keys", "queries"), network(features, mask=mask), strict=True
+        ("queries", "keys"), network(features, mask=mask), strict=True
     ):
         expected = reference.convolution_stack(
             features, stack_of(network, name), direction, mask
@@ -70,7 +70,7 @@ def test_any_kernel_size(precision, random, kernel_size):
         random, precision.dtype, num_layers=2, kernel_size=kernel_size
     )
     features = precision.cast(random.normal(size=(2, 7, 3)))
-    keys, _ = network(features)
+    _, keys = network(features)
     stack = stack_of(network, "keys")
     expected = reference.convolution_stack(features, stack, "forward")
     precision.assert_close(keys, expected)
@@ -166,7 +166,7 @@ def test_directions_mirror_each_other(precision, random, normalization):
 def test_keys_and_queries_have_weights_of_their_own(random):
     network = MaskedKeyQueryCNN(5, num_layers=2)
     features = random.normal(size=(2, 7, 3)).astype("float32")
-    keys, queries = arrays(network(features))
+    queries, keys = arrays(network(features))
     assert np.abs(keys - queries).max() > 0.01
     # A kernel, a bias, gamma and beta in 2 layers of 2 stacks.
     assert len(network.trainable_weights) == 16
@@ -177,11 +177,11 @@ def test_masks_travel_through_functional_models():
     inputs = keras.Input((None,), dtype="int32")
     embedded = keras.layers.Embedding(11, 3, mask_zero=True)(inputs)
     network = MaskedKeyQueryCNN(5, num_layers=2, normalization=None)
-    keys, queries = network(embedded)
+    queries, keys = network(embedded)
     assert keys._keras_mask is not None and queries._keras_mask is not None
     for weight in network.weights:
         weight.assign(ops.ones(weight.shape))
-    model = keras.Model(inputs, [keys, queries])
+    model = keras.Model(inputs, [queries, keys])
     for output in model.predict(unit_ids, verbose=0):
         assert (output[unit_ids == 0] == 0).all()
         assert (output[unit_ids > 0] != 0).any(-1).all()
@@ -209,7 +209,7 @@ def test_lengths_two_three_and_five_through_one_model(random):
     stack = stack_of(network, "queries")
     for length in (2, 3, 5, 1):
         features = random.normal(size=(2, length, 3)).astype("float32")
-        _, queries = arrays(network(features))
+        queries, _ = arrays(network(features))
         expected = reference.convolution_stack(features, stack, "forward")
         np.testing.assert_allclose(queries, expected, rtol=1e-5, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""Graphs of all layers and heads from keys and queries."""
+"""Graphs of all layers and heads from queries and keys."""
 
 import keras
 import numpy as np
@@ -29,25 +29,25 @@ class Softmax(SquaredReLUAffinity):
 def affinity_for(random, dtype="float32", cls=SquaredReLUAffinity, **arguments):
     sizes = {"num_graph_layers": 2, "num_heads": 3, "key_dim": 5}
     affinity = cls(**{**sizes, **arguments}, dtype=dtype)
-    affinity.build((None, None, 11), (None, None, 13))
+    affinity.build((None, None, 13), (None, None, 11))
     registry.randomize(affinity, random)
     return affinity
 
 
 def inputs_for(random, dtype="float32", length=7):
-    keys = random.normal(size=(2, length, 11)).astype(dtype)
-    return keys, random.normal(size=(2, length, 13)).astype(dtype)
+    queries = random.normal(size=(2, length, 13)).astype(dtype)
+    return queries, random.normal(size=(2, length, 11)).astype(dtype)
 
 
 def pencil_graph(scores, **arguments):
-    """The graph of given scores: keys are unit vectors, queries rows of scores."""
+    """The graph of given scores: queries are rows of scores, keys unit vectors."""
     weights = arguments.pop("weights", [])
     affinity = SquaredReLUAffinity(1, 1, 3, **arguments)
     scores = np.asarray(scores, "float32")[None]
     keys = np.eye(3, dtype="float32")[None]
-    affinity.build(keys.shape, scores.shape)
+    affinity.build(scores.shape, keys.shape)
     affinity.set_weights([np.eye(3), np.eye(3), *weights])
-    return ops.convert_to_numpy(affinity(keys, scores))[0, 0, 0]
+    return ops.convert_to_numpy(affinity(scores, keys))[0, 0, 0]
 
 
 def test_without_threshold_by_pencil():
@@ -99,7 +99,7 @@ def test_equal_scores_have_no_row_above_their_mean(level):
     affinity.set_weights([np.eye(3), np.eye(3)])
     keys = np.full((1, 29, 3), 0.7, "float32")
     queries = np.full((1, 29, 3), level, "float32")
-    assert (ops.convert_to_numpy(affinity(keys, queries)) == 0).all()
+    assert (ops.convert_to_numpy(affinity(queries, keys)) == 0).all()
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -113,13 +113,13 @@ def test_equals_reference(precision, random, direction, threshold, use_bias):
         threshold=threshold,
         use_bias=use_bias,
     )
-    keys, queries = inputs_for(random, precision.dtype)
+    queries, keys = inputs_for(random, precision.dtype)
     for mask in (None, MASK):
-        graphs = affinity(keys, queries, keys_mask=mask, queries_mask=mask)
+        graphs = affinity(queries, keys, queries_mask=mask, keys_mask=mask)
         visible = reference.visible_pairs(7, direction, mask, mask)
         expected = reference.key_query_graphs(
-            keys.astype(float),
             queries.astype(float),
+            keys.astype(float),
             visible,
             **affinity_of(affinity, queries.astype(float)),
         )
@@ -131,12 +131,12 @@ def test_equals_reference(precision, random, direction, threshold, use_bias):
 @pytest.mark.parametrize("top_k", [1, 2, 3, 17])
 def test_top_k_equals_reference(float64, random, cls, top_k):
     affinity = affinity_for(random, "float64", cls, threshold="scalar", top_k=top_k)
-    keys, queries = inputs_for(random, "float64")
-    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    queries, keys = inputs_for(random, "float64")
+    graphs = affinity(queries, keys, queries_mask=MASK, keys_mask=MASK)
     visible = reference.visible_pairs(7, "forward", MASK, MASK)
     rule = np.square if cls is Square else reference.square_relu
     expected = reference.key_query_graphs(
-        keys, queries, visible, rule=rule, **affinity_of(affinity, queries)
+        queries, keys, visible, rule=rule, **affinity_of(affinity, queries)
     )
     float64.assert_close(graphs, expected)
     most = (ops.convert_to_numpy(graphs) > 0).sum(-1).max()
@@ -160,20 +160,20 @@ def test_top_one_is_the_strongest_sender(random):
 @pytest.mark.parametrize("masks", ["keys", "queries"])
 def test_either_mask_may_come_alone(float64, random, masks):
     affinity = affinity_for(random, "float64")
-    keys, queries = inputs_for(random, "float64")
+    queries, keys = inputs_for(random, "float64")
     given = {f"{masks}_mask": MASK}
     visible = reference.visible_pairs(7, "forward", **given)
     expected = reference.key_query_graphs(
-        keys, queries, visible, **affinity_of(affinity, queries)
+        queries, keys, visible, **affinity_of(affinity, queries)
     )
-    float64.assert_close(affinity(keys, queries, **given), expected)
+    float64.assert_close(affinity(queries, keys, **given), expected)
 
 
 @pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
 def test_rows_sum_to_one_or_are_exact_zeros(random, threshold):
     affinity = affinity_for(random, threshold=threshold)
-    keys, queries = inputs_for(random)
-    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    queries, keys = inputs_for(random)
+    graphs = affinity(queries, keys, queries_mask=MASK, keys_mask=MASK)
     sums = ops.convert_to_numpy(graphs).sum(-1)
     full = sums != 0
     np.testing.assert_allclose(sums[full], 1.0, rtol=1e-6)
@@ -192,14 +192,14 @@ def test_no_leak(random, direction, threshold, training):
         random, direction=direction, threshold=threshold, use_bias=True
     )
     length = 7
-    keys, queries = inputs_for(random, length=length)
-    before = ops.convert_to_numpy(affinity(keys, queries))
+    queries, keys = inputs_for(random, length=length)
+    before = ops.convert_to_numpy(affinity(queries, keys))
     # In the order of reading; the row of a single sender is empty with the mean.
     order = range(length) if direction == "forward" else range(length - 1, -1, -1)
     order = list(order)
     moves = np.zeros((length, length), bool)
     for unit in range(length):
-        changed = keys.copy(), queries.copy()
+        changed = queries.copy(), keys.copy()
         changed[0][:, unit] += 2.0
         changed[1][:, unit] += 2.0
         after = ops.convert_to_numpy(affinity(*changed, training=training))
@@ -217,19 +217,19 @@ def test_directions_mirror_each_other(precision, random, threshold):
         random, precision.dtype, threshold=threshold, direction="backward"
     )
     backward.set_weights(forward.get_weights())
-    keys, queries = inputs_for(random, precision.dtype)
-    one = ops.convert_to_numpy(forward(keys, queries))
-    other = backward(keys[:, ::-1], queries[:, ::-1])
+    queries, keys = inputs_for(random, precision.dtype)
+    one = ops.convert_to_numpy(forward(queries, keys))
+    other = backward(queries[:, ::-1], keys[:, ::-1])
     precision.assert_close(one[..., ::-1, ::-1], ops.convert_to_numpy(other))
 
 
 def test_the_score_rule_can_be_replaced(float64, random):
     affinity = affinity_for(random, "float64", Softmax, threshold=None)
-    keys, queries = inputs_for(random, "float64")
-    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    queries, keys = inputs_for(random, "float64")
+    graphs = affinity(queries, keys, queries_mask=MASK, keys_mask=MASK)
     visible = reference.visible_pairs(7, "forward", MASK, MASK)
     expected = reference.key_query_graphs(
-        keys, queries, visible, rule=np.exp, **affinity_of(affinity, queries)
+        queries, keys, visible, rule=np.exp, **affinity_of(affinity, queries)
     )
     float64.assert_close(graphs, expected)
     assert (expected[0, ..., 1:, :].sum(-1) > 0.99).all()
@@ -238,10 +238,10 @@ def test_the_score_rule_can_be_replaced(float64, random):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
 def test_scores_beyond_float16_make_whole_rows(random, policy, threshold):
-    # Keys and queries of a few hundred: their products are about a million.
+    # Queries and keys of a few hundred: their products are about a million.
     affinity = affinity_for(random, policy, threshold=threshold)
-    keys, queries = (300 * array for array in inputs_for(random))
-    graphs = affinity(keys, queries)
+    queries, keys = (300 * array for array in inputs_for(random))
+    graphs = affinity(queries, keys)
     assert keras.backend.standardize_dtype(graphs.dtype) == policy[6:]
     sums = ops.convert_to_numpy(ops.cast(graphs, "float32")).sum(-1)
     assert np.isfinite(sums).all()
@@ -252,9 +252,9 @@ def test_scores_beyond_float16_make_whole_rows(random, policy, threshold):
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e20])
 def test_graphs_do_not_depend_on_the_scale_of_keys(random, scale):
     affinity = affinity_for(random)
-    keys, queries = inputs_for(random)
-    graphs = ops.convert_to_numpy(affinity(keys, queries))
-    scaled = ops.convert_to_numpy(affinity(keys * np.float32(scale), queries))
+    queries, keys = inputs_for(random)
+    graphs = ops.convert_to_numpy(affinity(queries, keys))
+    scaled = ops.convert_to_numpy(affinity(queries, keys * np.float32(scale)))
     np.testing.assert_allclose(scaled, graphs, rtol=1e-3, atol=1e-3)
 
 
@@ -270,7 +270,7 @@ def test_masks_travel_through_functional_models(random):
         weight.assign(random.normal(size=weight.shape))
     actual = keras.Model(inputs, graphs).predict(unit_ids, verbose=0)
     embedded, mask = embedding(unit_ids), unit_ids > 0
-    expected = affinity(embedded, embedded, keys_mask=mask, queries_mask=mask)
+    expected = affinity(embedded, embedded, queries_mask=mask, keys_mask=mask)
     np.testing.assert_allclose(actual, ops.convert_to_numpy(expected), atol=1e-6)
     assert (actual[1, ..., 3:, :] == 0).all() and (actual[1, ..., 3:] == 0).all()
     assert (actual[1, ..., 2, :2] > 0).any()
@@ -290,14 +290,14 @@ def test_projections_give_the_messages_of_the_graphs(random, direction, threshol
     affinity = affinity_for(
         random, direction=direction, threshold=threshold, use_bias=True
     )
-    keys, queries = inputs_for(random)
-    graphs = affinity(keys, queries, keys_mask=MASK, queries_mask=MASK)
+    queries, keys = inputs_for(random)
+    graphs = affinity(queries, keys, queries_mask=MASK, keys_mask=MASK)
     values = random.normal(size=(2, 2, 3, 7, 5)).astype("float32")
     messages = affinity.attend(
-        values,
-        **affinity.project(keys, queries, MASK, MASK),
-        keys_mask=MASK,
+        values=values,
+        **affinity.project(queries, keys, MASK, MASK),
         queries_mask=MASK,
+        keys_mask=MASK,
         block_size=3,
     )
     expected = ops.convert_to_numpy(ops.matmul(graphs, values))
@@ -315,15 +315,15 @@ def test_other_rules_have_no_projections(random, arguments):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_the_units_of_images_are_their_pixels_in_raster_order(random, direction):
     affinity = affinity_for(random, direction=direction)
-    keys = random.normal(size=(2, 3, 5, 11)).astype("float32")
     queries = random.normal(size=(2, 3, 5, 13)).astype("float32")
+    keys = random.normal(size=(2, 3, 5, 11)).astype("float32")
     mask = random.random(size=(2, 3, 5)) < 0.8
-    found = affinity(keys, queries, keys_mask=mask, queries_mask=mask)
-    sequences = [x.reshape(2, 15, *x.shape[3:]) for x in (keys, queries, mask)]
+    found = affinity(queries, keys, queries_mask=mask, keys_mask=mask)
+    sequences = [x.reshape(2, 15, *x.shape[3:]) for x in (queries, keys, mask)]
     expected = affinity(
-        *sequences[:2], keys_mask=sequences[2], queries_mask=sequences[2]
+        *sequences[:2], queries_mask=sequences[2], keys_mask=sequences[2]
     )
     np.testing.assert_array_equal(found, expected)
-    assert affinity.compute_output_shape(keys.shape, queries.shape) == found.shape
-    shape = affinity.compute_output_shape((None, None, 5, 11), (None, None, 5, 13))
+    assert affinity.compute_output_shape(queries.shape, keys.shape) == found.shape
+    shape = affinity.compute_output_shape((None, None, 5, 13), (None, None, 5, 11))
     assert shape == (None, 2, 3, None, None)

@@ -8,8 +8,12 @@ import reference_models
 import registry
 from keras import ops
 
+from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGLoMoPretrainer
+from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models import LanguageModelPretrainer
 
 VOCABULARY, LENGTH = 29, 11
 PREDICTOR = {
@@ -80,7 +84,7 @@ def test_loss_equals_reference(precision, random, kind):
 def test_features_equal_reference(precision, random, kind):
     pretrainer = pretrainer_for(random, dtype=precision.dtype, **KINDS[kind])
     unit_ids, mask = units_for(random)
-    features = pretrainer.feature_predictor(unit_ids, mask)
+    features, _ = pretrainer.feature_predictor(unit_ids, mask)
     expected = reference_models.features_of(pretrainer, unit_ids, mask)
     for direction, layers in expected.items():
         assert len(features[direction]) == len(layers) == 3
@@ -142,12 +146,12 @@ def test_no_leak(random, kind, training):
     # Features and graphs of both directions; predictions are in the decoder's test.
     pretrainer = pretrainer_for(random, **KINDS[kind])
     unit_ids, mask = units_for(random, (11, 11))
-    before = pretrainer.feature_predictor(unit_ids, mask, training=training)
+    before, _ = pretrainer.feature_predictor(unit_ids, mask, training=training)
     moved = {d: np.zeros((LENGTH, LENGTH), bool) for d in ("forward", "backward")}
     for unit in range(LENGTH):
         changed = unit_ids.copy()
         changed[:, unit] = changed[:, unit] % (VOCABULARY - 1) + 1
-        after = pretrainer.feature_predictor(changed, mask, training=training)
+        after, _ = pretrainer.feature_predictor(changed, mask, training=training)
         for direction in moved:
             for one, other in zip(before[direction], after[direction], strict=True):
                 difference = ops.convert_to_numpy(one) != ops.convert_to_numpy(other)
@@ -215,7 +219,7 @@ def test_a_given_mask_stands_above_the_ids(random):
     )
 
 
-def test_loss_scale_shares_one_global_mean(random):
+def test_pair_weight_shares_one_global_mean(random):
     # Two devices with 2 and 1 sequences: their losses add up to the mean of all.
     pretrainer = pretrainer_for(random)
     pretrainer.compile("sgd")
@@ -223,31 +227,31 @@ def test_loss_scale_shares_one_global_mean(random):
     _, valid = reference_models.log_likelihoods_of(pretrainer, unit_ids, mask)
     scale = np.full(3, 1 / valid["forward"].sum(), "float32")
     parts = [
-        loss_of(pretrainer, {"unit_ids": unit_ids[part], "loss_scale": scale[part]})
+        loss_of(pretrainer, {"unit_ids": unit_ids[part], "pair_weight": scale[part]})
         for part in (slice(0, 2), slice(2, 3))
     ]
     assert sum(parts) == pytest.approx(loss_of(pretrainer, unit_ids), rel=1e-5)
     assert min(parts) > 0.1
 
 
-def test_loss_scale_weighs_each_sequence(random):
+def test_pair_weight_weighs_each_sequence(random):
     pretrainer = pretrainer_for(random)
     pretrainer.compile("sgd")
     unit_ids, mask = units_for(random)
     values, _ = reference_models.log_likelihoods_of(pretrainer, unit_ids, mask)
     scale = np.array([0.5, 0.0, 2.0], "float32")
     sums = -(values["forward"] + values["backward"]).sum((1, 2)) / 2
-    inputs = {"unit_ids": unit_ids, "loss_scale": scale}
+    inputs = {"unit_ids": unit_ids, "pair_weight": scale}
     assert loss_of(pretrainer, inputs) == pytest.approx((sums * scale).sum(), rel=1e-5)
 
 
-def test_steps_with_a_loss_scale_equal_steps_without(random):
+def test_steps_with_a_pair_weight_equal_steps_without(random):
     unit_ids, mask = units_for(random)
     start = pretrainer_for(random)
     pairs = sum(max(0, n - d) for n in mask.sum(-1) for d in (1, 2, 3))
     scale = np.full(3, 1 / pairs, "float32")
     weights = []
-    for inputs in (unit_ids, {"unit_ids": unit_ids, "loss_scale": scale}):
+    for inputs in (unit_ids, {"unit_ids": unit_ids, "pair_weight": scale}):
         pretrainer = pretrainer_for(random)
         pretrainer.set_weights(start.get_weights())
         pretrainer.compile(keras.optimizers.SGD(1.0), **EAGER)
@@ -488,22 +492,68 @@ def test_unknown_inputs_are_named(random):
         pretrainer({"words": np.ones((1, 3), "int32")})
 
 
+METHODS = ["fit", "evaluate", "train_on_batch", "test_on_batch"]
+
+
 @pytest.mark.parametrize(
     "loss, given, received",
     [
         ("mse", {}, "a loss"),
         (None, {"y": np.ones(2)}, "targets"),
         (None, {"y": np.ones(2), "sample_weight": np.ones(2)}, "targets and sample w"),
+        (None, {"sample_weight": np.zeros(2)}, "sample weights"),
     ],
 )
-def test_what_has_no_effect_is_refused(loss, given, received):
+@pytest.mark.parametrize("method", METHODS)
+def test_what_has_no_effect_is_refused(loss, given, received, method):
     ids = np.full((2, 5), 3)
-    scaled = {"unit_ids": ids, "loss_scale": np.ones(2, "float32")}
-    for inputs in (ids, scaled):
+    weighted = {"unit_ids": ids, "pair_weight": np.ones(2, "float32")}
+    for inputs in (ids, weighted):
         pretrainer = GLoMoPretrainer(GraphPredictor(13, embedding_dim=16))
         pretrainer.compile("adam", loss=loss)
+        before = pretrainer.get_weights()
         with pytest.raises(ValueError, match=f"of its own.*Received: {received}"):
-            pretrainer.evaluate(inputs, **given, verbose=0)
+            getattr(pretrainer, method)(inputs, **given)
+        for one, other in zip(before, pretrainer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def pretrainers():
+    """A small one of every class, with what it is trained on."""
+    ids = np.full((2, 5), 3)
+    yield GLoMoPretrainer(GraphPredictor(13, embedding_dim=16)), ids
+    predictor = ImageGraphPredictor(6, num_heads=2, num_graph_layers=1)
+    yield ImageGLoMoPretrainer(predictor), np.zeros((2, 3, 3, 3), "uint8")
+    language_model = BidirectionalLanguageModel(
+        units=5, projection_dim=3, kernel_sizes=[1], filters=[5], max_characters=7
+    )
+    inputs = {"unit_ids": ids, "character_ids": np.ones((2, 5, 7), "int32")}
+    yield LanguageModelPretrainer(language_model, 7), inputs
+
+
+def test_weights_are_refused_wherever_keras_takes_them():
+    zeros, classes = np.zeros(2), {0: 1.0}
+    for pretrainer, inputs in pretrainers():
+        pretrainer.compile("adam")
+        for call in (
+            lambda p, x: p.fit(x, sample_weight=zeros),
+            lambda p, x: p.fit(x, class_weight=classes),
+            lambda p, x: p.fit(x, None, 2, 1, 0, class_weight=classes),
+            lambda p, x: p.fit(x, validation_data=(x, None, zeros)),
+            lambda p, x: p.fit(x, validation_data=(x, zeros)),
+            lambda p, x: p.evaluate(x, sample_weight=zeros),
+            lambda p, x: p.evaluate(x, None, 2, 0, zeros),
+            lambda p, x: p.train_on_batch(x, sample_weight=zeros),
+            lambda p, x: p.train_on_batch(x, None, zeros),
+            lambda p, x: p.train_on_batch(x, class_weight=classes),
+            lambda p, x: p.test_on_batch(x, sample_weight=zeros),
+        ):
+            with pytest.raises(ValueError, match="of its own.*Received: .*"):
+                call(pretrainer, inputs)
+        with pytest.raises(TypeError, match="colour"):
+            pretrainer.fit(inputs, colour="red")
+        history = pretrainer.fit(inputs, validation_data=(inputs,), verbose=0).history
+        assert np.isfinite(history["val_loss"]).all()
 
 
 def test_a_scaled_loss_keeps_the_other_losses():
@@ -516,6 +566,6 @@ def test_a_scaled_loss_keeps_the_other_losses():
     valid = (
         (3 + 3 + 2 + 1) - 3 + 1
     )  # 3, 2 and 1 pairs of the first text, 1 of the other
-    scaled = {"unit_ids": ids, "loss_scale": np.full(2, 1 / valid, "float32")}
+    scaled = {"unit_ids": ids, "pair_weight": np.full(2, 1 / valid, "float32")}
     scaled = pretrainer.evaluate(scaled, verbose=0, return_dict=True)["loss"]
     assert scaled == pytest.approx(plain, rel=1e-5)

@@ -21,8 +21,7 @@ class SquareAffinity(SquaredReLUAffinity):
 
 
 class SquarePredictor(GraphPredictor):
-    def make_affinity(self, **arguments):
-        return SquareAffinity(**arguments)
+    affinity_class = SquareAffinity
 
 
 def parameters(released, prefix):
@@ -83,7 +82,7 @@ def test_graphs(pretrainer, released, case):
 @pytest.mark.parametrize("case", ["eval", "mask"])
 def test_features(pretrainer, released, case):
     unit_ids, mask = units(released, case)
-    features = pretrainer.feature_predictor(unit_ids, mask)
+    features, _ = pretrainer.feature_predictor(unit_ids, mask)
     # Embeddings, then L layers forward, then L layers backward.
     ours = [*features["forward"], *features["backward"][1:]]
     expected = released[f"pre/{case}/outputs"]
@@ -97,7 +96,7 @@ def test_features(pretrainer, released, case):
 def direction_losses(pretrainer, released):
     """Loss of either direction at the positions that the program drew."""
     unit_ids, mask = units(released, "eval")
-    features = pretrainer.feature_predictor(unit_ids, mask)
+    features, _ = pretrainer.feature_predictor(unit_ids, mask)
     losses = {}
     for direction, suffix in DIRECTIONS.items():
         positions = released[f"pre/sampled_{suffix}"].astype("int32")

@@ -20,28 +20,28 @@ def make(random, dtype):
         return random.normal(size=shape).astype(dtype)
 
     return {
-        "keys": draw(BATCH, HEADS, LENGTH, KEY_DIM),
         "queries": draw(BATCH, HEADS, LENGTH, KEY_DIM),
+        "keys": draw(BATCH, HEADS, LENGTH, KEY_DIM),
         "values": draw(BATCH, HEADS, LENGTH, VALUE_DIM),
         "threshold": draw(BATCH, HEADS, LENGTH),
     }
 
 
-def attention(keys, queries, values, threshold, direction, mask=None, **options):
+def attention(queries, keys, values, threshold, direction, mask=None, **options):
     """The same with one mask for both."""
     return squared_relu_attention(
-        keys,
         queries,
+        keys,
         values,
         threshold,
         direction,
-        keys_mask=mask,
         queries_mask=mask,
+        keys_mask=mask,
         **options,
     )
 
 
-def dense(keys, queries, values, threshold, direction, mask=None):
+def dense(queries, keys, values, threshold, direction, mask=None):
     """The same by the whole graph."""
     visible = visible_pairs(LENGTH, direction, mask, mask)
     visible = visible[:, None] if mask is not None else visible
@@ -60,7 +60,7 @@ def dense(keys, queries, values, threshold, direction, mask=None):
 @pytest.mark.parametrize("threshold", ["given", "mean", None])
 def test_messages_and_gradients(precision, random, block_size, direction, threshold):
     arrays = make(random, precision.dtype)
-    for name in ("keys", "queries"):  # rows of almost nothing amplify rounding
+    for name in ("queries", "keys"):  # rows of almost nothing amplify rounding
         arrays[name] += 1
     upstream = random.normal(size=arrays["values"].shape).astype(precision.dtype)
     if threshold != "given":
@@ -119,9 +119,9 @@ def test_padding_changes_nothing(random, direction, threshold):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("length", [13, 1_024])
 def test_equal_scores_read_nothing_under_their_mean(random, direction, length):
-    keys, queries, values = random.normal(size=(3, 2, length, 5)).astype("float32")
+    queries, keys, values = random.normal(size=(3, 2, length, 5)).astype("float32")
     keys[:] = keys[:, :1]
-    found = attention(keys, queries, values, "mean", direction, block_size=128)
+    found = attention(queries, keys, values, "mean", direction, block_size=128)
     assert not ops.convert_to_numpy(found).any()
 
 

@@ -20,11 +20,11 @@ def test_three_units_by_pencil():
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("masked", ["", "keys", "queries", "both"])
+@pytest.mark.parametrize("masked", ["", "queries", "keys", "both"])
 def test_equals_reference(direction, masked):
     masks = {
-        "keys_mask": MASK if masked in ("keys", "both") else None,
         "queries_mask": MASK if masked in ("queries", "both") else None,
+        "keys_mask": MASK if masked in ("keys", "both") else None,
     }
     actual = ops.convert_to_numpy(visible_pairs(5, direction, **masks))
     expected = reference.visible_pairs(5, direction, **masks)

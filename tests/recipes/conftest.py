@@ -8,7 +8,7 @@ from experiment.text import text_arrays
 from glomo_keras.data import Vocabulary
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 
 @pytest.fixture(scope="session")

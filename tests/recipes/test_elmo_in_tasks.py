@@ -6,13 +6,15 @@ import re
 import compare
 import imdb
 import keras
-import nli
 import numpy as np
 import pytest
-import squad
+from experiment.text.graph_arms import TextArm
+from experiment.text.imdb import ImdbTask
+from experiment.text.nli import NliTask
+from experiment.text.squad import SquadTask
 from experiment.text.word_features import parse_features
 from tiny_tasks import TINY
-from tiny_tasks import options_of
+from tiny_tasks import settings_of
 
 from glomo_keras.data import character_ids
 from glomo_keras.models import BidirectionalLanguageModel
@@ -23,7 +25,7 @@ def test_layers_of_texts_are_computed_once_and_kept(
 ):
     arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
     arguments += ["--features", f"elmo:{elmo_folder}", *TINY]
-    texts = nli.TASK.prepare(options_of(nli, *arguments))
+    texts = NliTask().prepare(settings_of(NliTask(), *arguments))
     field = texts.fields["premise"]
     rows = np.array([3, 0, 3, 20])
     found = texts.elmo.layers("premise", rows)
@@ -33,7 +35,7 @@ def test_layers_of_texts_are_computed_once_and_kept(
     expected = keras.ops.convert_to_numpy(model(character_ids(words, 11)))
     np.testing.assert_allclose(found, expected, atol=2e-3)
     # Another process finds them on disk.
-    again = nli.TASK.prepare(options_of(nli, *arguments)).elmo
+    again = NliTask().prepare(settings_of(NliTask(), *arguments)).elmo
     monkeypatch.setattr(again, "_compute", None)
     np.testing.assert_array_equal(again.layers("premise", rows), found)
     with pytest.raises(TypeError):  # of texts that were never asked for
@@ -55,9 +57,9 @@ def test_a_task_trains_on_layers_of_a_language_model(
     # Two of the vectors, six of the language model, and as many of messages.
     for name, width in (("elmo", 6), ("both", 8)):
         output = ["--output", str(tmp_path / name), "--features", features[name]]
-        options = options_of(imdb, *output, *arguments)
-        texts = imdb.TASK.prepare(options)
-        model = imdb.build(texts, (1, 1), options)
+        settings = settings_of(ImdbTask(), *output, *arguments)
+        texts = ImdbTask().prepare(settings)
+        model = ImdbTask().build(texts, TextArm("uniform"), settings)
         assert model.get_layer("graph_transfer").output.shape[-1] == 2 * width
     imdb.main([*output, *arguments, "--graph", "none"])
     (kept,) = (tmp_path / "cache").iterdir()  # both outputs share it
@@ -91,15 +93,16 @@ def test_a_task_trains_on_layers_of_a_language_model(
 
 
 def test_graphs_on_layers_of_a_language_model(elmo_folder, predictor_folder, tmp_path):
-    options = options_of(
-        squad, "--predictor", str(predictor_folder), "--output", str(tmp_path),
+    task = SquadTask()
+    settings = settings_of(
+        task, "--predictor", predictor_folder, "--output", tmp_path,
         "--features", f"elmo:{elmo_folder}", *TINY,
     )  # fmt: skip
-    texts = squad.TASK.prepare(options)
-    graphs = squad.TASK.make_arm("uniform", 0, options)
-    model = squad.TASK.build(texts, graphs.shape, options)
-    rows = squad.TASK.usable(texts)[:2]
-    batches = squad.TASK.batches(texts, "train", graphs, options, rows)
+    texts = task.prepare(settings)
+    arm = task.make_arm("uniform", 0, settings)
+    model = task.build(texts, arm, settings)
+    examples = task.usable_examples(texts)[:2]
+    batches = task.batches(texts, "train", arm, settings, examples)
     outputs = keras.tree.flatten(model(batches[0][0]))
     assert all(np.isfinite(keras.ops.convert_to_numpy(x)).all() for x in outputs)
 
@@ -116,10 +119,10 @@ def test_features_are_taken_apart(elmo_folder):
 def test_unknown_features_are_named(features, predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
     with pytest.raises(ValueError, match="--features must be"):
-        options_of(imdb, *arguments, "--features", features, *TINY)
+        settings_of(ImdbTask(), *arguments, "--features", features, *TINY)
 
 
 def test_a_preset_that_is_no_language_model_is_named(predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), "--features", f"elmo:{predictor_folder}"]
     with pytest.raises(ValueError, match="Received one of GraphPredictor"):
-        options_of(imdb, *arguments, *TINY)
+        settings_of(ImdbTask(), *arguments, *TINY)

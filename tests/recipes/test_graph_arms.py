@@ -1,21 +1,23 @@
 """What stands in for the graphs, and the graphs that are kept."""
 
-import imdb
 import numpy as np
 import pytest
-from experiment.text import graph_arms
-from experiment.text import text_batches
-from tiny_tasks import options_of
+from experiment.comparison.arms import ARMS
+from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import permute_units
+from experiment.text.graph_arms import TextArm
+from experiment.text.imdb import ImdbTask
+from experiment.text.text_batches import TextBatches
+from tiny_tasks import settings_of
 
+from glomo_keras.models import GraphCache
 from glomo_keras.models import GraphPredictor
-from glomo_keras.models.result_cache import ResultCache
 
 
-@pytest.mark.parametrize("arm", graph_arms.ARMS)
+@pytest.mark.parametrize("arm", ARMS)
 def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
-    predictor = graph_arms.load_predictor(predictor_folder)
-    graphs = graph_arms.GraphArm(arm, predictor, seed=3)
-    batches = text_batches.TaskBatches(texts, "train", graphs, batch_size=2)
+    text_arm = TextArm(arm, GraphCache.from_preset(predictor_folder), seed=3)
+    batches = TextBatches(texts, "train", text_arm, np.arange(2), batch_size=2)
     (inputs,) = batches[0]
     mask = inputs["one"] != 0
     assert mask.sum(axis=1).tolist() == [5, 0]
@@ -47,10 +49,9 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
 def test_rows_keep_their_strongest_senders(texts, predictor_folder):
     ids = texts.graph_ids[texts.fields["one"].padded([0])]
     whole, cut = (
-        graph_arms.GraphArm("learned", graph_arms.load_predictor(predictor_folder, k))
-        for k in (None, 1)
+        GraphCache.from_preset(predictor_folder, top_k)(ids)["backward"]
+        for top_k in (None, 1)
     )
-    whole, cut = (arm.graphs("one", [0], ids)["backward"] for arm in (whole, cut))
     has_sender = whole.sum(-1) > 0
     assert (whole[has_sender] > 0).sum(-1).max() > 1
     np.testing.assert_array_equal(cut[has_sender].max(-1), 1.0)
@@ -59,46 +60,26 @@ def test_rows_keep_their_strongest_senders(texts, predictor_folder):
     np.testing.assert_array_equal(cut.argmax(-1)[has_sender], strongest)
 
 
-def test_graphs_are_kept_within_the_memory_given(texts, predictor_folder):
-    predictor = graph_arms.load_predictor(predictor_folder)
-    size = 2 * (2 * 3) * 5 * 5 * 2  # directions, layers x heads, pairs, bytes
-    graphs = graph_arms.GraphArm("learned", predictor, kept=ResultCache(2 * size))
-    ids = texts.graph_ids[texts.fields["one"].padded([0, 1, 2])]
-    first = graphs.graphs("one", [0, 1, 2], ids)
-    assert len(graphs.kept) == 2 and graphs.kept.room == 0
-    second = graphs.graphs("one", [2, 0, 0], ids[[2, 0, 0]])
-    expected = first["forward"][[2, 0, 0]]
-    np.testing.assert_allclose(second["forward"], expected, atol=1e-6)
-    np.testing.assert_array_equal(second["forward"][1:], expected[1:])
-
-
-def test_what_earlier_runs_left_makes_room():
-    computed = []
-
-    def double(numbers):
-        computed.extend(numbers.tolist())
-        return 2 * numbers
-
-    kept = ResultCache(3 * 8)
-    for run, new in (([1, 2, 3], [1, 2, 3]), ([3, 4, 5, 5], [4, 5]), ([3, 1, 5], [1])):
-        kept.start_run()
-        for _ in range(2):  # epochs
-            found = kept.results(np.array(run), double)
-            np.testing.assert_array_equal(found, 2 * np.array(run))
-        assert computed == new and len(kept) == 3 and kept.room == 0
-        computed.clear()
-
-
 def test_runs_share_the_graphs(predictor_folder, tmp_path):
-    where = ["--predictor", str(predictor_folder), "--output", str(tmp_path)]
-    options = options_of(imdb, *where)
-    first, second = (imdb.TASK.make_arm("learned", seed, options) for seed in (0, 1))
-    assert first.kept is second.kept
+    task = ImdbTask()
+    where = ["--predictor", predictor_folder, "--output", tmp_path]
+    settings = settings_of(task, *where)
+    first, second = (task.make_arm("learned", seed, settings) for seed in (0, 1))
+    assert first.graph_cache is second.graph_cache
 
 
 def test_permuted_units_are_the_same_units():
     ids = np.array([11, 7, 7, 5, 3, 2, 0, 0])
-    permuted = graph_arms.permute_units(ids, np.random.default_rng(1))
+    permuted = permute_units(ids, np.random.default_rng(1))
     assert permuted.tolist() != ids.tolist()
     assert sorted(permuted[:6]) == sorted(ids[:6])
     assert permuted[6:].tolist() == [0, 0]
+
+
+def test_unknown_arms_and_missing_caches_are_named():
+    with pytest.raises(ValueError, match="must be one of .*Received: name='random'"):
+        TextArm("random")
+    with pytest.raises(ValueError, match="'learned' needs a `graph_cache`"):
+        TextArm("learned")
+    with pytest.raises(ValueError, match="must be a control.*Received: name='none'"):
+        control_graph("none", np.ones((1, 2), bool))

@@ -9,17 +9,17 @@ import re
 import shutil
 import sys
 
-import ablations
 import keras
 import numpy as np
 import pretrain_text
 import pytest
 import quickstart
+from experiment.pretraining.score_rules import PREDICTORS
 
 from glomo_keras.callbacks import resumable_checkpoint
 from glomo_keras.locking import held_alone
 from glomo_keras.models import GraphPredictor
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 TINY = (
     "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 1 --num-heads 3 "
@@ -246,7 +246,7 @@ def test_a_control_trains(corpus, whole, tmp_path):
     ],
 )
 def test_what_stands_in_for_the_learned_graphs(graphs, density):
-    predictor = ablations.PREDICTORS[graphs](31, embedding_dim=12, num_heads=3)
+    predictor = PREDICTORS[graphs](31, embedding_dim=12, num_heads=3)
     ids = np.arange(1, 24, dtype="int32")[None]
     found = predictor({"unit_ids": ids, "padding_mask": ids != 0})["forward"]
     visible = np.tril(np.ones((23, 23)), -1).astype(bool)

@@ -1,6 +1,6 @@
 """Runs of the language tasks on embedded data: training, resuming, records."""
 
-import argparse
+import dataclasses
 import json
 
 import compare
@@ -13,10 +13,15 @@ import squad
 from experiment.comparison import records
 from experiment.comparison import runner
 from experiment.comparison import tables
-from experiment.comparison.options import run_settings
-from experiment.text import text_batches
+from experiment.comparison.settings import Settings
+from experiment.comparison.task import Task
+from experiment.process import UsageError
+from experiment.text.imdb import ImdbTask
+from experiment.text.text_batches import TextBatches
 from tiny_tasks import TINY
-from tiny_tasks import options_of
+from tiny_tasks import settings_of
+
+from glomo_keras.locking import held_alone
 
 
 @pytest.mark.parametrize(
@@ -45,16 +50,17 @@ def test_padding_and_batch_do_not_change_predictions(predictor_folder, tmp_path)
     """What a text gets does not depend on the length that its batch is padded to."""
     predictions = []
     for length in ("24", "32"):
-        options = options_of(
-            imdb,
-            *["--output", str(tmp_path / length), "--length", length, *TINY],
-            *["--predictor", str(predictor_folder)],
+        task = ImdbTask()
+        settings = settings_of(
+            task,
+            *["--output", tmp_path / length, "--length", length, *TINY],
+            *["--predictor", predictor_folder],
         )
-        arrays = imdb.TASK.prepare(options)
+        texts = task.prepare(settings)
         keras.utils.set_random_seed(0)
-        graphs = imdb.TASK.make_arm("learned", 0, options)
-        model = imdb.build(arrays, graphs.shape, options)
-        batches = text_batches.TaskBatches(arrays, "test", graphs, 7)
+        arm = task.make_arm("learned", 0, settings)
+        model = task.build(texts, arm, settings)
+        batches = TextBatches(texts, "test", arm, np.arange(16), batch_size=7)
         predictions.append(model.predict(batches, verbose=0)[:16])
     np.testing.assert_allclose(predictions[0], predictions[1], atol=1e-5)
 
@@ -96,29 +102,29 @@ def test_a_recipe_does_not_repeat_a_run(predictor_folder, tmp_path, capsys):
 
 
 def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_path):
-    options = options_of(
-        imdb, "--output", str(tmp_path), "--predictor", str(predictor_folder)
+    settings = settings_of(
+        ImdbTask(), "--output", tmp_path, "--predictor", predictor_folder
     )
     none, learned = (
-        {"arm": arm, "settings": run_settings(options, arm)}
-        for arm in ("none", "learned")
+        {"arm": arm, "settings": settings.recorded(arm)} for arm in ("none", "learned")
     )
-    options.predictor = "glomo_text_small_en"
-    records.check_settings([none], options)
+    other = dataclasses.replace(settings, predictor="glomo_text_small_en")
+    records.check_settings([none], other)
     with pytest.raises(ValueError, match="predictor: .* not 'glomo_text_small_en"):
-        records.check_settings([learned], options)
+        records.check_settings([learned], other)
 
 
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
     predictor_folder, tmp_path, monkeypatch
 ):
     def record(folder, stop_after=None):
-        options = options_of(
-            imdb,
-            *["--output", str(folder), *TINY, "--epochs", "3", "--dropout", "0.3"],
-            *["--predictor", str(predictor_folder)],
+        task = ImdbTask()
+        settings = settings_of(
+            task,
+            *["--output", folder, *TINY, "--epochs", "3", "--dropout", "0.3"],
+            *["--predictor", predictor_folder],
         )
-        arrays = imdb.TASK.prepare(options)
+        texts = task.prepare(settings)
         if stop_after:
 
             class Killed(Exception):
@@ -130,13 +136,13 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
 
             with monkeypatch.context() as patched:
                 # The last of the callbacks: the checkpoint is written.
-                patched.setattr(runner._Seconds, "on_epoch_end", kill)
+                patched.setattr(runner.SpentSeconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
-                    runner.run(imdb.TASK, arrays, options, "uniform", 1)
-            other = argparse.Namespace(**{**vars(options), "dropout": 0.0})
+                    runner.run(task, texts, settings, "uniform", 1)
+            other = dataclasses.replace(settings, dropout=0.0)
             with pytest.raises(ValueError, match="begun with other settings .dropout"):
-                runner.run(imdb.TASK, arrays, other, "uniform", 1)
-        return runner.run(imdb.TASK, arrays, options, "uniform", 1)
+                runner.run(task, texts, other, "uniform", 1)
+        return runner.run(task, texts, settings, "uniform", 1)
 
     whole = record(tmp_path / "whole")
     parts = record(tmp_path / "parts", stop_after=2)
@@ -144,16 +150,66 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
         assert parts[name] == pytest.approx(whole[name]), name
 
 
-def test_examples_are_drawn_by_the_seed_and_kept_apart(texts):
-    options = argparse.Namespace(num_train=50, num_dev=20, num_test=30)
+class Numbers(Task):
+    """A task without texts: a hundred examples to train on, seventy to test on."""
 
-    class Task:
-        usable = staticmethod(lambda data: np.arange(100))
-        num_test = staticmethod(lambda data: 70)
+    add_options = prepare = make_arm = build = batches = score = None
 
-    train, dev, test = runner.choose_examples(Task, None, options, seed=0)
+    def usable_examples(self, data):
+        return np.arange(100)
+
+    def num_test_examples(self, data):
+        return 70
+
+
+def test_examples_are_drawn_by_the_seed_and_kept_apart():
+    names = [field.name for field in dataclasses.fields(Settings)]
+    settings = Settings(
+        **dict.fromkeys(names) | {"num_train": 50, "num_dev": 20, "num_test": 30}
+    )
+    train, dev, test = Numbers().choose_examples(None, settings, seed=0)
     assert (len(train), len(dev), len(test)) == (50, 20, 30)
     assert not set(train) & set(dev)
-    other_train, _, other_test = runner.choose_examples(Task, None, options, 1)
+    other_train, _, other_test = Numbers().choose_examples(None, settings, seed=1)
     assert other_train.tolist() != train.tolist()
     assert other_test.tolist() == test.tolist()
+
+
+def test_a_task_without_a_method_cannot_be_made():
+    class Unscored(Task):
+        add_options = prepare = make_arm = build = batches = None
+        usable_examples = num_test_examples = None
+
+    with pytest.raises(TypeError, match="score"):
+        Unscored()
+
+
+def test_a_loss_that_is_not_finite_is_no_result(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path), *TINY, "--graph", "none"]
+    arguments += ["--predictor", str(predictor_folder), "--learning-rate", "1e30"]
+    with pytest.raises(FloatingPointError, match="epoch 1, step"):
+        imdb.main(arguments)
+    assert records.read_runs(tmp_path) == []
+    assert not (tmp_path / "scores").exists()
+
+
+def test_predictions_that_are_not_finite_are_no_result():
+    runner._check_finite({"start": np.zeros(3), "end": np.ones(3)}, "a run")
+    with pytest.raises(FloatingPointError, match="a run: a prediction is not finite"):
+        runner._check_finite({"start": np.zeros(3), "end": np.array([np.inf])}, "a run")
+
+
+def test_two_processes_do_not_share_an_output(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path), *TINY]
+    arguments += ["--predictor", str(predictor_folder)]
+    with held_alone(tmp_path):
+        with pytest.raises(UsageError, match="is in use by process"):
+            imdb.main([*arguments, "--graph", "none"])
+        with pytest.raises(UsageError, match="is in use by process"):
+            compare.main(["imdb", *arguments])
+
+
+def test_settings_that_cannot_be_run_are_named(tmp_path):
+    for option, value in (("--epochs", 0), ("--batch-size", -1), ("--top-k", 0)):
+        with pytest.raises(ValueError, match="must be a positive integer"):
+            settings_of(ImdbTask(), "--output", tmp_path, option, value)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import squad
 from experiment.text import squad_metric
+from experiment.text.squad import best_spans
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_scores_by_hand(prediction, answers, exact, f1):
 def test_best_spans_equal_all_pairs():
     draw = np.random.default_rng(0)
     start, end = draw.normal(size=(2, 7, 11))
-    first, last = squad.best_spans(start, end, answer_length=3)
+    first, last = best_spans(start, end, answer_length=3)
     for row in range(7):
         pairs = {
             (i, j): start[row, i] + end[row, j]
@@ -55,5 +55,5 @@ def test_best_spans_equal_all_pairs():
 def test_a_span_ends_after_it_begins():
     start = np.array([[0.0, 0.0, 9.0]])
     end = np.array([[9.0, 0.0, 0.0]])
-    first, last = squad.best_spans(start, end)
+    first, last = best_spans(start, end)
     assert first[0] <= last[0]

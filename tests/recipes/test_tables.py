@@ -21,7 +21,7 @@ def write_runs(folder, *runs):
             {
                 "task": "imdb", "arm": arm, "graph_on": site, "seed": seed,
                 "test": {"accuracy": right}, "scores": scores, "best_dev": right,
-                "settings": {"data": "embedded"},
+                "settings": {"data": "toy"},
             }
         )  # fmt: skip
         if arm == "learned":
@@ -82,15 +82,21 @@ def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="a run twice: .'none', None, 0"):
         tables.table(folder, runs)
     runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
-    with pytest.raises(ValueError, match="data: 'embedded' and 'imdb'"):
+    with pytest.raises(ValueError, match="data: 'toy' and 'imdb'"):
         tables.table(folder, runs)
+
+
+def test_a_run_without_a_result_is_refused(tmp_path):
+    folder = write_runs(tmp_path / "runs", ("none", "embeddings", 0, float("nan")))
+    with pytest.raises(ValueError, match="without a result.*accuracy nan. Remove its"):
+        tables.table(folder, records.read_runs(folder))
 
 
 def test_a_torn_line_costs_no_other(tmp_path, capsys):
     (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
     records.append_run(tmp_path, {"seed": 2})
     assert records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
-    assert "runs.jsonl line 2 is no whole run" in capsys.readouterr().out
+    assert "runs.jsonl, line 2, was not written to its end" in capsys.readouterr().out
 
 
 def test_what_cannot_be_shown_is_told(tmp_path, capsys):
@@ -105,9 +111,9 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
     for name in ("one", "other"):
         folder = write_runs(tmp_path / name, ("none", "embeddings", 0, 0.5))
     text = (folder / "runs.jsonl").read_text()
-    (folder / "runs.jsonl").write_text(text.replace("embedded", "imdb"))
+    (folder / "runs.jsonl").write_text(text.replace("toy", "imdb"))
     for name, message in (
-        ("other", "features alone. They differ in data: 'imdb', not 'embedded'"),
+        ("other", "features alone. They differ in data: 'imdb', not 'toy'"),
         ("none", "No run is finished in"),
     ):
         with pytest.raises(ValueError, match=message):

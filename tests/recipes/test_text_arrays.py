@@ -1,15 +1,15 @@
 """Texts of the tasks as arrays: two vocabularies, the same units."""
 
-import imdb
 import numpy as np
 import pytest
-import squad
 from experiment.text import text_arrays
+from experiment.text.imdb import ImdbTask
+from experiment.text.squad import SquadTask
 from tiny_tasks import TINY
-from tiny_tasks import options_of
+from tiny_tasks import settings_of
 
 from glomo_keras.data import Vocabulary
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 
 def test_both_vocabularies_see_the_same_units(texts, predictor_folder):
@@ -64,33 +64,79 @@ def test_answers_that_are_cut_off_are_wrong_and_not_dropped(predictor_folder, tm
         keep_texts=("context",),
         log=str,
     )
-    spans, usable = squad.targets(arrays, "train")
+    task = SquadTask()
+    spans, usable = task.targets(arrays, "train")
     assert usable.tolist() == [1]
     assert (spans["start"][1], spans["end"][1]) == (1, 2)
     start, end = np.full((2, 2, 4), -9.0)
     start[:, 1] = end[:, 2] = 9.0
-    scores = squad.score({"start": start, "end": end}, arrays, "test", np.array([0, 1]))
+    scores = task.score({"start": start, "end": end}, arrays, "test", np.array([0, 1]))
     assert scores["exact_match"].tolist() == [0.0, 1.0]
     assert scores["f1"].tolist() == [0.0, 1.0]
 
 
 def test_a_predictor_without_a_vocabulary_is_named(tmp_path):
-    options = options_of(
-        imdb, "--output", str(tmp_path), "--predictor", "glomo_image_small"
+    settings = settings_of(
+        ImdbTask(), "--output", tmp_path, "--predictor", "glomo_image_small"
     )
     with pytest.raises(ValueError, match="vocabulary.*Received: glomo_image_small"):
-        imdb.TASK.prepare(options)
+        ImdbTask().prepare(settings)
 
 
 def test_vectors_of_other_words_and_no_examples_are_told(predictor_folder, tmp_path):
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("elsewhere 1 2\n")
-    where = ["--predictor", str(predictor_folder), "--output", str(tmp_path / "run")]
-    options = options_of(imdb, *where, *TINY, "--features", f"vectors:{vectors}")
+    where = ["--predictor", predictor_folder, "--output", tmp_path / "run"]
+    settings = settings_of(
+        ImdbTask(), *where, *TINY, "--features", f"vectors:{vectors}"
+    )
     with pytest.raises(ValueError, match="vectors.txt has a vector for none of the"):
-        imdb.TASK.prepare(options)
+        ImdbTask().prepare(settings)
     for split in ("train", "test"):
         (tmp_path / f"{split}.jsonl").write_text("")
-    options = options_of(imdb, *where, *TINY, "--data", str(tmp_path))
+    settings = settings_of(ImdbTask(), *where, *TINY, "--data", tmp_path)
     with pytest.raises(ValueError, match="no example in the split 'train'"):
-        imdb.TASK.prepare(options)
+        ImdbTask().prepare(settings)
+
+
+def prepare(folder, predictor_folder, rows, vectors, log):
+    data = folder / "data.jsonl"
+    data.write_text("\n".join(rows))
+    vectors_file = folder / "vectors.txt"
+    vectors_file.write_text(vectors)
+    splits = dict.fromkeys(("train", "test"), [{"text": row} for row in rows])
+    return text_arrays.prepare_texts(
+        lambda: splits,
+        {"text": 3},
+        folder / "arrays",
+        find_preset(predictor_folder).vocabulary,
+        f"vectors:{vectors_file}",
+        {},
+        sources=[data],
+        log=log,
+    )
+
+
+def test_arrays_are_made_again_when_data_or_vectors_have_changed(
+    predictor_folder, tmp_path
+):
+    lines = []
+    first = prepare(tmp_path, predictor_folder, ["the cat"], "the 1\ncat 2\n", str)
+    same = prepare(
+        tmp_path, predictor_folder, ["the cat"], "the 1\ncat 2\n", lines.append
+    )
+    assert same.units == first.units and "are used" in lines[-1]
+    other = prepare(
+        tmp_path, predictor_folder, ["the dog"], "the 1\ncat 2\n", lines.append
+    )
+    assert other.units[1:] == ["the", "dog"] and "replaced" in "".join(lines)
+    # Of the same size: the content tells.
+    moved = prepare(tmp_path, predictor_folder, ["the dog"], "the 3\ncat 2\n", str)
+    assert moved.vectors[2:].tolist() == [[3.0]]
+
+
+def test_damaged_arrays_say_what_to_do(predictor_folder, tmp_path):
+    prepare(tmp_path, predictor_folder, ["the cat"], "the 1\ncat 2\n", str)
+    (tmp_path / "arrays" / "metadata.json").write_text("{")
+    with pytest.raises(ValueError, match="metadata.json is missing or damaged"):
+        prepare(tmp_path, predictor_folder, ["the cat"], "the 1\ncat 2\n", str)

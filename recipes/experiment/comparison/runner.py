@@ -1,11 +1,6 @@
-"""Runs of downstream models with graphs, of whatever task: train, select, test.
-
-A task is an object with the attributes `name`, `metric`, `sizes` and `arms`, and the
-methods of `language_task.LanguageTask`.
-"""
+"""Runs of downstream models with graphs, of whatever task: train, select, test."""
 
 import importlib.metadata
-import json
 import platform
 import shutil
 import time
@@ -14,17 +9,20 @@ import keras
 import numpy as np
 
 from experiment.comparison.options import add_run_options
-from experiment.comparison.options import finish_options
-from experiment.comparison.options import run_settings
+from experiment.comparison.options import make_parser
+from experiment.comparison.options import make_settings
 from experiment.comparison.records import append_run
 from experiment.comparison.records import check_settings
-from experiment.comparison.records import differences
-from experiment.comparison.records import key
 from experiment.comparison.records import key_of
+from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
+from experiment.folders import differences
+from experiment.folders import hold
+from experiment.folders import read_json
+from experiment.process import UsageError
 from experiment.process import prepare_process
-from experiment.text.model_parts import mix_weights
-from glomo_keras.callbacks.resumable_checkpoint import ResumableCheckpoint
+from glomo_keras.callbacks import RaiseOnNaN
+from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
@@ -51,170 +49,127 @@ class DevScore(keras.callbacks.Callback):
         )
 
 
-def split_sizes(options, num_usable):
-    """Numbers of examples to train on and to choose the epoch by."""
-    num_dev = min(options.num_dev, num_usable // 3)
-    left = num_usable - num_dev
-    return min(options.num_train or left, left), num_dev
+class SpentSeconds(keras.callbacks.Callback):
+    """Time of training, with that of earlier, killed processes of the same run."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+        self.earlier = float(path.read_text("utf-8")) if path.exists() else 0.0
+        self.started = time.monotonic()
+
+    @property
+    def seconds(self):
+        """Seconds that were spent on the run so far."""
+        return self.earlier + time.monotonic() - self.started
+
+    def on_epoch_end(self, epoch, logs=None):
+        write_text(self.path, f"{self.seconds}")
 
 
-def choose_examples(task, data, options, seed):
-    """Numbers of the examples to train on, to select the epoch by, and to test on.
+def run(task, data, settings, arm_name, seed):
+    """Train one model and test it; a killed run goes on after its last epoch.
 
-    The first two are drawn from `train` by the seed; the last are the same for all.
+    Args:
+        task: `Task`.
+        data: what `task.prepare` returned.
+        settings: `Settings`.
+        arm_name: str, one of `task.arms`.
+        seed: int.
+
+    Returns:
+        Dict, the record of the run; its scores by example are on disk.
+
+    Raises:
+        UsageError: if the run was begun with other settings.
+        FloatingPointError: if the loss or a prediction is not finite; nothing is
+            recorded.
     """
-    usable = task.usable(data)
-    num_train, num_dev = split_sizes(options, len(usable))
-    usable = np.random.default_rng([seed, 1]).permutation(usable)
-    train = usable[num_dev : num_dev + num_train]
-    num_test = task.num_test(data)
-    test = np.random.default_rng(0).permutation(num_test)[: options.num_test]
-    return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)
-
-
-def run(task, data, options, arm, seed):
-    """Train one model and test it; returns what the table needs.
-
-    A killed run goes on after its last epoch.
-    """
-    started = time.monotonic()
-    name = run_name(arm, options, seed)
-    folder = run_folder(arm, options, seed)
-    settings, found_versions = run_settings(options, arm), versions()
-    _start_or_go_on(folder, settings)
-    graphs = task.make_arm(arm, seed, options)
-    train, dev, test = choose_examples(task, data, options, seed)
-    if (options.num_train or len(train), options.num_dev) != (len(train), len(dev)):
+    name = run_name(arm_name, settings, seed)
+    folder = run_folder(arm_name, settings, seed)
+    recorded_settings, recorded_versions = settings.recorded(arm_name), versions()
+    _start_or_go_on(folder, recorded_settings)
+    spent = SpentSeconds(folder / "seconds")
+    arm = task.make_arm(arm_name, seed, settings)
+    train, dev, test = task.choose_examples(data, settings, seed)
+    if (settings.num_train or len(train), settings.num_dev) != (len(train), len(dev)):
         print(
             f"  as many as there are: {len(train):,} to train on, {len(dev):,} of dev"
         )
 
-    def scores(model, split, chosen):
-        batches = task.batches(data, split, graphs, options, chosen)
+    def score(model, split, examples):
+        batches = task.batches(data, split, arm, settings, examples)
         predictions = keras.tree.map_structure(
-            lambda array: array[: len(chosen)], model.predict(batches, verbose=0)
+            lambda array: array[: len(examples)], model.predict(batches, verbose=0)
         )
-        return task.score(predictions, data, split, chosen)
+        _check_finite(predictions, f"{name}, {split}")
+        return task.score(predictions, data, split, examples)
 
     # After the predictor, which another run of the process may have loaded.
     keras.utils.set_random_seed(seed)
-    model = task.build(data, graphs.shape, options)
+    model = task.build(data, arm, settings)
     # Or else TensorFlow traces the first step twice, with and without making these.
     model.optimizer.build(model.trainable_variables)
-    best = folder / "best.weights.h5"
+    best_weights = folder / "best.weights.h5"
 
     def save_best(model):
-        with atomic_write(best) as temporary:
+        with atomic_write(best_weights) as temporary:
             model.save_weights(temporary)
 
     checkpoint = ResumableCheckpoint(
-        folder / "checkpoints",
-        "dev_error",
-        options.patience,
-        on_best=save_best,
+        folder / "checkpoints", "dev_error", settings.patience, on_best=save_best
     )
     first_epoch = checkpoint.restore(model)
-    spent = _Seconds(folder / "seconds")
     batches = task.batches(
         data,
         "train",
-        graphs,
-        options,
+        arm,
+        settings,
         train,
         shuffle_seed=seed,
         first_epoch=first_epoch,
     )
     dev_score = DevScore(
-        task.metric, lambda model: scores(model, "train", dev), options.epochs
+        task.metric, lambda model: score(model, "train", dev), settings.epochs
     )
     if not checkpoint.is_out_of_patience:
         model.fit(
             batches,
-            epochs=options.epochs,
+            epochs=settings.epochs,
             initial_epoch=first_epoch,
-            callbacks=[dev_score, checkpoint, spent],
+            callbacks=[RaiseOnNaN(), dev_score, checkpoint, spent],
             shuffle=False,  # the batches do
             verbose=0,
         )
-    model.load_weights(best)
-    result = scores(model, "test", test)
-    mixed = mix_weights(model)
-    correct = options.output / "scores" / f"{name}.npz"
-    correct.parent.mkdir(exist_ok=True)
-    with atomic_write(correct) as temporary:
-        np.savez_compressed(temporary, examples=test, **result)
-    seconds = spent.before + time.monotonic() - started
+    model.load_weights(best_weights)
+    scores = score(model, "test", test)
+    scores_file = settings.output / "scores" / f"{name}.npz"
+    scores_file.parent.mkdir(exist_ok=True)
+    with atomic_write(scores_file) as temporary:
+        np.savez_compressed(temporary, examples=test, **scores)
     return {
         "task": task.name,
-        "arm": arm,
-        "graph_on": options.graph_on,
+        "arm": arm_name,
+        "graph_on": settings.graph_on,
         "seed": seed,
         "num_train": len(train),
         "epochs": checkpoint.state["epochs"],
         "best_epoch": checkpoint.state["best_epoch"],
         "best_dev": 1.0 - checkpoint.state["best"],
-        "test": {metric: float(values.mean()) for metric, values in result.items()},
-        "seconds": round(seconds),
-        "scores": str(correct.relative_to(options.output)),
-        **({"elmo_mix": mixed} if mixed else {}),
-        "settings": settings,
-        "versions": found_versions,
+        "test": {metric: float(values.mean()) for metric, values in scores.items()},
+        "seconds": round(spent.seconds),
+        "scores": scores_file.relative_to(settings.output).as_posix(),
+        **task.describe_model(model),
+        "settings": recorded_settings,
+        "versions": recorded_versions,
     }
 
 
-def run_folder(arm, options, seed):
-    """Where a run that is not finished keeps its state."""
-    return options.output / "runs" / run_name(arm, options, seed)
-
-
-def _start_or_go_on(folder, settings):
-    """Make the folder of a run; refuse one that was begun with other settings."""
-    path = folder / "settings.json"
-    if path.exists():
-        other = differences(json.loads(path.read_text()), settings)
-        if other:
-            raise ValueError(
-                f"{folder} holds a run that was begun with other settings ({other}). "
-                "Give those settings or another --output, or remove the folder."
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
-
-
-class _Seconds(keras.callbacks.Callback):
-    """Time of training that earlier, killed processes spent on this run."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-        self.before = float(path.read_text()) if path.exists() else 0.0
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = self.before + time.monotonic() - self.started
-        write_text(self.path, f"{seconds}")
-
-
-def run_name(arm, options, seed):
-    """Name of a run: what tells it from the others of a comparison."""
-    size = options.num_train or "all"
-    return f"{arm}-{options.graph_on}-{size}-{seed}"
-
-
-def versions():
-    """Versions of what a result depends on."""
-    packages = ("keras", "numpy", keras.backend.backend())
-    found = {"python": platform.python_version()}
-    for package in packages:
-        found[package] = importlib.metadata.version(package)
-    return found
-
-
-def run_and_record(task, data, options, arm, seed):
-    """`run`, whose result becomes a line of OUTPUT/runs.jsonl and is printed."""
-    record = run(task, data, options, arm, seed)
-    append_run(options.output, record)
-    shutil.rmtree(run_folder(arm, options, seed))
+def run_and_record(task, data, settings, arm_name, seed):
+    """Run, print the result, and make it a line of OUTPUT/runs.jsonl."""
+    record = run(task, data, settings, arm_name, seed)
+    append_run(settings.output, record)
+    shutil.rmtree(run_folder(arm_name, settings, seed))
     values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
     print(
         f"  test {values}; best of {record['epochs']} epochs by dev: "
@@ -224,20 +179,72 @@ def run_and_record(task, data, options, arm, seed):
     return record
 
 
-def main(task, parser, arguments=None):
-    """Prepare, then train the arm of the command line with each new seed."""
-    add_run_options(parser, task.arms)
-    options = finish_options(task, parser.parse_args(arguments))
+def run_name(arm_name, settings, seed):
+    """Return the name of a run: what tells it from the others of a comparison."""
+    size = settings.num_train or "all"
+    return f"{arm_name}-{settings.graph_on}-{size}-{seed}"
+
+
+def run_folder(arm_name, settings, seed):
+    """Return the folder where a run that is not finished keeps its state."""
+    return settings.output / "runs" / run_name(arm_name, settings, seed)
+
+
+def versions():
+    """Return the versions of what a result depends on."""
+    by_package = {"python": platform.python_version()}
+    for package in ("keras", "numpy", keras.backend.backend()):
+        by_package[package] = importlib.metadata.version(package)
+    return by_package
+
+
+def main(task, description, arguments=None):
+    """Prepare, then train the arm of the command line with each new seed.
+
+    Args:
+        task: `Task`.
+        description: str, the beginning of `--help`.
+        arguments: list of str, or `None` for those of the process.
+    """
+    parser = make_parser(task, description)
+    add_run_options(parser, task)
+    options = parser.parse_args(arguments)
+    settings = make_settings(task, options)
     prepare_process()
-    runs = read_runs(options.output)
-    check_settings(runs, options)
-    data = task.prepare(options)
-    if options.prepare_only:
-        return
-    done = {key_of(run) for run in runs}
-    for seed in range(options.seeds):
-        print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
-        if key(options.graph, options.graph_on, seed) in done:
-            print(f"  is a line of {options.output}/runs.jsonl")
-            continue
-        run_and_record(task, data, options, options.graph, seed)
+    with hold(settings.output):
+        runs = read_runs(settings.output)
+        check_settings(runs, settings)
+        data = task.prepare(settings)
+        if options.prepare_only:
+            return
+        finished = {key_of(run) for run in runs}
+        for seed in range(options.seeds):
+            print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
+            if make_key(options.graph, settings.graph_on, seed) in finished:
+                print(f"  is a line of {settings.output}/runs.jsonl")
+                continue
+            run_and_record(task, data, settings, options.graph, seed)
+
+
+def _start_or_go_on(folder, settings):
+    """Make the folder of a run; refuse one that was begun with other settings."""
+    path = folder / "settings.json"
+    if path.exists():
+        different = differences(read_json(path), settings)
+        if different:
+            raise UsageError(
+                f"{folder} holds a run that was begun with other settings "
+                f"({different}). Give those settings or another --output, or remove "
+                "the folder."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path, settings)
+
+
+def _check_finite(predictions, where):
+    arrays = keras.tree.flatten(predictions)
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise FloatingPointError(
+            f"{where}: a prediction is not finite, so that there is no result. Nothing "
+            "was recorded. Look at the features, or give a lower --learning-rate."
+        )

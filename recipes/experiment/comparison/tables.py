@@ -2,54 +2,26 @@
 
 import numpy as np
 
+from experiment.comparison import paper
+from experiment.comparison.arms import ARMS
 from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import check_table
-from experiment.comparison.records import differences
 from experiment.comparison.records import key_of
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
-from experiment.text.graph_arms import ARMS
-
-# Percent of Tables 1 and 3 of the paper, by task, test set or model, then by arm and
-# site. Written down from memory: compare them with the paper before quoting them.
-PAPER = {
-    "imdb": {
-        "none": {"accuracy": 88.51},
-        "learned, embeddings": {"accuracy": 89.16},
-    },
-    "nli dev_matched": {
-        "none": {"accuracy": 77.14},
-        "learned, embeddings": {"accuracy": 78.32},
-    },
-    "nli dev_mismatched": {
-        "none": {"accuracy": 77.40},
-        "learned, embeddings": {"accuracy": 78.00},
-    },
-    "cifar10 18": {
-        "none": {"accuracy": 90.93},
-        "learned, pixels": {"accuracy": 91.55},
-    },
-    "cifar10 34": {
-        "none": {"accuracy": 91.42},
-        "learned, pixels": {"accuracy": 91.70},
-    },
-    "squad": {
-        "none": {"exact_match": 69.33, "f1": 78.73},
-        "learned, embeddings": {"exact_match": 70.84, "f1": 79.90},
-        "learned, rnn_states": {"exact_match": 71.30, "f1": 80.24},
-    },
-}
+from experiment.folders import differences
+from experiment.process import UsageError
 
 
 def table(output, runs):
-    """Lines of the table in Markdown: a row an arm and site, by metric.
+    """Return the lines of the table in Markdown: a row an arm and site, by metric.
 
     The last column is the paper's, of larger models that were trained on all of train.
     """
     check_table(output, runs)
     lines = []
-    paper = _paper(runs)
+    percent = paper.percent_of(runs[0])
     for metric in runs[0]["test"]:
         lines += [
             f"| {metric} | mean | sd | seeds | to none | to matched "
@@ -57,20 +29,18 @@ def table(output, runs):
             "|---|---|---|---|---|---|---|",
         ]
         for arm, site, name in _rows(runs):
-            chosen = _of(runs, arm, site)
-            cells = [name, *_mean_and_spread(chosen, metric)]
+            arm_runs = _runs_of(runs, arm, site)
+            cells = [name, *_mean_and_spread(arm_runs, metric)]
             for other in ("none", "matched"):
                 cells.append(
-                    _difference(output, runs, metric, chosen, other, site)
+                    _difference(output, runs, metric, arm_runs, other, site)
                     if arm != other
                     else ""
                 )
             row = arm if arm == "none" else f"{arm}, {site}"
-            cells.append(str(paper.get(row, {}).get(metric, "")))
+            cells.append(percent.get(row, {}).get(metric, ""))
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
-    if paper:
-        lines.append("The paper's numbers are as remembered, not checked against it.")
     return lines + mixes(runs)
 
 
@@ -80,42 +50,30 @@ def _rows(runs):
     rows = []
     for arm in ARMS:
         for site in sites if arm != "none" else [None]:
-            if _of(runs, arm, site):
+            if _runs_of(runs, arm, site):
                 several = len(sites) > 1 and arm != "none"
                 rows.append((arm, site, f"{arm}, {site}" if several else arm))
     return rows
 
 
 def _mean_and_spread(runs, metric):
-    """Cells with the mean, the standard deviation and the number of seeds."""
+    """Return cells with the mean, the standard deviation and the number of seeds."""
     values = 100 * np.array([run["test"][metric] for run in runs])
     return f"{values.mean():.2f}", _spread(values), str(len(values))
 
 
 def _spread(values):
-    """Standard deviation; nothing for a single value."""
+    """Return the standard deviation; nothing for a single value."""
     return f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
 
 
-def _paper(runs):
-    """The paper's numbers of the runs' task; toys and other features have none."""
-    settings = runs[0]["settings"]
-    if settings.get("data", "embedded") in ("embedded", "shapes"):
-        return {}
-    if not settings.get("features", "vectors:").startswith("vectors:"):
-        return {}
-    suffix = {"nli": "test", "cifar10": "depth"}.get(runs[0]["task"])
-    name = runs[0]["task"] + (f" {settings[suffix]}" if suffix else "")
-    return PAPER.get(name, {})
-
-
 def mixes(runs):
-    """Lines about the mix of a language model's layers, by arm, over the seeds."""
+    """Return lines about the mix of a language model's layers, by arm."""
     lines = []
     for arm in ARMS:
-        found = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
-        if found:
-            rows = np.array([[*mix["shares"], mix["gamma"]] for mix in found])
+        arm_mixes = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
+        if arm_mixes:
+            rows = np.array([[*mix["shares"], mix["gamma"]] for mix in arm_mixes])
             *shares, gamma = [
                 f"{values.mean():.2f} (sd {_spread(values) or 'unknown'})"
                 for values in rows.T
@@ -125,7 +83,7 @@ def mixes(runs):
 
 
 def table_of_outputs(outputs):
-    """Lines of a table that compares the runs of several outputs, arm by arm.
+    """Return the lines of a table that compares several outputs, arm by arm.
 
     Differences are to the runs of the first output with the same arm, site and seed.
     Arms that it has alone are left out.
@@ -133,7 +91,7 @@ def table_of_outputs(outputs):
     runs = {output: read_runs(output) for output in outputs}
     _check_comparable(runs)
     first = outputs[0]
-    others = {key_of(run): run for run in runs[first]}
+    first_runs = {key_of(run): run for run in runs[first]}
     rows = _rows([run for output in outputs[1:] for run in runs[output]])
     lines = []
     for metric in runs[first][0]["test"]:
@@ -143,17 +101,17 @@ def table_of_outputs(outputs):
         ]
         for arm, site, name in rows:
             for output in outputs:
-                chosen = _of(runs[output], arm, site)
-                if not chosen:
+                arm_runs = _runs_of(runs[output], arm, site)
+                if not arm_runs:
                     continue
-                cells = [name, output.name, *_mean_and_spread(chosen, metric), ""]
-                paired = [run for run in chosen if key_of(run) in others]
+                cells = [name, output.name, *_mean_and_spread(arm_runs, metric), ""]
+                paired = [run for run in arm_runs if key_of(run) in first_runs]
                 if output != first and paired:
-                    theirs = [others[key_of(run)] for run in paired]
+                    references = [first_runs[key_of(run)] for run in paired]
                     cells[-1] = _interval(
                         load_scores(output, paired, metric),
-                        load_scores(first, theirs, metric),
-                        len(chosen),
+                        load_scores(first, references, metric),
+                        len(arm_runs),
                     )
                 lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
@@ -163,7 +121,7 @@ def table_of_outputs(outputs):
 
 
 def dev_table(outputs):
-    """Lines of a table of the scores on dev that the epochs were chosen by.
+    """Return the lines of a table of the scores on dev that the epochs were chosen by.
 
     To choose settings by, without looking at test: outputs may differ in any of them,
     and what differs is listed. Differences are to the first row, paired by seed; the
@@ -171,21 +129,23 @@ def dev_table(outputs):
     """
     runs = {output: read_runs(output) for output in outputs}
     _check_not_empty(runs)
-    rows = _rows([run for found in runs.values() for run in found])
+    rows = _rows([run for output_runs in runs.values() for run in output_runs])
     first, plain = None, {}
     for run in runs[outputs[0]]:  # those of `none` name no predictor
         plain |= run["settings"]
     lines = ["| dev | runs | mean | sd | seeds | to the first | settings |"]
     lines.append("|---|---|---|---|---|---|---|")
-    for output, found in runs.items():
-        check_table(output, found)
+    for output, output_runs in runs.items():
+        check_table(output, output_runs)
         changed = ", ".join(
             f"{name} {value}"
-            for name, value in found[0]["settings"].items()
+            for name, value in output_runs[0]["settings"].items()
             if plain.get(name) != value
         )
         for arm, site, name in rows:
-            scores = {r["seed"]: 100 * r["best_dev"] for r in _of(found, arm, site)}
+            scores = {
+                r["seed"]: 100 * r["best_dev"] for r in _runs_of(output_runs, arm, site)
+            }
             if not scores:
                 continue
             values = np.array(list(scores.values()))
@@ -201,34 +161,37 @@ def dev_table(outputs):
 
 
 def _check_not_empty(runs):
-    empty = [str(output) for output, found in runs.items() if not found]
+    empty = [str(output) for output, output_runs in runs.items() if not output_runs]
     if empty:
-        raise ValueError(f"No run is finished in {', '.join(empty)}.")
+        raise UsageError(f"No run is finished in {', '.join(empty)}.")
 
 
 def _check_comparable(runs):
     """Refuse outputs whose runs differ in more than their features."""
     _check_not_empty(runs)
     free = ("features", "elmo", "predictor")
-    (first, ours), *others = (
-        (output, {k: v for k, v in found[0]["settings"].items() if k not in free})
-        for output, found in runs.items()
+    (first, settings), *others = (
+        (output, {k: v for k, v in output_runs[0]["settings"].items() if k not in free})
+        for output, output_runs in runs.items()
     )
-    for output, found in runs.items():
-        check_table(output, found)
-    for output, theirs in others:
-        different = differences(theirs, dict.fromkeys(theirs) | ours)
+    for output, output_runs in runs.items():
+        check_table(output, output_runs)
+    for output, other_settings in others:
+        wanted = dict.fromkeys(other_settings) | settings
+        different = differences(other_settings, wanted)
         if different:
-            raise ValueError(
+            raise UsageError(
                 f"{output} and {first} must differ in their features alone. They "
                 f"differ in {different}."
             )
-    used = set().union(*(predictors(found) for found in runs.values()))
+    used = set().union(*(predictors(output_runs) for output_runs in runs.values()))
     if len(used) > 1:
-        raise ValueError(f"The graphs are of several predictors: {sorted(used)}.")
-    examples = [_test_examples(output, found[0]) for output, found in runs.items()]
+        raise UsageError(f"The graphs are of several predictors: {sorted(used)}.")
+    examples = [
+        _test_examples(output, output_runs[0]) for output, output_runs in runs.items()
+    ]
     if any(not np.array_equal(examples[0], other) for other in examples[1:]):
-        raise ValueError("The runs were tested on other examples.")
+        raise UsageError("The runs were tested on other examples.")
 
 
 def _test_examples(output, run):
@@ -236,28 +199,28 @@ def _test_examples(output, run):
         return arrays["examples"]
 
 
-def _of(runs, arm, site):
-    chosen = [r for r in runs if r["arm"] == arm]
+def _runs_of(runs, arm, site):
+    arm_runs = [r for r in runs if r["arm"] == arm]
     if arm != "none":  # which has no site
-        chosen = [r for r in chosen if r["graph_on"] == site]
-    return sorted(chosen, key=lambda run: run["seed"])
+        arm_runs = [r for r in arm_runs if r["graph_on"] == site]
+    return sorted(arm_runs, key=lambda run: run["seed"])
 
 
-def _difference(output, runs, metric, chosen, other, site):
-    """Cell with the paired difference and its interval, over the common seeds."""
-    others = {run["seed"]: run for run in _of(runs, other, site)}
-    pairs = [(run, others[run["seed"]]) for run in chosen if run["seed"] in others]
+def _difference(output, runs, metric, arm_runs, other, site):
+    """Return the paired difference and its interval, over the common seeds."""
+    by_seed = {run["seed"]: run for run in _runs_of(runs, other, site)}
+    pairs = [(run, by_seed[run["seed"]]) for run in arm_runs if run["seed"] in by_seed]
     if not pairs:
         return ""
-    ours, theirs = zip(*pairs, strict=True)
+    paired, references = zip(*pairs, strict=True)
     return _interval(
-        load_scores(output, ours, metric),
-        load_scores(output, theirs, metric),
-        len(chosen),
+        load_scores(output, paired, metric),
+        load_scores(output, references, metric),
+        len(arm_runs),
     )
 
 
-def _interval(ours, theirs, num_seeds):
-    mean, low, high = paired_difference(ours, theirs)
+def _interval(scores, references, num_seeds):
+    mean, low, high = paired_difference(scores, references)
     cell = f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return cell if len(ours) == num_seeds else f"{cell} ({len(ours)} seeds)"
+    return cell if len(scores) == num_seeds else f"{cell} ({len(scores)} seeds)"

@@ -1,1 +1,1 @@
-"""Tasks on labelled images."""
+"""Tasks on labelled images: `cifar10`, and what it is made of."""

@@ -1,71 +1,79 @@
 """Tasks on labelled images, with messages along the graphs of their pixels."""
 
 import dataclasses
-import functools
-import json
-import typing
 
-import keras
 import numpy as np
-from keras import ops
 
-from experiment.comparison.example_batches import ExampleBatches
-from experiment.text.graph_arms import ARMS
-from glomo_keras.files import atomic_write
+from experiment.comparison.arms import ARMS
+from experiment.comparison.settings import Settings
+from experiment.comparison.task import Task
+from experiment.folders import differences
+from experiment.folders import read_json
+from experiment.images.image_batches import ImageBatches
+from experiment.images.pixel_arms import PixelGraphs
+from experiment.images.pixel_arms import PixelMessages
+from experiment.images.pixel_arms import frozen_predictor
+from experiment.images.pixel_arms import shared_message_cache
+from experiment.process import UsageError
+from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
-from glomo_keras.layers import GraphTransfer
-from glomo_keras.models.presets import load_preset
-from glomo_keras.models.result_cache import ResultCache
-from glomo_keras.ops import raster_units
-from glomo_keras.ops import scale_pixels
-from glomo_keras.ops import term_messages
-from glomo_keras.ops.visibility import DIRECTIONS
-
-_AT_ONCE = 8  # images whose messages are computed together, the last ones filled up
 
 
-@dataclasses.dataclass(frozen=True)
-class ImageTask:
-    """What makes one task on images; see `language_task.LanguageTask`.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageSettings(Settings):
+    """Settings of tasks on images.
 
     Attributes:
-        name: str.
-        sizes: dict by name of dicts of options.
-        build: function of the data, the shape of an arm and the options, that returns
-            a compiled model.
-        metric: str.
-        arms: tuple of str, what may stand in for the graphs.
+        image_size: int, height and width that images are shrunk to.
+        depth: int, of the ResNet: 18 or 34.
+        width: int, channels of its first stage.
     """
 
-    name: str
-    sizes: dict
-    build: typing.Callable
-    metric: str = "accuracy"
-    arms: tuple = tuple(arm for arm in ARMS if arm != "shuffled")
+    image_size: int
+    depth: int
+    width: int
 
-    def prepare(self, options):
-        """Images and labels to arrays on disk; returns them by split."""
-        folder = options.output / "arrays"
-        described = {"data": options.data, "size": options.image_size}
+
+class ImageTask(Task):
+    """A task on images with a label each; a subclass builds the model."""
+
+    metric = "accuracy"
+    settings_class = ImageSettings
+    arms = tuple(name for name in ARMS if name != "shuffled")
+    sites = ("pixels", "stem")
+    default_predictor = "glomo_image_small"
+
+    def add_options(self, parser):
+        add = parser.add_argument
+        add(
+            "--data",
+            default="shapes",
+            help="tfds:NAME, a path, or shapes (drawn, the default)",
+        )
+        add("--image-size", type=int, help="height and width that images are shrunk to")
+        add("--depth", type=int, choices=(18, 34), help="of the ResNet")
+        add("--width", type=int, help="channels of the first stage")
+
+    def prepare(self, settings):
+        from glomo_keras.data import describe_images
+
+        folder = settings.output / "arrays"
+        described = {
+            "data": settings.data,
+            "size": settings.image_size,
+            "sources": describe_images(settings.data, ("train", "test")),
+        }
         metadata = folder / "metadata.json"
         if not metadata.exists():
-            from glomo_keras.data import read_images
-
-            folder.mkdir(parents=True, exist_ok=True)
-            for split in ("train", "test"):
-                images, labels = read_images(options.data, split, options.image_size)
-                if labels is None:
-                    raise ValueError(f"{options.data} has no labels to train on.")
-                for name, array in (("images", images), ("labels", labels)):
-                    with atomic_write(folder / f"{split}_{name}.npy") as temporary:
-                        np.save(temporary, array)
-                print(f"{split}: {len(images):,} images of {images.shape[1]} pixels")
-            write_json(metadata, described)
-        found = json.loads(metadata.read_text())
-        if found != described:
-            raise ValueError(
-                f"{folder} holds other images: {found}, not {described}. Give another "
-                "--output, or the options of those."
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_folder(folder) as temporary:
+                _write_images(temporary, settings)
+                write_json(temporary / "metadata.json", described)
+        different = differences(read_json(metadata), described)
+        if different:
+            raise UsageError(
+                f"{folder} holds other images ({different}). Give another --output, or "
+                "the options of those."
             )
         return {
             split: {
@@ -75,197 +83,43 @@ class ImageTask:
             for split in ("train", "test")
         }
 
-    def usable(self, data):
-        """Numbers of the images of train that can be trained on."""
+    def usable_examples(self, data):
         return np.arange(len(data["train"]["labels"]))
 
-    def num_test(self, data):
-        """Number of test images."""
+    def num_test_examples(self, data):
         return len(data["test"]["labels"])
 
-    def make_arm(self, arm, seed, options):
-        """`PixelMessages`, or `ImageGraphs` where features train."""
-        predictor = options.predictor if arm == "learned" else None
-        if options.graph_on == "pixels":
-            memory = int(options.graph_memory * 2**30)
-            messages = _pixel_messages(arm, predictor, memory, not options.no_composed)
-            messages.kept.start_run()
-            return messages
-        return ImageGraphs(arm, predictor and load_image_predictor(predictor))
+    def make_arm(self, name, seed, settings):
+        is_learned = name == "learned"
+        if settings.graph_on == "stem":
+            predictor = frozen_predictor(settings.predictor) if is_learned else None
+            return PixelGraphs(name, predictor)
+        if not is_learned:
+            return PixelMessages(name)
+        message_cache = shared_message_cache(
+            settings.predictor, not settings.no_composed, settings.cache_bytes
+        )
+        message_cache.start_run()
+        return PixelMessages(name, message_cache)
 
-    def batches(self, data, split, arm, options, chosen, **training):
-        """`ImageBatches`; with a `shuffle_seed` those to train on."""
-        return ImageBatches(data[split], arm, options.batch_size, chosen, **training)
+    def batches(self, data, split, arm, settings, examples, **training):
+        return ImageBatches(data[split], arm, examples, settings.batch_size, **training)
 
-    def score(self, predictions, data, split, chosen):
-        """Whether each image was classified correctly."""
-        labels = data[split]["labels"][chosen]
+    def score(self, predictions, data, split, examples):
+        labels = data[split]["labels"][examples]
         return {"accuracy": (predictions.argmax(axis=-1) == labels).astype(float)}
 
 
-class PixelMessages:
-    """Messages of pixels along all graphs and products of graphs, kept.
+def _write_images(folder, settings):
+    """Write images and labels of both splits as arrays."""
+    from glomo_keras.data import read_images
 
-    Pixels and graphs of an image never change, so that the messages are computed when
-    an image is first seen, mirrored or not, and kept as long as there is room.
-
-    Args:
-        arm: str: `none`, `matched`, `uniform` or `learned`.
-        predictor: `ImageGraphPredictor` of the arm `learned`.
-        memory: int, bytes of messages that are kept.
-        composed: bool, whether products of graphs are among the terms.
-    """
-
-    def __init__(self, arm, predictor=None, memory=4 * 2**30, composed=True):
-        self.arm = arm
-        self.predictor = predictor
-        self.composed = composed
-        self.kept = ResultCache(memory)
-
-    @property
-    def shape(self):
-        """`(terms, heads)` of the messages, or `None` without any."""
-        if self.arm == "none":
-            return None
-        if self.predictor is None:
-            return (1, 1)
-        num_layers, heads = self.predictor.num_graph_layers, self.predictor.num_heads
-        return (2 * num_layers - 1 if self.composed else num_layers, heads)
-
-    def inputs(self, images):
-        """Messages of images, by direction, float16 arrays.
-
-        Args:
-            images: uint8 array `(batch, height, width, channels)`.
-        """
-        if self.arm == "none":
-            return {}
-        if self.predictor is None:
-            return dict.fromkeys(DIRECTIONS, _control(self.arm, images))
-        both = self.kept.results(images, self._compute)
-        return {name: both[:, i] for i, name in enumerate(DIRECTIONS)}
-
-    def _compute(self, images):
-        model = _message_model(self.predictor, self.composed, images.shape[1:])
-        found = []
-        for start in range(0, len(images), _AT_ONCE):
-            part = images[start : start + _AT_ONCE]
-            batch = np.zeros((_AT_ONCE, *images.shape[1:]), "uint8")  # of one shape
-            batch[: len(part)] = part
-            messages = np.stack(model.predict_on_batch(batch), axis=1)
-            found.append(messages[: len(part)])
-        return np.concatenate(found)
-
-
-class ImageGraphs:
-    """Graphs of images, for messages of features that train; nothing is kept.
-
-    A graph has a weight for each pair of pixels, which is too much to keep; the model
-    runs the frozen predictor itself. See `PixelMessages` for the arguments.
-    """
-
-    def __init__(self, arm, predictor=None):
-        self.arm = arm
-        self.predictor = predictor
-
-    @property
-    def shape(self):
-        """What stands in for the graphs: the arm or its predictor, or `None`."""
-        return None if self.arm == "none" else (self.predictor or self.arm)
-
-    def inputs(self, images):
-        """Nothing: the images are all that the model needs."""
-        return {}
-
-
-class ImageBatches(ExampleBatches):
-    """Batches of one split: images and what the arm adds, and labels in training.
-
-    In training half of the images are mirrored from left to right.
-
-    Args:
-        data: dict of `images` and `labels`.
-        arm: `PixelMessages` or `ImageGraphs`.
-        batch_size: int.
-        chosen: int array, the images that take part.
-        **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
-    """
-
-    def __init__(self, data, arm, batch_size, chosen, **training):
-        self.data, self.arm = data, arm
-        super().__init__(chosen, batch_size, **training)
-
-    def __getitem__(self, index):
-        numbers = self.examples_of(index)
-        images = self.data["images"][numbers]
-        mirrored = np.zeros(len(numbers), bool)
-        if self.training:
-            mirrored = self.draw(index).random(len(numbers)) < 0.5
-        images[mirrored] = images[mirrored][:, :, ::-1]
-        inputs = {"images": images, **self.arm.inputs(images)}
-        return (inputs, self.data["labels"][numbers]) if self.training else (inputs,)
-
-
-@keras.saving.register_keras_serializable(package="glomo_recipes")
-class MessageTransfer(GraphTransfer):
-    """`GraphTransfer` that is given the messages of all terms in place of the graphs.
-
-    `graphs` are dicts of float tensors `(batch, terms, heads, length, dim)`.
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**{**kwargs, "composed": False})  # products are terms
-
-    def build(self, features_shape, graphs_shape=None):
-        # What a mixer is made by: the graphs that the messages went along.
-        shapes = {d: (*shape[:-1], shape[-2]) for d, shape in graphs_shape.items()}
-        super().build(features_shape, shapes)
-
-    def messages(self, features, graphs, weights):
-        _, length, num_mixtures, terms, heads = ops.shape(weights)
-        count, (_, _, _, num_units, dim) = terms * heads, graphs.shape
-        rows = ops.reshape(graphs, (-1, count, num_units, dim))
-        rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, length, terms, dim)
-        mixed = ops.matmul(
-            ops.reshape(weights, (-1, length, num_mixtures, count)), rows
-        )
-        return ops.reshape(mixed, (-1, num_units, num_mixtures * dim))
-
-
-@functools.cache
-def load_image_predictor(preset):
-    """The frozen predictor of a preset, loaded once a process."""
-    predictor = load_preset(preset)
-    predictor.trainable = False
-    return predictor
-
-
-@functools.lru_cache(maxsize=len(ARMS))
-def _pixel_messages(arm, preset, memory, composed):
-    """`PixelMessages`, the same for all runs of a process: nothing in them is drawn."""
-    return PixelMessages(arm, preset and load_image_predictor(preset), memory, composed)
-
-
-@functools.cache
-def _message_model(predictor, composed, shape):
-    """Images to the messages of their scaled pixels, forward and backward."""
-    images = keras.Input(shape, dtype="uint8")
-    graphs = predictor(images)
-    pixels, _ = raster_units(scale_pixels(images))
-    model = keras.Model(
-        images,
-        [
-            ops.cast(term_messages(pixels, graphs[direction], composed), "float16")
-            for direction in DIRECTIONS
-        ],
-    )
-    model.compile(jit_compile=True)
-    return model
-
-
-def _control(arm, images):
-    """Messages of one graph, `(batch, 1, 1, pixels, channels)`: identity or uniform."""
-    pixels = images.reshape(len(images), -1, images.shape[-1]) / 127.5 - 1.0
-    if arm == "uniform":
-        pixels = np.broadcast_to(pixels.mean(axis=1, keepdims=True), pixels.shape)
-    return pixels[:, None, None].astype(np.float16)
+    for split in ("train", "test"):
+        images, labels = read_images(settings.data, split, settings.image_size)
+        if labels is None:
+            raise UsageError(
+                f"{settings.data} has no labels to train on. Give --data that has them."
+            )
+        np.save(folder / f"{split}_images.npy", images)
+        np.save(folder / f"{split}_labels.npy", labels)
+        print(f"{split}: {len(images):,} images of {images.shape[1]} pixels")

@@ -11,12 +11,12 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 
 def stem(images, width):
-    """The convolution before the blocks."""
+    """Apply the convolution before the blocks."""
     return _normalized(_convolution(images, width), "relu")
 
 
 def stages(features, depth, width):
-    """Blocks of two convolutions in four stages, each at half the size of the last.
+    """Apply blocks of two convolutions in four stages, each halving the size.
 
     Args:
         features: float tensor `(batch, height, width, channels)`, of `stem`.
@@ -30,7 +30,7 @@ def stages(features, depth, width):
         for block in range(count):
             stride = 2 if stage > 0 and block == 0 else 1
             features = _block(features, width * 2**stage, stride)
-    return keras.layers.GlobalAveragePooling2D()(features)
+    return keras.layers.GlobalAveragePooling2D(data_format="channels_last")(features)
 
 
 def _block(features, filters, stride):
@@ -47,6 +47,7 @@ def _convolution(features, filters, kernel_size=3, stride=1):
         kernel_size,
         strides=stride,
         padding="same",
+        data_format="channels_last",
         use_bias=False,
         kernel_initializer="he_normal",
         kernel_regularizer=keras.regularizers.L2(2.5e-4),

@@ -27,7 +27,7 @@ def add_corpus_options(parser, more=""):
     add(
         "--corpus",
         default="docs",
-        help="what to read: docs (documentation of installed packages, the default), "
+        help="what to read: docs (documentation of Python and Keras, the default), "
         f"files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name){more}",
     )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")

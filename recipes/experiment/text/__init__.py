@@ -1,1 +1,1 @@
-"""Tasks on labelled texts."""
+"""Tasks on labelled texts: `imdb`, `nli` and `squad`, and what they are made of."""

@@ -5,50 +5,64 @@ from pathlib import Path
 
 import numpy as np
 
+from experiment.process import UsageError
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
 
 
-def data_file(folder, name, hint):
-    """Path of `folder/name`, plain or with `.gz`; what to do where it is missing.
+def data_file(folder, names, hint):
+    """Return the path of the first file that is there, plain or with `.gz`.
 
     Args:
         folder: str, a folder, here or under `GLOMO_DATA`.
-        name: str, of the file without `.gz`.
+        names: tuple of str, names of the file without `.gz`, as it is published.
         hint: str, the tensorflow-datasets name of the same data.
+
+    Raises:
+        FileNotFoundError: if none of them is there; says what to do.
     """
-    tried = [str(Path(folder) / f"{name}{suffix}") for suffix in ("", ".gz")]
-    for path in tried:
+    candidates = [
+        str(Path(folder) / f"{name}{suffix}")
+        for name in names
+        for suffix in ("", ".gz")
+    ]
+    for path in candidates:
         try:
             return find_files(path)[0]
         except FileNotFoundError:
             continue
     raise FileNotFoundError(
-        f"Neither {tried[0]} nor {tried[1]} exists, here or under GLOMO_DATA. Give "
-        f"--data the folder that holds it, or let tensorflow-datasets fetch the data: "
+        f"None of {', '.join(candidates)} exists, here or under GLOMO_DATA. Give "
+        "--data the folder that holds it, or let tensorflow-datasets fetch the data: "
         f"--data {hint}."
     )
 
 
 def read_json(path):
-    """The JSON document in a file, plain or gzip."""
+    """Return the JSON document in a file, plain or gzip.
+
+    Raises:
+        UsageError: if it is none; names the file.
+    """
     try:
-        return json.loads(b"".join(byte_lines(path)))
-    except ValueError as error:
-        raise ValueError(f"{path} is not a JSON document: {error}.") from error
+        return _whole_characters(json.loads(b"".join(byte_lines(path))))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not a JSON document: {error}.") from error
 
 
-def read_json_lines(path, fields, check=lambda row: None):
-    """Dicts, one a line, that have all of `fields`.
+def read_json_lines(path, fields, check=lambda row: None, aliases=None):
+    """Return dicts, one a line, that have all of `fields`.
 
     Args:
         path: path of the file.
         fields: tuple of str.
         check: function of a dict that says what is wrong with it, or returns `None`.
+        aliases: dict by field of the name that it is published under, which is taken
+            where the field is missing.
 
     Raises:
-        ValueError: for a line that is no JSON object with them, or in which `check`
+        UsageError: for a line that is no JSON object with them, or in which `check`
             finds something wrong; names file and line.
     """
     rows = []
@@ -56,18 +70,22 @@ def read_json_lines(path, fields, check=lambda row: None):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"{path} line {number} is not JSON: {error}.") from error
+            row = _whole_characters(json.loads(line))
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{path} line {number} is not JSON: {error}.") from error
+        if isinstance(row, dict):
+            for field, alias in (aliases or {}).items():
+                if field not in row and alias in row:
+                    row[field] = row.pop(alias)
         if not isinstance(row, dict) or any(name not in row for name in fields):
-            raise ValueError(
+            raise UsageError(
                 f"{path} line {number} must be a JSON object with the fields "
                 f"{list(fields)}. Received: {line[:80].decode(errors='replace')!r}."
             )
-        wrong = check(row)
-        if wrong:
-            raise ValueError(
-                f"{path} line {number}: {wrong} Correct the line, or remove it."
+        problem = check(row)
+        if problem:
+            raise UsageError(
+                f"{path} line {number}: {problem} Correct the line, or remove it."
             )
         rows.append(row)
     return rows
@@ -82,7 +100,7 @@ def read_tfds(spec, split, check=lambda row: None):
         check: as for `read_json_lines`.
 
     Raises:
-        ValueError: for an example in which `check` finds something wrong; names the
+        UsageError: for an example in which `check` finds something wrong; names the
             data set and the split.
     """
     builder = find_builder(spec.removeprefix("tfds:"))
@@ -90,29 +108,52 @@ def read_tfds(spec, split, check=lambda row: None):
 
     builder.download_and_prepare()
     dataset = builder.as_dataset(split=split, shuffle_files=False)
-    rows = [_text(example) for example in tfds.as_numpy(dataset)]
+    rows = [_decoded(example) for example in tfds.as_numpy(dataset)]
     for number, row in enumerate(rows):
-        wrong = check(row)
-        if wrong:
-            raise ValueError(
-                f"{spec}, example {number} of {split}: {wrong} Give another data set."
+        problem = check(row)
+        if problem:
+            raise UsageError(
+                f"{spec}, example {number} of {split}: {problem} Give another data set."
             )
     return rows
 
 
-def wrong_text(row, fields):
-    """What is wrong with a row whose `fields` must be strings, or `None`."""
+def tfds_version(spec):
+    """Return the full name, with its version, of the data set of `tfds:NAME`."""
+    return find_builder(spec.removeprefix("tfds:")).info.full_name
+
+
+def text_problem(row, fields):
+    """Return what is wrong with a row whose `fields` must be strings, or `None`."""
     for name in fields:
         if not isinstance(row.get(name), str):
             return f"`{name}` must be a string. Received: {row.get(name)!r:.80}."
     return None
 
 
-def _text(value):
+def _whole_characters(value):
+    """Return a JSON value whose strings have U+FFFD in place of halves of characters.
+
+    JSON can write one half of a surrogate pair, which is in no encoding. Places in a
+    string stay where they are.
+    """
+    if isinstance(value, str):
+        if value.isascii():
+            return value
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {name: _whole_characters(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_whole_characters(item) for item in value]
+    return value
+
+
+def _decoded(value):
+    """Return a value of tensorflow-datasets with strings in place of bytes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, dict):
-        return {name: _text(item) for name, item in value.items()}
+        return {name: _decoded(item) for name, item in value.items()}
     if isinstance(value, np.ndarray) and value.dtype == np.dtype(object):
-        return [_text(item) for item in value]
+        return [_decoded(item) for item in value]
     return value

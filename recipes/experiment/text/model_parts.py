@@ -1,40 +1,22 @@
-"""Parts of the downstream models that the language tasks share."""
+"""Parts of the downstream models that tasks on texts share."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from experiment.comparison.options import transfer_arguments
-from glomo_keras.layers import GraphTransfer
 from glomo_keras.layers import ScalarMix
 
 
-def fuse_graphs(features, masks, inputs, options):
-    """`GraphTransfer`, one for all texts of an example.
+def make_inputs(texts, with_characters=False):
+    """Make the inputs of a model of texts, of fixed lengths.
 
     Args:
-        features: dict by field of float tensors `(batch, length, dim)`.
-        masks: dict by field of bool tensors `(batch, length)`.
-        inputs: dict of the model's inputs; graphs are those that end in the name of a
-            direction. Without any, the features are returned.
-        options: the command line.
+        texts: `TaskTexts`.
+        with_characters: bool, whether the model reads characters.
+
+    Returns:
+        Two dicts: the inputs by name, and by field the masks `(batch, length)`, `True`
+        at real units. Graphs are not among the inputs: an arm adds them.
     """
-    transfer = GraphTransfer(**transfer_arguments(options))
-    fused = {}
-    for field, of_field in features.items():
-        graphs = {
-            direction: inputs[f"{field}_{direction}"]
-            for direction in ("forward", "backward")
-            if f"{field}_{direction}" in inputs
-        }
-        if graphs:
-            of_field = transfer(of_field, graphs, features_mask=masks[field])
-        fused[field] = of_field
-    return fused
-
-
-def make_inputs(texts, graph_shape, with_characters=False):
-    """Inputs of a downstream model, of fixed lengths, and the masks of its texts."""
     inputs, masks = {}, {}
     for name, field in texts.fields.items():
         inputs[name] = keras.Input((field.length,), dtype="int32", name=name)
@@ -47,11 +29,6 @@ def make_inputs(texts, graph_shape, with_characters=False):
             shape = (texts.elmo.num_layers, field.length, texts.elmo.dim)
             key = f"{name}_elmo"
             inputs[key] = keras.Input(shape, dtype="float16", name=key)
-        if graph_shape is not None:
-            shape = (*graph_shape, field.length, field.length)
-            for direction in ("forward", "backward"):
-                key = f"{name}_{direction}"
-                inputs[key] = keras.Input(shape, dtype="float16", name=key)
     return inputs, masks
 
 
@@ -87,38 +64,30 @@ def make_embedding(texts, dim=100):
     return layer
 
 
-def compile_model(model, loss, options, clip_norm):
-    """Adam with clipped gradients."""
+def compile_model(model, loss, settings, clip_norm):
+    """Compile with Adam and clipped gradients."""
     model.compile(
-        keras.optimizers.Adam(options.learning_rate, global_clipnorm=clip_norm),
+        keras.optimizers.Adam(settings.learning_rate, global_clipnorm=clip_norm),
         loss,
         # On a CPU, XLA makes the recurrent layers of TensorFlow twice as slow.
         jit_compile="auto" if keras.backend.backend() == "tensorflow" else True,
     )
 
 
-def label_targets(texts, split):
-    """Labels, and the numbers of all examples."""
-    labels = np.array([example["label"] for example in texts.examples[split]], np.int32)
-    return labels, np.arange(len(labels))
-
-
-def label_score(predictions, texts, split, chosen):
-    """Whether each example was classified correctly."""
-    labels, _ = label_targets(texts, split)
-    return {"accuracy": (predictions.argmax(axis=-1) == labels[chosen]).astype(float)}
-
-
-def compile_classifier(inputs, logits, options, clip_norm):
-    """Model that is trained by the cross-entropy of its logits."""
+def compile_classifier(inputs, logits, settings, clip_norm):
+    """Make the model that is trained by the cross-entropy of its logits."""
     model = keras.Model(inputs, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    compile_model(model, loss, options, clip_norm)
+    compile_model(model, loss, settings, clip_norm)
     return model
 
 
-def mix_weights(model):
-    """Shares of the layers and gamma, where a model mixes any: for the record."""
+def layer_mix(model):
+    """Return how a model mixes the layers of a language model, `None` if it has none.
+
+    Returns:
+        Dict of `shares`, floats that sum to one, and `gamma`, a float.
+    """
     for layer in model.layers:
         if layer.name == "elmo_mix":
             gamma = float(keras.ops.convert_to_numpy(layer.gamma))

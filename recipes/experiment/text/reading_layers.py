@@ -187,7 +187,11 @@ class CharacterNetwork(keras.layers.Layer):
         self.embedding = keras.layers.Embedding(256, self.dim, name="embedding")
         self.embedding.build()
         self.convolution = keras.layers.Conv2D(
-            self.filters, (1, self.kernel_size), activation="relu", name="convolution"
+            self.filters,
+            (1, self.kernel_size),
+            data_format="channels_last",
+            activation="relu",
+            name="convolution",
         )
         self.convolution.build((*characters_shape, self.dim))
 

@@ -13,12 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
+from experiment.folders import differences
+from experiment.folders import read_json
+from experiment.process import UsageError
 from experiment.text.word_features import parse_features
+from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
-_FORMAT = 1
+_FORMAT = 2
 _BATCH = 1_000  # texts that are split at once
 
 
@@ -39,7 +43,7 @@ class TaskTexts:
         rows: dict by split of dicts: the index of each example's text by field.
         examples: dict by split of lists of dicts: all but the texts.
         metadata: dict.
-        elmo: `LanguageModelLayerCache`, or `None`.
+        elmo: `LanguageModelLayerCache`, or `None`, which the task sets.
     """
 
     units: list
@@ -85,7 +89,7 @@ class FieldTexts:
         return len(self.offsets) - 1
 
     def padded(self, rows):
-        """Unit indices `(len(rows), length)` of some texts, padded with 0."""
+        """Return unit indices `(len(rows), length)` of some texts, padded with 0."""
         starts, ends = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
         columns = np.arange(self.length)
         is_real = columns < (ends - starts)[:, None]
@@ -96,7 +100,15 @@ class FieldTexts:
 
 
 def prepare_texts(
-    splits, lengths, directory, vocabulary, features, settings, keep_texts=(), log=print
+    splits,
+    lengths,
+    directory,
+    vocabulary,
+    features,
+    settings,
+    sources=(),
+    keep_texts=(),
+    log=print,
 ):
     """Write the arrays of a task, unless they are there with the same settings.
 
@@ -109,6 +121,8 @@ def prepare_texts(
         features: "vectors:PATH", "trainable" or "elmo:PRESET", or two of them with a
             "+" between.
         settings: dict, what else decides the arrays.
+        sources: paths of the files that examples are read from. Arrays of files that
+            have changed since are not used, nor of changed vectors.
         keep_texts: fields whose texts are stored too.
         log: function that takes lines of progress.
 
@@ -116,22 +130,26 @@ def prepare_texts(
         `TaskTexts`.
     """
     directory = Path(directory)
+    parsed = parse_features(features)
+    files = [*sources, *([parsed.vectors_file] if parsed.vectors_file else [])]
     settings = {
         "format": _FORMAT,
         "lengths": lengths,
         "vocabulary": hashlib.sha256(Path(vocabulary).read_bytes()).hexdigest(),
         "features": features,
+        "sources": [describe_source(path) for path in files],
         **settings,
     }
-    parsed = parse_features(features)
     if parsed.elmo:
         settings["elmo"] = parsed.elmo_metadata()["fingerprint"]
     if (directory / "metadata.json").exists():
-        found = json.loads((directory / "metadata.json").read_text())
-        if found["settings"] == settings:
+        different = differences(
+            read_json(directory / "metadata.json")["settings"], settings
+        )
+        if not different:
             log(f"Arrays of {directory} are used.")
             return load_texts(directory)
-        log(f"{directory} holds other arrays, which are replaced.")
+        log(f"{directory} holds other arrays ({different}), which are replaced.")
     directory.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(directory) as temporary:
         _write(temporary, splits(), lengths, vocabulary, features, settings, keep_texts)
@@ -144,7 +162,7 @@ def prepare_texts(
 def load_texts(directory):
     """Load what `prepare_texts` wrote; needs NumPy alone."""
     directory = Path(directory)
-    metadata = json.loads((directory / "metadata.json").read_text())
+    metadata = read_json(directory / "metadata.json")
     tables = np.load(directory / "tables.npz")
     fields = {}
     for name, length in metadata["settings"]["lengths"].items():
@@ -153,14 +171,14 @@ def load_texts(directory):
         fields[name] = FieldTexts(
             **arrays,
             length=length,
-            texts=json.loads(texts.read_text()) if texts.exists() else None,
+            texts=json.loads(texts.read_bytes()) if texts.exists() else None,
         )
     rows = {}
     for split in metadata["examples"]:
         with np.load(directory / f"rows_{split}.npz") as arrays:
             rows[split] = dict(arrays)
     return TaskTexts(
-        units=json.loads((directory / "units.json").read_text()),
+        units=json.loads((directory / "units.json").read_bytes()),
         vectors=np.load(directory / "vectors.npy")
         if (directory / "vectors.npy").exists()
         else None,
@@ -170,7 +188,7 @@ def load_texts(directory):
         elmo_characters=np.load(directory / "elmo_characters.npy")
         if (directory / "elmo_characters.npy").exists()
         else None,
-        examples=json.loads((directory / "examples.json").read_text()),
+        examples=json.loads((directory / "examples.json").read_bytes()),
         metadata=metadata,
         **tables,
     )
@@ -181,7 +199,7 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
 
     for split, examples in splits.items():
         if not examples:
-            raise ValueError(f"There is no example in the split {split!r} of the data.")
+            raise UsageError(f"There is no example in the split {split!r} of the data.")
     index = {"": 0}
     fields, rows, notes = {}, {split: {} for split in splits}, []
     for name, length in lengths.items():
@@ -198,7 +216,7 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
         )
         np.savez(directory / f"{name}.npz", **fields[name])
         if name in keep_texts:
-            (directory / f"{name}.json").write_text(json.dumps(list(texts)))
+            write_json(directory / f"{name}.json", list(texts))
     units = list(index)
     counts = {
         split: _count(fields, rows[split], lengths, len(units)) for split in splits
@@ -232,14 +250,14 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
     if parsed.elmo:
         ids = _elmo_characters(units, parsed)
         np.save(directory / "elmo_characters.npy", ids)
-    (directory / "units.json").write_text(json.dumps(units))
+    write_json(directory / "units.json", units)
     for split in splits:
         np.savez(directory / f"rows_{split}.npz", **rows[split])
     examples = {
         split: [{k: v for k, v in row.items() if k not in lengths} for row in examples]
         for split, examples in splits.items()
     }
-    (directory / "examples.json").write_text(json.dumps(examples))
+    write_json(directory / "examples.json", examples)
     metadata = {
         "settings": settings,
         "task_vocabulary_size": size,
@@ -305,16 +323,16 @@ def _elmo_characters(units, parsed):
 
 def _features(units, features, train_counts, max_trainable=20_000):
     """Ids of the downstream model by unit, frozen vectors or `None`, and the size."""
-    part = parse_features(features).words
-    if part is None:
+    parsed = parse_features(features)
+    if parsed.words is None:
         return np.ones(len(units), np.int32), None, 2
-    if part.startswith("vectors:"):
+    path = parsed.vectors_file
+    if path:
         from glomo_keras.data import read_word_vectors
 
-        path = part.removeprefix("vectors:")
         words, vectors, lowercase = read_word_vectors(path, keep=units)
         if not words:
-            raise ValueError(
+            raise UsageError(
                 f"{path} has a vector for none of the {len(units) - 1:,} units of the "
                 "task. Give vectors of its language."
             )

@@ -1,12 +1,11 @@
-"""Batches of a labelled task, with the graphs of its texts."""
+"""Batches of a labelled task on texts, with the graphs of its texts."""
 
 import keras
-import numpy as np
 
 from experiment.comparison.example_batches import ExampleBatches
 
 
-class TaskBatches(ExampleBatches):
+class TextBatches(ExampleBatches):
     """Batches of one split: a dict of inputs, and targets where there are any.
 
     Inputs of a field `text`: `text`, unit ids `(batch, length)` of the downstream
@@ -17,10 +16,10 @@ class TaskBatches(ExampleBatches):
     Args:
         texts: `TaskTexts`.
         split: str.
-        arm: `GraphArm`.
+        arm: `TextArm`.
+        examples: int array, the examples that take part.
         batch_size: int.
         targets: array or dict of arrays with an entry an example, or `None`.
-        chosen: int array, the examples that take part. `None` means all.
         with_characters: bool.
         **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
     """
@@ -30,9 +29,9 @@ class TaskBatches(ExampleBatches):
         texts,
         split,
         arm,
+        examples,
         batch_size,
         targets=None,
-        chosen=None,
         with_characters=False,
         **training,
     ):
@@ -41,9 +40,7 @@ class TaskBatches(ExampleBatches):
         self.arm = arm
         self.targets = targets
         self.with_characters = with_characters
-        if chosen is None:
-            chosen = np.arange(len(next(iter(self.rows.values()))))
-        super().__init__(chosen, batch_size, **training)
+        super().__init__(examples, batch_size, **training)
 
     def __getitem__(self, index):
         examples = self.examples_of(index)
@@ -56,9 +53,7 @@ class TaskBatches(ExampleBatches):
                 inputs[f"{name}_characters"] = self.texts.characters[units]
             if self.texts.elmo is not None:
                 inputs[f"{name}_elmo"] = self.texts.elmo.layers(name, rows)
-            graphs = self.arm.graphs(name, rows.tolist(), self.texts.graph_ids[units])
-            for direction, graph in graphs.items():
-                inputs[f"{name}_{direction}"] = graph
+            inputs |= self.arm.batch_inputs(name, rows, self.texts.graph_ids[units])
         if self.targets is None:
             return (inputs,)
         return inputs, keras.tree.map_structure(lambda a: a[examples], self.targets)

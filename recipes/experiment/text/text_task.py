@@ -1,124 +1,225 @@
 """Tasks on labelled texts, each of which has graphs of its own."""
 
+import abc
 import dataclasses
-import functools
-import typing
+import pathlib
 
-from experiment.text.graph_arms import ARMS
-from experiment.text.graph_arms import PREDICTED_ARMS
-from experiment.text.graph_arms import GraphArm
-from experiment.text.graph_arms import load_predictor
+from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.settings import Settings
+from experiment.comparison.task import Task
+from experiment.text.graph_arms import TextArm
+from experiment.text.graph_arms import shared_graph_cache
+from experiment.text.labelled_files import tfds_version
+from experiment.text.model_parts import layer_mix
 from experiment.text.text_arrays import prepare_texts
-from experiment.text.text_batches import TaskBatches
+from experiment.text.text_batches import TextBatches
 from experiment.text.word_features import parse_features
-from glomo_keras.models.layer_cache import LanguageModelLayerCache
-from glomo_keras.models.presets import find_preset
-from glomo_keras.models.result_cache import ResultCache
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.models import LanguageModelLayerCache
+from glomo_keras.models import find_preset
 
 
-@dataclasses.dataclass(frozen=True)
-class LanguageTask:
-    """What makes one task on text.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextSettings(Settings):
+    """Settings of tasks on texts.
 
     Attributes:
-        name: str.
-        metric: str, the first metric of `score`, by which models are selected.
-        sizes: dict by name of dicts of options.
-        load: function of the options that returns a dict by split (`train`, `test`)
-            of lists of examples: dicts with an `id`, the texts and what `targets` and
-            `score` need.
-        lengths: function of the options: units at most by field of text.
-        targets: function of `TaskTexts` and a split: targets of each example, and
-            which examples can be trained on.
-        build: function of `TaskTexts`, the graphs' `(layers, heads)` or `None`, and
-            the options, that returns a compiled model.
-        score: function of predictions, `TaskTexts`, a split and the examples' numbers:
-            dict by metric of float arrays `(examples,)`.
-        keep_texts: fields whose texts are needed for scoring.
-        with_characters: bool, whether the model reads characters.
-        arms: tuple of str, what may stand in for the graphs.
+        features: str, see `parse_features`.
+        elmo_cache: path of the folder of the layers of language models, or `None` for
+            the output.
+        top_k: int or None, strongest senders that a row of a graph keeps.
+        length: int, units of a text that are read.
+        units: int, size of the recurrent states, each direction.
+        num_examples: int or None, examples of the toy.
     """
 
-    name: str
-    metric: str
-    sizes: dict
-    load: typing.Callable
-    lengths: typing.Callable
-    targets: typing.Callable
-    build: typing.Callable
-    score: typing.Callable
-    keep_texts: tuple = ()
-    with_characters: bool = False
-    arms: tuple = tuple(ARMS)
+    features: str
+    elmo_cache: pathlib.Path | None
+    top_k: int | None
+    length: int
+    units: int
+    num_examples: int | None
 
-    def prepare(self, options):
-        """Text to arrays on disk; returns `TaskTexts`."""
-        directory = options.output / "arrays"
-        vocabulary = find_preset(options.predictor).vocabulary
+    def recorded(self, arm_name):
+        recorded = super().recorded(arm_name)
+        del recorded["elmo_cache"]
+        features = parse_features(self.features)
+        if features.elmo:
+            recorded["elmo"] = features.elmo_metadata()["fingerprint"]
+        return recorded
+
+
+class TextTask(Task):
+    """A task on texts: a subclass loads the examples and builds the model.
+
+    Attributes:
+        keep_texts: tuple of str, fields whose texts are needed for scoring.
+        with_characters: bool, whether the model reads characters.
+    """
+
+    settings_class = TextSettings
+    sites = ("embeddings", "rnn_states")
+    default_predictor = "glomo_text_base_en"
+    keep_texts = ()
+    with_characters = False
+
+    @abc.abstractmethod
+    def files(self, settings):
+        """Return the files that examples are read from.
+
+        Args:
+            settings: `TextSettings`.
+
+        Returns:
+            Dict by split (`train`, `test`) of paths; empty where the data is no files:
+            a toy, or a data set of tensorflow-datasets.
+        """
+
+    @abc.abstractmethod
+    def load(self, settings):
+        """Load the examples of all splits.
+
+        Args:
+            settings: `TextSettings`.
+
+        Returns:
+            Dict by split (`train`, `test`) of lists of dicts: an `id`, a string for
+            each field of text, and what `targets` and `score` need.
+
+        Raises:
+            ValueError: if an example is malformed; names the file and the place.
+        """
+
+    @abc.abstractmethod
+    def lengths(self, settings):
+        """Return the units of a text at most, by field.
+
+        Args:
+            settings: `TextSettings`.
+
+        Returns:
+            Dict of ints, in the order in which models list the fields.
+        """
+
+    @abc.abstractmethod
+    def targets(self, texts, split):
+        """Return the targets of the examples, and which can be trained on.
+
+        Args:
+            texts: `TaskTexts`.
+            split: str.
+
+        Returns:
+            Tuple of an array, or a dict of arrays, with an entry an example; and an int
+            array of the numbers of the examples that have a target.
+        """
+
+    def add_options(self, parser):
+        add = parser.add_argument
+        add("--data", default="toy", help="tfds:NAME, a folder, or toy (default)")
+        add(
+            "--features",
+            default="trainable",
+            help="vectors:PATH (a file in GloVe's text format, frozen), trainable "
+            "(embeddings of the 20,000 most frequent words of train; the default), "
+            "elmo:PRESET (layers of a language model, mixed) or "
+            "elmo:PRESET+vectors:PATH",
+        )
+        add(
+            "--elmo-cache",
+            type=pathlib.Path,
+            help="folder of the layers of language models, computed once; comparisons "
+            "of the same texts may share it (default: --output)",
+        )
+        add(
+            "--top-k",
+            type=int,
+            help="strongest senders that a row keeps (default: all)",
+        )
+        add("--length", type=int, help="units of a text that are read")
+        add("--units", type=int, help="size of the recurrent states, each direction")
+
+    def check_settings(self, settings):
+        super().check_settings(settings)
+        check_positive_integers(length=settings.length, units=settings.units)
+        check_positive_integers(or_none=True, top_k=settings.top_k)
+        features = parse_features(settings.features)
+        if features.elmo:
+            features.elmo_metadata()
+
+    def prepare(self, settings):
+        vocabulary = find_preset(settings.predictor).vocabulary
         if vocabulary is None:
             raise ValueError(
                 "--predictor must name a preset with a vocabulary, as "
-                f"`pretrain_text.py` leaves it. Received: {options.predictor}."
+                f"`pretrain_text.py` leaves it. Received: {settings.predictor}."
             )
         texts = prepare_texts(
-            lambda: self.load(options),
-            self.lengths(options),
-            directory,
+            lambda: self.load(settings),
+            self.lengths(settings),
+            settings.output / "arrays",
             vocabulary,
-            options.features,
-            {
-                "task": self.name,
-                "data": options.data,
-                "test": getattr(options, "test", None),
-                "examples": options.num_examples,
-            },
+            settings.features,
+            self.array_settings(settings),
+            sources=self.files(settings).values(),
             keep_texts=self.keep_texts,
         )
-        preset = parse_features(options.features).elmo
-        if preset:
+        elmo_preset = parse_features(settings.features).elmo
+        if elmo_preset:
             texts.elmo = LanguageModelLayerCache(
-                options.elmo_cache or options.output,
-                preset,
+                settings.elmo_cache or settings.output,
+                elmo_preset,
                 texts.fields,
                 texts.elmo_characters,
             )
         return texts
 
-    def usable(self, texts):
-        """Numbers of the examples of train that can be trained on."""
+    def array_settings(self, settings):
+        """Return what decides the examples, for the arrays to be used again.
+
+        Args:
+            settings: `TextSettings`.
+
+        Returns:
+            Dict that JSON can hold.
+        """
+        array_settings = {
+            "task": self.name,
+            "data": settings.data,
+            "examples": settings.num_examples,
+        }
+        if settings.data.startswith("tfds:"):
+            array_settings["version"] = tfds_version(settings.data)
+        return array_settings
+
+    def usable_examples(self, texts):
         return self.targets(texts, "train")[1]
 
-    def num_test(self, texts):
-        """Number of test examples."""
+    def num_test_examples(self, texts):
         return len(texts.examples["test"])
 
-    def make_arm(self, arm, seed, options):
-        """`GraphArm` with the predictor of the command line, where it needs one."""
-        if arm not in PREDICTED_ARMS:
-            return GraphArm(arm)
-        preset = options.predictor, options.top_k
-        kept = _kept_graphs(*preset, int(options.graph_memory * 2**30))
-        kept.start_run()
-        return GraphArm(arm, load_predictor(*preset), seed, kept)
+    def make_arm(self, name, seed, settings):
+        if name not in PREDICTED_ARMS:
+            return TextArm(name)
+        graph_cache = shared_graph_cache(
+            settings.predictor, settings.top_k, settings.cache_bytes
+        )
+        graph_cache.start_run()
+        return TextArm(name, graph_cache, seed)
 
-    def batches(self, texts, split, graphs, options, chosen, **training):
-        """`TaskBatches`; with a `shuffle_seed` those to train on."""
-        targets = None
-        if training:
-            targets, _ = self.targets(texts, split)
-        return TaskBatches(
+    def batches(self, texts, split, arm, settings, examples, **training):
+        targets = self.targets(texts, split)[0] if training else None
+        return TextBatches(
             texts,
             split,
-            graphs,
-            options.batch_size,
+            arm,
+            examples,
+            settings.batch_size,
             targets,
-            chosen,
-            with_characters=self.with_characters,
+            self.with_characters,
             **training,
         )
 
-
-@functools.cache
-def _kept_graphs(preset, top_k, memory):
-    """Graphs of a predictor, the same for all runs of a process."""
-    return ResultCache(memory)
+    def describe_model(self, model):
+        mix = layer_mix(model)
+        return {"elmo_mix": mix} if mix else {}

@@ -2,7 +2,7 @@
 
 import typing
 
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models import find_preset
 
 
 class Features(typing.NamedTuple):
@@ -16,14 +16,20 @@ class Features(typing.NamedTuple):
     elmo: str | None
     words: str | None
 
+    @property
+    def vectors_file(self):
+        """Path of the file of word vectors, or `None`."""
+        kind, _, path = (self.words or "").partition(":")
+        return path if kind == "vectors" else None
+
     def elmo_metadata(self):
-        """What the preset of the language model tells of itself."""
+        """Return the metadata of the preset of the language model."""
         metadata = find_preset(self.elmo).metadata
-        found = metadata["config"]["class_name"]
-        if found != "BidirectionalLanguageModel":
+        held = metadata["config"]["class_name"]
+        if held != "BidirectionalLanguageModel":
             raise ValueError(
                 f"--features elmo:{self.elmo} must name a preset of a "
-                f"BidirectionalLanguageModel. Received one of {found}."
+                f"BidirectionalLanguageModel. Received one of {held}."
             )
         return metadata
 

@@ -1,6 +1,5 @@
-"""The image task: CIFAR-10 with messages along the graphs."""
+"""CIFAR-10, with messages along the graphs of pixels."""
 
-import argparse
 import json
 
 import cifar10
@@ -8,13 +7,18 @@ import compare
 import keras
 import numpy as np
 import pytest
-from experiment.comparison.options import finish_options
-from experiment.images import image_task
 from experiment.images import resnet
+from experiment.images.cifar10 import Cifar10Task
+from experiment.images.pixel_arms import PixelGraphs
+from experiment.images.pixel_arms import PixelMessages
+from experiment.images.pixel_arms import frozen_predictor
 from keras import ops
+from tiny_tasks import settings_of
 
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.layers import MessageTransfer
 from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models import MessageCache
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def predictor():
 
 
 @pytest.mark.parametrize("composed", [True, False])
-def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
+def test_cached_messages_stand_in_for_graphs(predictor, random, composed):
     images = random.integers(0, 256, (4, 3, 5, 3)).astype("uint8")
     pixels = (images.reshape(4, 15, 3) / 127.5 - 1).astype("float32")
     transfer = GraphTransfer(num_mixtures=2, composed=composed)
@@ -32,39 +36,40 @@ def test_kept_messages_stand_in_for_graphs(predictor, random, composed):
     for weight in transfer.weights:
         weight.assign(random.normal(size=weight.shape))
     expected = ops.convert_to_numpy(transfer(pixels, predictor(images)))
-    arm = image_task.PixelMessages("learned", predictor, composed=composed)
-    kept = image_task.MessageTransfer(num_mixtures=2)
-    for _ in range(2):  # computed, then kept
-        messages = arm.inputs(images[[0, 1, 2, 0]])
-        found = kept(pixels[[0, 1, 2, 0]], messages)
-        kept.set_weights(transfer.get_weights())
-    found = ops.convert_to_numpy(kept(pixels[[0, 1, 2, 0]], messages))
-    np.testing.assert_allclose(found, expected[[0, 1, 2, 0]], atol=5e-3)  # float16
-    assert messages["forward"].shape[1:3] == arm.shape
-    assert len(arm.kept) == 3
-    nothing_kept = image_task.PixelMessages("learned", predictor, 0, composed)
-    again = nothing_kept.inputs(images[[0, 1, 2, 0]])
+    cache = MessageCache(predictor, composed)
+    message_transfer = MessageTransfer(num_mixtures=2)
+    for _ in range(2):  # computed, then held
+        messages = cache(images[[0, 1, 2, 0]])
+        message_transfer(pixels[[0, 1, 2, 0]], messages)
+        message_transfer.set_weights(transfer.get_weights())
+    fused = ops.convert_to_numpy(message_transfer(pixels[[0, 1, 2, 0]], messages))
+    np.testing.assert_allclose(fused, expected[[0, 1, 2, 0]], atol=5e-3)  # float16
+    assert messages["forward"].shape[1:3] == cache.message_shape
+    assert len(cache.results) == 3
+    without_room = MessageCache(predictor, composed, num_bytes=0)
+    again = without_room(images[[0, 1, 2, 0]])
     np.testing.assert_array_equal(again["backward"], messages["backward"])
-    assert len(nothing_kept.kept) == 0
+    assert len(without_room.results) == 0
 
 
-def test_runs_share_what_is_kept(tmp_path):
-    line = ["--output", str(tmp_path), "--size", "smoke", "--graph-on", "pixels"]
-    options = cifar10.make_parser().parse_args(line)
-    options = finish_options(cifar10.TASK, options)
-    first, second = (cifar10.TASK.make_arm("learned", seed, options) for seed in (0, 1))
-    assert first.kept is second.kept
+def test_runs_share_their_messages(tmp_path):
+    task = Cifar10Task()
+    settings = settings_of(
+        task, "--output", tmp_path, "--size", "smoke", "--graph-on", "pixels"
+    )
+    first, second = (task.make_arm("learned", seed, settings) for seed in (0, 1))
+    assert first.message_cache is second.message_cache
 
 
 def test_controls_send_pixels_or_their_mean(random):
     images = random.integers(0, 256, (2, 3, 5, 3)).astype("uint8")
     pixels = images.reshape(2, 15, 3) / 127.5 - 1
-    matched = image_task.PixelMessages("matched").inputs(images)
+    matched = PixelMessages("matched").batch_inputs(images)
     np.testing.assert_allclose(matched["forward"][:, 0, 0], pixels, atol=1e-3)
-    uniform = image_task.PixelMessages("uniform").inputs(images)
+    uniform = PixelMessages("uniform").batch_inputs(images)
     mean = np.broadcast_to(pixels.mean(axis=1, keepdims=True), pixels.shape)
     np.testing.assert_allclose(uniform["backward"][:, 0, 0], mean, atol=1e-3)
-    assert image_task.PixelMessages("none").inputs(images) == {}
+    assert PixelMessages("none").batch_inputs(images) == {}
 
 
 @pytest.mark.parametrize("depth, count", [(18, 11_173_962), (34, 21_282_122)])
@@ -106,22 +111,54 @@ def test_graphs_on_the_stem(preset, tmp_path):
 
 @pytest.mark.parametrize("arm, seen", [("matched", np.eye(6)), ("uniform", 1 / 6)])
 def test_controls_on_the_stem(arm, seen):
-    graphs = cifar10._graphs(ops.zeros((4, 2, 3, 3)), arm)
+    graphs = PixelGraphs(arm).graphs(ops.zeros((4, 2, 3, 3)))
     for graph in graphs.values():
         expected = np.broadcast_to(seen, (4, 1, 1, 6, 6))
         np.testing.assert_allclose(ops.convert_to_numpy(graph), expected, rtol=1e-6)
 
 
 def test_the_shipped_predictor_is_the_default(tmp_path):
-    options = cifar10.make_parser().parse_args(["--output", str(tmp_path)])
-    predictor = image_task.load_image_predictor(options.predictor)
+    settings = settings_of(Cifar10Task(), "--output", tmp_path)
+    predictor = frozen_predictor(settings.predictor)
     assert predictor.num_graph_layers == 2 and not predictor.trainable
 
 
-def test_images_without_labels_are_refused(tmp_path, monkeypatch):
+def test_images_without_labels_are_refused(tmp_path):
     np.savez(tmp_path / "train.npz", images=np.zeros((2, 8, 8, 3), "uint8"))
-    options = argparse.Namespace(
-        output=tmp_path / "run", data=str(tmp_path), image_size=4
+    np.savez(tmp_path / "test.npz", images=np.zeros((2, 8, 8, 3), "uint8"))
+    task = Cifar10Task()
+    settings = settings_of(
+        task, "--output", tmp_path / "run", "--data", tmp_path, "--image-size", "4"
     )
     with pytest.raises(ValueError, match="has no labels"):
-        cifar10.TASK.prepare(options)
+        task.prepare(settings)
+    assert not (tmp_path / "run" / "arrays").exists()
+
+
+def test_images_that_have_changed_are_refused(tmp_path):
+    def write(level):
+        for split in ("train", "test"):
+            images = np.full((2, 8, 8, 3), level, "uint8")
+            np.savez(tmp_path / f"{split}.npz", images=images, labels=np.arange(2))
+
+    task = Cifar10Task()
+    settings = settings_of(
+        task, "--output", tmp_path / "run", "--data", tmp_path, "--image-size", "4"
+    )
+    write(3)
+    for _ in range(2):  # made, then used again
+        assert (task.prepare(settings)["train"]["images"] == 3).all()
+    write(4)
+    with pytest.raises(ValueError, match="holds other images .sources"):
+        task.prepare(settings)
+
+
+def test_the_network_does_not_depend_on_the_image_data_format():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        images = keras.Input((8, 8, 3))
+        features = resnet.stages(resnet.stem(images, 5), 18, 5)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert features.shape == (None, 40)
+    assert keras.Model(images, features).layers[1].kernel.shape == (3, 3, 3, 5)

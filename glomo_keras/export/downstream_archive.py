@@ -1,0 +1,79 @@
+"""A whole downstream model as a SavedModel: strings in, predictions out."""
+
+import keras
+import tensorflow as tf
+
+from glomo_keras.export.archives import Archive
+from glomo_keras.export.archives import write_archives
+from glomo_keras.export.limits import Limits
+from glomo_keras.models.checks import check_model
+
+
+def export_downstream(
+    model, directory, *, encode, name, version=None, track=(), limits=None
+):
+    """Write a whole downstream model, with its graphs: strings in, predictions out.
+
+    The archive is `DIRECTORY/NAME/VERSION`, with the signature `serve`: `text`, strings
+    `(batch,)`, to the outputs of the model by their names, or `predictions` where it
+    has one output.
+
+    Args:
+        model: a Keras model.
+        directory: path of the folder of models.
+        encode: function of a string tensor `(batch,)` that returns the model's inputs
+            and runs in a graph, such as one that calls `Vocabulary.encode` with a
+            length. It gets strings that are cut at `limits.max_bytes`, and must limit
+            the units itself: a byte may be one.
+        name: string, of the model.
+        version: int or `None`. `None` takes the one after the highest that is there.
+        track: what `encode` looks up in, such as `[vocabulary.table]`.
+        limits: `Limits` of a request, of which those of texts and bytes hold here.
+            `None` means the default ones.
+
+    Returns:
+        Dict of `text`, the path of the archive, a string.
+
+    Raises:
+        ValueError: if the version is there already, or `name` is a path.
+        TypeError: if it is no Keras model.
+        OSError: if there is no room for the archive; nothing is written then.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.data import Vocabulary
+    >>> vocabulary = Vocabulary(["the", "cat", "sat"])
+    >>> ids = keras.Input((None,), dtype="int32")
+    >>> mean = keras.layers.GlobalAveragePooling1D()
+    >>> model = keras.Model(ids, mean(keras.layers.Embedding(5, 3)(ids)))
+    >>> def encode(text):
+    ...     return vocabulary.encode(text, length=7)["unit_ids"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = export_downstream(
+    ...         model, folder, encode=encode, name="means", track=[vocabulary.table]
+    ...     )
+    ...     serve = tf.saved_model.load(paths["text"]).signatures["serve"]
+    ...     means = serve(text=tf.constant(["the cat", "sat"]))["predictions"]
+    >>> means.shape.as_list()
+    [2, 3]
+    """
+    check_model("model", model, keras.Model, "Give the model itself, or load it first.")
+    limits = limits or Limits()
+
+    def serve(text):
+        outputs = model(encode(text), training=False)
+        if isinstance(outputs, dict):
+            return outputs
+        if isinstance(outputs, (list, tuple)):
+            return dict(zip(model.output_names, outputs, strict=True))
+        return {"predictions": outputs}
+
+    archive = Archive(
+        name=name,
+        inputs=[tf.TensorSpec((None,), tf.string, name="text")],
+        check=limits.texts,
+        endpoints={"serve": serve},
+        tracked=[model, *track],
+    )
+    return write_archives(directory, {"text": archive}, version)

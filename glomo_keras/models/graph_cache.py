@@ -1,0 +1,89 @@
+"""Graphs of texts by a frozen predictor: computed once, held in memory."""
+
+import functools
+
+import keras
+import numpy as np
+from keras import ops
+
+from glomo_keras.models.graph_predictor import GraphPredictor
+from glomo_keras.models.result_cache import ResultCache
+from glomo_keras.ops.visibility import DIRECTIONS
+
+GIBIBYTE = 2**30
+
+
+class GraphCache:
+    """The graphs of texts, for training on the same texts epoch after epoch.
+
+    The predictor is frozen, so that the graphs of a text never change: they are
+    computed when it is first seen, and held as long as there is room. They are float16,
+    half the bytes to move.
+
+    Args:
+        predictor: a `GraphPredictor`. It is frozen.
+        num_bytes: int, bytes of graphs that are held.
+
+    Call arguments:
+        unit_ids: int array `(batch, length)`, 0 at padding.
+
+    Returns:
+        Dict of `forward` and `backward`, float16 arrays `(batch, layers, heads, length,
+        length)`, receivers in rows.
+
+    Example:
+
+    >>> from glomo_keras.models import GraphPredictor
+    >>> cache = GraphCache(GraphPredictor(13, embedding_dim=16, num_graph_layers=2))
+    >>> cache(np.array([[2, 3, 5, 0]]))["forward"].shape
+    (1, 2, 8, 4, 4)
+    """
+
+    def __init__(self, predictor, num_bytes=4 * GIBIBYTE):
+        predictor.trainable = False
+        self.predictor = predictor
+        self.results = ResultCache(num_bytes)
+        graphs = {
+            direction: ops.cast(predictor.output[direction], "float16")
+            for direction in DIRECTIONS
+        }
+        self._model = keras.Model(predictor.input, graphs)
+        self._model.compile(jit_compile=True)
+
+    @classmethod
+    def from_preset(cls, preset, top_k=None, num_bytes=4 * GIBIBYTE):
+        """Make the cache of a preset.
+
+        Args:
+            preset: name or folder of a preset of a `GraphPredictor`.
+            top_k: int or None, strongest senders that a row keeps, whose weights sum to
+                one again. `None` means what the predictor was saved with.
+            num_bytes: int, bytes of graphs that are held.
+
+        Returns:
+            A `GraphCache`.
+        """
+        overrides = {} if top_k is None else {"top_k": top_k}
+        return cls(GraphPredictor.from_preset(preset, **overrides), num_bytes)
+
+    @property
+    def graph_shape(self):
+        """Ints `(layers, heads)` of the graphs."""
+        return self.predictor.num_graph_layers, self.predictor.num_heads
+
+    def start_run(self):
+        """Let graphs that only earlier runs used make room, where it is short."""
+        self.results.start_run()
+
+    def __call__(self, unit_ids):
+        unit_ids = np.asarray(unit_ids)
+        predict = functools.partial(self._predict, unit_ids.shape)
+        graphs = self.results.results(unit_ids, predict)
+        return {name: graphs[:, number] for number, name in enumerate(DIRECTIONS)}
+
+    def _predict(self, shape, unit_ids):
+        batch = np.zeros(shape, unit_ids.dtype)  # of one shape: XLA compiles once
+        batch[: len(unit_ids)] = unit_ids
+        inputs = {"unit_ids": batch, "padding_mask": batch != 0}
+        graphs = self._model.predict_on_batch(inputs)
+        return np.stack([graphs[name][: len(unit_ids)] for name in DIRECTIONS], axis=1)

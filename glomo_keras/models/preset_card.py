@@ -1,0 +1,64 @@
+"""The model card of a preset: the README.md of its folder."""
+
+
+def make_card(name, metadata, num_parameters):
+    """Return the card of a preset for which nobody has written one.
+
+    Args:
+        name: string, name of the preset.
+        metadata: dict, the content of `metadata.json`.
+        num_parameters: int.
+
+    Returns:
+        String, Markdown.
+
+    Example:
+
+    >>> config = {"class_name": "GraphPredictor", "registered_name": "glomo_keras>x"}
+    >>> metadata = {"config": config, "fingerprint": "0123", "versions": {},
+    ...             "training": {"corpus": "a corpus"}}
+    >>> card = make_card("my_preset", metadata, 1234)
+    >>> card.splitlines()[:3]
+    ['# my_preset', '', 'A `GraphPredictor`.']
+    """
+    class_name = metadata["config"]["class_name"]
+    rows = {
+        "class": metadata["config"]["registered_name"],
+        "parameters": f"{num_parameters:,}",
+        "fingerprint": metadata["fingerprint"],
+        "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
+        **metadata["training"],
+    }
+    lines = [f"# {name}", "", f"A `{class_name}`.", "", "| | |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    lines += [
+        "",
+        "```python",
+        f"from glomo_keras.models import {class_name}",
+        "",
+        f'model = {class_name}.from_preset("{name}")',
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def card_description(card):
+    r"""Return the first sentence below the title of a card.
+
+    Args:
+        card: string, Markdown.
+
+    Returns:
+        String of one line, empty for a card without text.
+
+    Example:
+
+    >>> card_description("# my_preset\n\nWords in,\ngraphs out. Small.\n\n## Use")
+    'Words in, graphs out.'
+    """
+    paragraphs = [text.strip() for text in card.split("\n\n")]
+    texts = [text for text in paragraphs if text and text[0] not in "#|`"]
+    paragraph = " ".join(texts[0].split()) if texts else ""
+    sentence, stop, _ = paragraph.partition(". ")
+    return sentence + stop.strip()

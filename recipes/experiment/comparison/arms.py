@@ -1,0 +1,93 @@
+"""The arms of a comparison: what may stand in for the graphs of a downstream model."""
+
+import abc
+
+import numpy as np
+
+ARMS = {
+    "none": "no fusion at all",
+    "matched": "the fusion is fed with the features themselves: its weights alone",
+    "uniform": "every real unit reads every real unit with weight 1/n",
+    "shuffled": "graphs of the same text with its real units permuted, fixed by seed",
+    "learned": "the graphs of the predictor",
+}
+PREDICTED_ARMS = ("shuffled", "learned")
+
+
+class Arm(abc.ABC):
+    """One arm: it is connected to the model of a task, and feeds its batches.
+
+    Args:
+        name: str, one of `ARMS`.
+
+    Raises:
+        ValueError: if there is no such arm.
+    """
+
+    def __init__(self, name):
+        if name not in ARMS:
+            raise ValueError(
+                f"`name` must be one of {list(ARMS)}. Received: name={name!r}."
+            )
+        self.name = name
+
+    @abc.abstractmethod
+    def connect(self, features, inputs, settings):
+        """Augment the features of a model by messages along the graphs of the arm.
+
+        Args:
+            features: float tensors of the model under construction: for texts a dict by
+                field of `(batch, length, dim)`, for images `(batch, height, width,
+                channels)`.
+            inputs: dict by name of the inputs of the model. What the arm feeds the
+                model with is added to it.
+            settings: `Settings`, of the transfer layer.
+
+        Returns:
+            Float tensors like `features`, but for the last axis. The arm `none` returns
+            the features themselves.
+        """
+
+
+def control_graph(name, padding_mask, dtype="float32"):
+    """Return the graph of a control, over the real units of every sequence.
+
+    Args:
+        name: str, `matched` (the identity: every unit reads itself) or `uniform`.
+        padding_mask: bool array `(batch, length)`, `True` at real units.
+        dtype: str.
+
+    Returns:
+        Array `(batch, 1, 1, length, length)`: one layer and one head. Rows of real
+        units sum to one, all others are zeros.
+
+    Raises:
+        ValueError: if the arm is no control.
+    """
+    if name == "matched":
+        graph = np.eye(padding_mask.shape[1]) * padding_mask[:, None, :]
+    elif name == "uniform":
+        num_real = np.maximum(padding_mask.sum(axis=1), 1)[:, None, None]
+        graph = (padding_mask[:, :, None] & padding_mask[:, None, :]) / num_real
+    else:
+        raise ValueError(
+            "`name` must be a control, 'matched' or 'uniform'. Received: "
+            f"name={name!r}."
+        )
+    return graph[:, None, None].astype(dtype)
+
+
+def permute_units(unit_ids, random):
+    """Permute the real units of one text; padding stays where it is.
+
+    Args:
+        unit_ids: int array `(length,)`, 0 at padding.
+        random: `np.random.Generator`.
+
+    Returns:
+        Int array `(length,)`.
+    """
+    num_real = int(np.count_nonzero(unit_ids))
+    return np.concatenate(
+        [random.permutation(unit_ids[:num_real]), unit_ids[num_real:]]
+    )

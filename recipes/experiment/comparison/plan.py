@@ -1,0 +1,67 @@
+"""The hours of a comparison, from a few measured steps, before anything is trained."""
+
+import time
+
+PLAN_STEPS = 5
+# An example that is only read costs about a third of one that is trained on.
+READING_SHARE = 1 / 3
+
+
+def print_plan(task, data, settings, arm_names, num_seeds):
+    """Print the hours of a comparison, from a few measured steps of each arm.
+
+    Args:
+        task: `Task`.
+        data: what `task.prepare` returned.
+        settings: `Settings`.
+        arm_names: list of str.
+        num_seeds: int, runs of each arm.
+    """
+    hours = 0.0
+    train, dev, test = task.choose_examples(data, settings, seed=0)
+    if getattr(data, "elmo", None) is not None:
+        hours += _print_layer_hours(task, data, settings, num_seeds)
+    for name in arm_names:
+        arm = task.make_arm(name, 0, settings)
+        model = task.build(data, arm, settings)
+        batches = task.batches(data, "train", arm, settings, train, shuffle_seed=0)
+        model.train_on_batch(*batches[0])  # compiles
+        count = min(PLAN_STEPS, batches.num_batches)
+        started = time.monotonic()
+        for number in range(count):
+            model.train_on_batch(*batches[number])
+        step = (time.monotonic() - started) / count
+        steps = batches.num_batches * settings.epochs
+        num_read = len(dev) * settings.epochs + len(test)
+        reading_steps = num_read / settings.batch_size * READING_SHARE
+        run_hours = step * (steps + reading_steps) / 3600
+        hours += run_hours * num_seeds
+        print(
+            f"{name:<10} {1000 * step:7.0f} ms a step, at most {steps:,} steps a run: "
+            f"{run_hours:.2f} h a run, {run_hours * num_seeds:.2f} h for "
+            f"{num_seeds} seeds",
+            flush=True,
+        )
+    print(
+        f"{'all':<10} at most {hours:.1f} h (early stopping and cached graphs lower it)"
+    )
+
+
+def _print_layer_hours(task, data, settings, num_seeds):
+    """Print and return the hours of the layers of a language model, computed once."""
+    train, _, test = task.choose_examples(data, settings, seed=0)
+    drawn = set()  # each seed draws its own part of train
+    for seed in range(num_seeds):
+        for part in task.choose_examples(data, settings, seed)[:2]:
+            drawn.update(part.tolist())
+    arm = task.make_arm("none", 0, settings)
+    batches = task.batches(data, "train", arm, settings, train, shuffle_seed=0)
+    count = min(PLAN_STEPS, batches.num_batches)
+    batches[0]  # compiles
+    started = time.monotonic()
+    for number in range(count):
+        batches[number]
+    step = (time.monotonic() - started) / max(1, count - 1)
+    hours = step * (len(drawn) + len(test)) / settings.batch_size / 3600
+    print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
+    return hours

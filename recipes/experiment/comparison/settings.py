@@ -1,0 +1,99 @@
+"""What decides a run: the settings of a task, and those that are recorded of a run."""
+
+import dataclasses
+import pathlib
+
+import keras
+
+from experiment.comparison.arms import PREDICTED_ARMS
+from glomo_keras.models import find_preset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Settings that all tasks share; a task adds its own in a subclass.
+
+    Attributes:
+        output: path of the folder of arrays and runs.
+        size: str, the bundle of sizes that filled in what was not given.
+        data: str, where the examples come from.
+        predictor: str, name or folder of the preset that gives the graphs.
+        graph_on: str, the features that messages are computed of.
+        num_mixtures: int, mixed graphs a direction.
+        no_composed: bool, whether products of graphs are left out.
+        unconditional: bool, whether mixture weights do not depend on the features.
+        graph_dropout: float, before the gate.
+        graph_memory: float, GiB of graphs or messages that are kept in memory.
+        num_train: int or None, examples to train on. `None` means all.
+        num_dev: int, others of train, that the epoch is selected by.
+        num_test: int or None, examples to test on. `None` means all.
+        epochs: int, at most.
+        patience: int, epochs without a better one, after which training stops.
+        batch_size: int, examples a step.
+        learning_rate: float, the highest.
+        dropout: float, in the downstream model.
+    """
+
+    output: pathlib.Path
+    size: str
+    data: str
+    predictor: str
+    graph_on: str
+    num_mixtures: int
+    no_composed: bool
+    unconditional: bool
+    graph_dropout: float
+    graph_memory: float
+    num_train: int | None
+    num_dev: int
+    num_test: int | None
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    dropout: float
+
+    @property
+    def cache_bytes(self):
+        """Bytes of graphs or messages that are kept in memory."""
+        return int(self.graph_memory * 2**30)
+
+    def transfer_arguments(self):
+        """Return the arguments of the layer that transfers graphs or messages."""
+        return {
+            "num_mixtures": self.num_mixtures,
+            "composed": not self.no_composed,
+            "conditional": not self.unconditional,
+            "dropout": self.graph_dropout,
+            "name": "graph_transfer",
+        }
+
+    def split_sizes(self, num_usable):
+        """Return how many examples to train on and to select the epoch by.
+
+        Args:
+            num_usable: int, examples of train that can be trained on.
+        """
+        num_dev = min(self.num_dev, num_usable // 3)
+        num_left = num_usable - num_dev
+        return min(self.num_train or num_left, num_left), num_dev
+
+    def recorded(self, arm_name):
+        """Return the settings that decide the result of a run, its seed aside.
+
+        Args:
+            arm_name: str, the arm of the run. The predictor counts for those alone that
+                use it.
+
+        Returns:
+            Dict that JSON can hold.
+        """
+        recorded = dataclasses.asdict(self)
+        for name in ("output", "graph_memory", "graph_on", "predictor"):
+            del recorded[name]
+        recorded["backend"] = keras.backend.backend()
+        if arm_name in PREDICTED_ARMS:
+            preset = find_preset(self.predictor)
+            fingerprint = preset.metadata["fingerprint"]
+            recorded["predictor"] = f"{preset.folder.name} {fingerprint}"
+        return recorded

@@ -1,0 +1,185 @@
+"""What a task must offer to be run and compared."""
+
+import abc
+
+import numpy as np
+
+from experiment.comparison.arms import ARMS
+from experiment.comparison.settings import Settings
+from glomo_keras.checks import check_positive_integers
+
+
+class Task(abc.ABC):
+    """A task: its examples, its model, and how predictions are scored.
+
+    The runner calls the methods in this order: `prepare` once a process, then for
+    every arm and seed `make_arm`, `build`, `batches` to train on, and after every epoch
+    `batches` and `score` of the examples that select it; at the end those of test.
+
+    Attributes:
+        name: str, of the task.
+        metric: str, the first metric that `score` returns, which selects the epoch.
+        sizes: dict by name of dicts of settings: what `--size` decides.
+        settings_class: subclass of `Settings`, whose fields the options fill.
+        arms: tuple of str, what may stand in for the graphs.
+        sites: tuple of str, the features that messages may be computed of.
+        default_predictor: str, name of the preset that gives the graphs.
+    """
+
+    name: str
+    metric: str
+    sizes: dict
+    settings_class: type = Settings
+    arms: tuple = tuple(ARMS)
+    sites: tuple
+    default_predictor: str
+
+    @abc.abstractmethod
+    def add_options(self, parser):
+        """Add the options of the task's own settings, beside those of all tasks.
+
+        Args:
+            parser: `argparse.ArgumentParser`. What it leaves `None` a size may decide.
+        """
+
+    def check_settings(self, settings):
+        """Raise ValueError or TypeError for settings that cannot be run.
+
+        It comes before data is read. A subclass adds checks of its own settings.
+
+        Args:
+            settings: `Settings`.
+        """
+        names = ("num_mixtures", "num_dev", "epochs", "patience", "batch_size")
+        check_positive_integers(**{name: getattr(settings, name) for name in names})
+        check_positive_integers(
+            or_none=True, num_train=settings.num_train, num_test=settings.num_test
+        )
+
+    @abc.abstractmethod
+    def prepare(self, settings):
+        """Write the examples as arrays on disk, unless they are there.
+
+        Args:
+            settings: `Settings`. Arrays lie in `settings.output / "arrays"`, and are
+                used again where settings and sources are those they were made of.
+
+        Returns:
+            The data, as the other methods take it.
+
+        Raises:
+            ValueError: if an example is malformed; names the file and the place.
+            FileNotFoundError: if a file is missing; says where it was looked for.
+        """
+
+    @abc.abstractmethod
+    def usable_examples(self, data):
+        """Return the numbers of the examples of train that can be trained on.
+
+        Args:
+            data: what `prepare` returned.
+
+        Returns:
+            Int array.
+        """
+
+    @abc.abstractmethod
+    def num_test_examples(self, data):
+        """Return the number of test examples.
+
+        Args:
+            data: what `prepare` returned.
+
+        Returns:
+            Int.
+        """
+
+    @abc.abstractmethod
+    def make_arm(self, name, seed, settings):
+        """Make what stands in for the graphs in one run.
+
+        Args:
+            name: str, one of `arms`.
+            seed: int, of what the arm draws.
+            settings: `Settings`.
+
+        Returns:
+            `Arm`. Those of one process share what they have computed.
+        """
+
+    @abc.abstractmethod
+    def build(self, data, arm, settings):
+        """Build and compile the model of a run.
+
+        Args:
+            data: what `prepare` returned.
+            arm: `Arm`, which is connected to the model at `settings.graph_on`.
+            settings: `Settings`.
+
+        Returns:
+            A compiled Keras model, without metrics: its predictions are scored.
+        """
+
+    @abc.abstractmethod
+    def batches(self, data, split, arm, settings, examples, **training):
+        """Return the batches of some examples.
+
+        Args:
+            data: what `prepare` returned.
+            split: str, `train` or `test`.
+            arm: `Arm`.
+            settings: `Settings`.
+            examples: int array, numbers of the examples.
+            **training: with `shuffle_seed` and `first_epoch` the batches are to train
+                on: shuffled, and with targets. See `ExampleBatches`.
+
+        Returns:
+            `ExampleBatches`.
+        """
+
+    @abc.abstractmethod
+    def score(self, predictions, data, split, examples):
+        """Score predictions, example by example.
+
+        Args:
+            predictions: what the model predicts: an array, or a dict of arrays, with a
+                row for every example.
+            data: what `prepare` returned.
+            split: str, `train` or `test`.
+            examples: int array, numbers of the examples.
+
+        Returns:
+            Dict by metric of float arrays `(len(examples),)`, `metric` first.
+        """
+
+    def describe_model(self, model):
+        """Return what a record says of a trained model.
+
+        Args:
+            model: the model of the best epoch.
+
+        Returns:
+            Dict that JSON can hold, added to the record.
+        """
+        return {}
+
+    def choose_examples(self, data, settings, seed):
+        """Return the numbers of the examples to train on, to select by, to test on.
+
+        The first two are drawn from `train` by the seed; the last are the same for all.
+
+        Args:
+            data: what `prepare` returned.
+            settings: `Settings`.
+            seed: int.
+
+        Returns:
+            Three sorted int arrays.
+        """
+        usable = self.usable_examples(data)
+        num_train, num_dev = settings.split_sizes(len(usable))
+        usable = np.random.default_rng([seed, 1]).permutation(usable)
+        train = usable[num_dev : num_dev + num_train]
+        num_test = self.num_test_examples(data)
+        test = np.random.default_rng(0).permutation(num_test)[: settings.num_test]
+        return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)

@@ -15,7 +15,6 @@ from experiment.pretraining.progress import EpochLine
 from experiment.process import UsageError
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
-from glomo_keras.data.prepared import read_metadata
 from glomo_keras.files import write_json
 
 # What may change from one start of a run to the next: where things lie, what is drawn,
@@ -91,8 +90,9 @@ def prepare_once(settings, description, write):
 
 def _has_arrays(settings, description):
     folder = settings.prepared
-    metadata = read_metadata(folder)
-    if metadata is None:
+    try:
+        metadata = read_json(folder / "metadata.json")
+    except UsageError:  # written last: the arrays are not whole, and written again
         return False
     description = json.loads(json.dumps(description))
     # A run that goes on does so with its own arrays, whatever has become of the data.

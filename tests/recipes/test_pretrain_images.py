@@ -67,7 +67,9 @@ def test_arrays_of_other_images_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit, match="settings .data: .*, not 'shapes', sources: "):
         pretrain(output, "--prepare-only")
     path.unlink()  # the array is enough for a machine that only trains
+    capsys.readouterr()
     pretrain(output, "--prepare-only", *data)
+    assert "still are the same was not checked" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="has 7 images, of which --num-valid 9"):
         pretrain(output, *data, "--num-valid", "9")
 

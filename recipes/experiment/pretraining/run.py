@@ -95,18 +95,22 @@ def _has_arrays(settings, description):
     except UsageError:  # written last: the arrays are not whole, and written again
         return False
     description = json.loads(json.dumps(description))
-    # A run that goes on does so with its own arrays, whatever has become of the data.
-    if description["sources"] is None or (
-        settings.resume and _is_used(settings.output)
-    ):
+    note = ""
+    if settings.resume and _is_used(settings.output):
+        # Such a run goes on with its own arrays, whatever has become of the data.
         del description["sources"]
+    elif description["sources"] is None:
+        del description["sources"]
+        note = (
+            " The data are not here: whether they still are the same was not checked."
+        )
     other = differences(metadata.get("settings", {}), description)
     if other:
         raise UsageError(
             f"{folder} holds arrays of other settings ({other}). Give another "
             "--prepared or --output, or the options and data of those arrays."
         )
-    print(f"Arrays of {folder} are used.")
+    print(f"Arrays of {folder} are used.{note}")
     return True
 
 

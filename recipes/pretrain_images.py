@@ -148,7 +148,7 @@ def prepare(settings):
     """Write the images as one array, unless it is there."""
     try:
         sources = describe_images(settings.data)
-    except (FileNotFoundError, ImportError):
+    except (ImportError, OSError, ValueError):
         sources = None  # the array is enough for a machine that only trains
     description = {
         "data": settings.data,

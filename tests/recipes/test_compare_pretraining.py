@@ -130,6 +130,6 @@ def test_a_log_is_cut_to_the_epochs_of_a_checkpoint(tmp_path, capsys):
     assert path.read_bytes() == b"epoch,a\r\n0,1\r\n1,4\r\n"
     assert not capsys.readouterr().out
     cut_log(path, 3)
-    assert "has the rows of 2 of 3 finished epochs" in capsys.readouterr().out
+    assert "has the rows of 2 of 3 epochs" in capsys.readouterr().out
     cut_log(path, 0)
     assert path.read_bytes() == b"epoch,a\r\n"

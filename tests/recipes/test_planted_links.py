@@ -19,7 +19,7 @@ def few_steps():
         yield
 
 
-def test_arms_are_run_once_and_tabulated(tmp_path, capsys):
+def test_arms_are_run_once_and_tabulated(tmp_path, capsys, eagerly):
     arguments = ["--output", str(tmp_path), "--arms", "untrained", "mean", *TINY]
     planted_links.main(arguments)
     lines = (tmp_path / "runs.jsonl").read_text().splitlines()
@@ -51,7 +51,7 @@ def test_a_run_that_was_not_recorded_to_its_end_is_run_again(tmp_path, capsys):
     assert path.read_bytes() == line
 
 
-def test_a_diverged_run_is_not_recorded(tmp_path, capsys):
+def test_a_diverged_run_is_not_recorded(tmp_path, capsys, eagerly):
     arguments = ["--output", str(tmp_path), "--arms", "mean", *TINY]
     with pytest.raises(
         SystemExit, match=r"^error: `.*` is .* in epoch 1, step [1-3]\."

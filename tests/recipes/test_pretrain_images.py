@@ -25,7 +25,7 @@ def read_log(output):
         return list(csv.DictReader(file))
 
 
-def test_a_run_leaves_all_that_it_promises(tmp_path, capsys):
+def test_a_run_leaves_all_that_it_promises(tmp_path, capsys, eagerly):
     pretrain(tmp_path, "--stop-after", "1", "--pictures-every", "1")
     (row,) = read_log(tmp_path)
     assert row["epoch"] == "0" and float(row["val_bits"]) < 9
@@ -67,7 +67,9 @@ def test_arrays_of_other_images_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit, match="settings .data: .*, not 'shapes', sources: "):
         pretrain(output, "--prepare-only")
     path.unlink()  # the array is enough for a machine that only trains
+    capsys.readouterr()
     pretrain(output, "--prepare-only", *data)
+    assert "still are the same was not checked" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="has 7 images, of which --num-valid 9"):
         pretrain(output, *data, "--num-valid", "9")
 
@@ -77,7 +79,7 @@ CONTROL = (
 ).split()
 
 
-def test_controls_train(tmp_path):
+def test_controls_train(tmp_path, eagerly):
     pretrain(tmp_path, *CONTROL, "--epochs", "1")
     (row,) = read_log(tmp_path)
     assert float(row["val_density"]) == 1.0

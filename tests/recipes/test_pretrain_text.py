@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import dataclasses
-import errno
 import io
 import json
 import re
@@ -52,18 +51,41 @@ def read_log(folder):
 
 
 @pytest.fixture(scope="module")
-def whole(corpus, tmp_path_factory):
-    """Folder of an uninterrupted run, and what it printed."""
-    folder = tmp_path_factory.mktemp("whole")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        run(corpus, folder, *THREE_EPOCHS)
-    return folder, printed.getvalue()
+def runs(corpus, tmp_path_factory):
+    """Folders of an uninterrupted run and of a killed one, and what the first printed.
+
+    The killed one is a copy of the other between the second row of the log and its
+    checkpoint: what a kill, or a full disk, at that moment leaves.
+    """
+    whole = tmp_path_factory.mktemp("whole")
+    killed = whole.parent / "killed"
+    num_bytes = []
+
+    def copy_at_second_checkpoint(folder, number):
+        num_bytes.append(number)
+        if len(num_bytes) == 2:
+            shutil.copytree(whole, killed)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            resumable_checkpoint, "check_free_space", copy_at_second_checkpoint
+        )
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            run(corpus, whole, *THREE_EPOCHS)
+    predictor = GraphPredictor.from_preset(whole / "preset")
+    assert num_bytes[0] > 3 * 4 * predictor.count_params()  # with Adam's moments
+    return whole, killed, printed.getvalue()
+
+
+@pytest.fixture(scope="module")
+def whole(runs):
+    return runs[0]
 
 
 @pytest.fixture
 def copy(whole, tmp_path):
     """A copy of the uninterrupted run, to go on with."""
-    return shutil.copytree(whole[0], tmp_path / "copy")
+    return shutil.copytree(whole, tmp_path / "copy")
 
 
 def contents(folder):
@@ -73,8 +95,8 @@ def contents(folder):
     return {path: path.read_bytes() for path in files}
 
 
-def test_a_run_leaves_all_that_it_promises(whole):
-    folder, printed = whole
+def test_a_run_leaves_all_that_it_promises(runs):
+    folder, _, printed = runs
     rows = read_log(folder)
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert float(rows[2]["val_nats"]) < np.log(101)
@@ -93,35 +115,19 @@ def test_a_run_leaves_all_that_it_promises(whole):
     assert not list(folder.rglob(".writing-*"))
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(
-    corpus, whole, tmp_path, monkeypatch
-):
-    """The disk is full between the second row of the log and its checkpoint."""
-    arguments = ["--epochs", "3", "--pictures-every", "0"]
-    checks = []
-
-    def check_free_space(folder, num_bytes):
-        checks.append(num_bytes)
-        if len(checks) == 2:
-            raise OSError(errno.ENOSPC, "There is too little free space", str(folder))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(resumable_checkpoint, "check_free_space", check_free_space)
-        with pytest.raises(SystemExit, match="^error: .*too little free space"):
-            run(corpus, tmp_path, *arguments)
-    predictor = GraphPredictor.from_preset(tmp_path / "preset")
-    assert checks[0] > 3 * 4 * predictor.count_params()  # with Adam's moments
-    assert [row["epoch"] for row in read_log(tmp_path)] == ["0", "1"]
-    with (tmp_path / "log.csv").open("a") as file:
+def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus, runs):
+    whole, killed, _ = runs
+    assert [row["epoch"] for row in read_log(killed)] == ["0", "1"]
+    with (killed / "log.csv").open("a") as file:
         file.write("2,0.5,1.")  # a row that was not written to its end
-    run(corpus, tmp_path, *arguments, "--resume")
-    for one, other in zip(read_log(whole[0]), read_log(tmp_path), strict=True):
+    run(corpus, killed, "--epochs", "3", "--pictures-every", "0", "--resume")
+    for one, other in zip(read_log(whole), read_log(killed), strict=True):
         assert one["epoch"] == other["epoch"]
         for name in ("val_nats", "nats"):
             assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-5)
 
 
-def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path):
+def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path, eagerly):
     steep = "--optimizer sgd --learning-rate 1e38 --clip-norm 1e9 --pictures-every 0"
     message = r"^error: `loss` is (nan|inf) in epoch 1, step [1-4]\."
     with pytest.raises(SystemExit, match=message):
@@ -168,23 +174,21 @@ def test_a_run_that_stopped_early_stays_so(corpus, copy, capsys):
     ],
 )
 def test_a_run_is_not_resumed_with_other_settings(corpus, whole, more, difference):
-    folder, _ = whole
-    before = contents(folder)
+    before = contents(whole)
     with pytest.raises(SystemExit) as refused:
-        run(corpus, folder, *THREE_EPOCHS, "--resume", *more.split())
+        run(corpus, whole, *THREE_EPOCHS, "--resume", *more.split())
     assert re.search(
         f"holds a run with other settings .*{difference}", str(refused.value)
     )
-    assert contents(folder) == before
+    assert contents(whole) == before
 
 
 @pytest.mark.parametrize("more", [[], ["--prepare-only"]])
 def test_a_used_folder_is_refused_without_resume(corpus, whole, more):
-    folder, _ = whole
-    before = contents(folder)
+    before = contents(whole)
     with pytest.raises(SystemExit, match="holds a run already. Give --resume"):
-        run(corpus, folder, *THREE_EPOCHS, *more)
-    assert contents(folder) == before
+        run(corpus, whole, *THREE_EPOCHS, *more)
+    assert contents(whole) == before
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_arrays_may_lie_in_the_folder_of_the_run(corpus, tmp_path):
 
 def test_a_control_trains(corpus, whole, tmp_path):
     common = ["--epochs", "1", "--pictures-every", "0", "--graphs", "uniform"]
-    run(corpus, tmp_path, *common, "--prepared", str(whole[0] / "prepared"))
+    run(corpus, tmp_path, *common, "--prepared", str(whole / "prepared"))
     (row,) = read_log(tmp_path)
     assert float(row["val_density"]) == pytest.approx(1.0, abs=1e-3)
     assert np.isfinite(float(row["val_nats"]))
@@ -266,7 +270,7 @@ def test_what_stands_in_for_the_learned_graphs(graphs, density):
 def test_arrays_of_other_settings_are_refused(
     corpus, whole, tmp_path, more, difference
 ):
-    arrays = ["--prepared", str(whole[0] / "prepared"), "--prepare-only"]
+    arrays = ["--prepared", str(whole / "prepared"), "--prepare-only"]
     with pytest.raises(SystemExit, match=f"{difference}.*Give another --prepared"):
         run(corpus, tmp_path, *arrays, *more)
     assert not (tmp_path / "settings.json").exists()
@@ -308,7 +312,7 @@ def test_arrays_are_used_without_tensorflow(
     corpus, whole, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "glomo_keras.data.prepare", None)
-    places = ["--output", str(tmp_path), "--prepared", str(whole[0] / "prepared")]
+    places = ["--output", str(tmp_path), "--prepared", str(whole / "prepared")]
     pretrain_text.main(["--corpus", corpus, *places, *TINY, "--prepare-only"])
     assert "Arrays of" in capsys.readouterr().out
 

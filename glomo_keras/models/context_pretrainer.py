@@ -7,12 +7,14 @@ from glomo_keras.checks import plain_integer
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.models.graph_metrics import fill_positions
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.composition import split_heads
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.ordering import compute_after
+from glomo_keras.ops.sizes import shortfall
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 
@@ -242,12 +244,26 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         }
 
     def draw_positions(self, length):
-        """Return the positions of a training step, or `None` for all."""
+        """Return the positions of a training step, or `None` for all.
+
+        Args:
+            length: int or scalar int tensor, number of units.
+
+        Returns:
+            Int tensor `(num_positions,)`, or `(0,)` where there is no unit.
+        """
         if self.num_positions is None:
             return None
-        return keras.random.randint(
-            (self.num_positions,), 0, length, dtype="int32", seed=self._position_seed
+        positions = keras.random.randint(
+            (self.num_positions,),
+            0,
+            length + shortfall(length, 1),
+            dtype="int32",
+            seed=self._position_seed,
         )
+        if isinstance(length, int) and length > 0:
+            return positions
+        return positions[: length * self.num_positions]
 
     def mean_loss(self, outputs):
         """Return the mean of -log p over valid pairs, and over the directions."""
@@ -275,7 +291,9 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         for direction in DIRECTIONS:
             nats = -y_pred[direction]
             valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
-            self.update_likelihoods(direction, nats, valid)
+            self.update_likelihoods(
+                direction, fill_positions(nats), fill_positions(valid)
+            )
         counts = y_pred["counts"]
         for name, (part, whole) in _SHARES.items():
             part, whole = ops.sum(counts[part]), ops.sum(counts[whole])

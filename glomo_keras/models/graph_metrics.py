@@ -3,6 +3,31 @@
 import keras
 from keras import ops
 
+from glomo_keras.ops.sizes import shortfall
+
+
+def fill_positions(values):
+    """Give values one zero where they have no position.
+
+    Metrics of Keras take the mean over the positions of a sample, which would be NaN,
+    and stay so for the epoch.
+
+    Args:
+        values: float tensor `(batch, num_positions, ...)`.
+
+    Returns:
+        Float tensor `(batch, max(1, num_positions), ...)`.
+
+    Example:
+
+    >>> fill_positions(keras.ops.zeros((2, 0, 3))).shape == (2, 1, 3)
+    True
+    """
+    missing = shortfall(ops.shape(values)[1], 1)
+    if isinstance(missing, int) and missing == 0:
+        return values
+    return ops.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (len(values.shape) - 2))
+
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class Perplexity(keras.metrics.Mean):

@@ -9,6 +9,7 @@ from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
+from glomo_keras.models.graph_metrics import fill_positions
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
@@ -139,9 +140,9 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         return outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        real = ops.cast(x["unit_ids"] != 0, "float32")
+        real = fill_positions(ops.cast(x["unit_ids"] != 0, "float32"))
         for direction in DIRECTIONS:
-            nats = -y_pred[direction]
+            nats = fill_positions(-y_pred[direction])
             self.nats.update_state(nats, sample_weight=real)
             self.perplexities[direction].update_state(nats, sample_weight=real)
         return self.get_metrics_result()

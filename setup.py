@@ -39,7 +39,7 @@ setup(
         "keras>=3.15,<3.16",
         "numpy>=1.26",
         "tensorflow>=2.21,<2.22",
-        "tensorflow-text>=2.21,<2.22",
+        "tensorflow-text>=2.21.1,<2.22",  # 2.21.0 does not import
         "tensorflow-datasets>=4.9.9,<4.10",
         # It is imported to prepare any data set, and declared for Python < 3.9 alone.
         "importlib_resources>=6",

@@ -120,7 +120,7 @@ def export(options):
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
     if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        from glomo_keras.export.archives import describe_archive
+        from glomo_keras.export.archive_reading import describe_archive
 
         print("\n".join(describe_archive(options.path)))
         return

@@ -14,7 +14,7 @@ _SPARE_BYTES = 2**20  # what a file system and a file format add
 
 @contextlib.contextmanager
 def atomic_write(path):
-    """Replaces a file by what is written in the context, once that is on disk.
+    """Replace a file by what is written in the context, once that is on disk.
 
     A process that is killed leaves the old file or the new one, never half of one; an
     error in the context leaves the old one and nothing else.
@@ -49,7 +49,7 @@ def atomic_write(path):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Puts a folder in its place once everything was written into it.
+    """Put a folder in its place once everything was written into it.
 
     A folder that is there already is replaced.
 
@@ -84,13 +84,13 @@ def atomic_folder(path):
 
 
 def write_text(path, text):
-    """Replaces a file by a text, in UTF-8; see `atomic_write`."""
+    """Replace a file by a text, in UTF-8; see `atomic_write`."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
 def write_json(path, value):
-    """Replaces a file by a value as JSON; see `atomic_write`.
+    """Replace a file by a value as JSON; see `atomic_write`.
 
     Raises:
         TypeError: if JSON cannot hold the value; nothing is written then.
@@ -99,12 +99,12 @@ def write_json(path, value):
 
 
 def is_unfinished(path):
-    """Whether a path is what a killed `atomic_write` or `atomic_folder` left."""
+    """Return whether a path is what a killed `atomic_write` or `atomic_folder` left."""
     return pathlib.Path(path).name.startswith(_UNFINISHED)
 
 
 def check_free_space(folder, num_bytes):
-    """Raises where a file system has no room for a file.
+    """Raise where a file system has no room for a file.
 
     HDF5 ends the process where the disk is full, so that there is no error to catch.
 
@@ -134,7 +134,7 @@ def _temporary_beside(path):
 
 
 def _sync_folder(folder):
-    """Has the new name itself on disk, where the system can be asked for that."""
+    """Have the new name itself on disk, where the system can be asked for that."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

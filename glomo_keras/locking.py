@@ -13,7 +13,7 @@ except ImportError:  # Windows, which has no such locks
 
 @contextlib.contextmanager
 def locked(folder, shared=False):
-    """Waits for the lock of a folder and holds it.
+    """Wait for the lock of a folder and hold it.
 
     The operating system lets go of the lock when its process ends, so that one which
     was killed blocks nobody. Where there are no such locks, nothing is locked.
@@ -43,7 +43,7 @@ def locked(folder, shared=False):
 
 @contextlib.contextmanager
 def held_alone(folder):
-    """Holds a folder of long work, and refuses to where another process does.
+    """Hold a folder of long work, and refuse to where another process does.
 
     Args:
         folder: path of a folder that exists. The file `.lock` in it says who holds it;

@@ -10,6 +10,7 @@ the seeds of an arm are joined by a line, and every seed is a dot.
 import argparse
 from pathlib import Path
 
+import experiment.process  # noqa: F401  (before Keras)
 import numpy as np
 from experiment.comparison.arms import ARMS
 from experiment.comparison.records import read_runs

@@ -137,6 +137,8 @@ def run_arm(arm, seed, settings, output):
         keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0),
         jit_compile=not settings.no_jit,
     )
+    # Or else TensorFlow traces the first step twice, with and without making these.
+    pretrainer.optimizer.build(pretrainer.trainable_variables)
     test = planted_sequences(NUM_TEST_SEQUENCES, seed=10_000 + seed)
     if arm == "untrained":
         result, density, steps, seconds = recovery(predictor, test), None, 0, 0

@@ -148,7 +148,7 @@ def prepare(settings):
     """Write the images as one array, unless it is there."""
     try:
         sources = describe_images(settings.data)
-    except (FileNotFoundError, ImportError):
+    except (ImportError, OSError, ValueError):
         sources = None  # the array is enough for a machine that only trains
     description = {
         "data": settings.data,
@@ -188,8 +188,8 @@ def build_pretrainer(settings):
         block_size=(settings.graphs == "learned" and settings.block_size) or None,
         seed=settings.seed,
     )
-    run.compile_pretrainer(pretrainer, settings)
     pretrainer.build((None, settings.image_size, settings.image_size, 3))
+    run.compile_pretrainer(pretrainer, settings)
     return pretrainer
 
 

@@ -23,6 +23,7 @@ from glomo_keras.files import write_json
 from glomo_keras.locking import locked
 
 _FORMAT = 1  # part of the settings: a change of the files' meaning prepares again
+_LARGE_FILES = ("_ids.npy", "_offsets.npy")
 _CHUNK_UNITS = 4_000_000  # that are translated to final ids at once
 
 
@@ -140,7 +141,7 @@ def _is_whole(directory, log):
 def _remove_unfinished(directory):
     """Remove what a killed preparation left, which may be large."""
     for path in directory.iterdir():
-        if is_unfinished(path) and path.name.endswith((".npy", METADATA_FILE)):
+        if is_unfinished(path) and path.name.endswith(_LARGE_FILES):
             path.unlink()
 
 

@@ -49,7 +49,7 @@ def load_prepared(directory):
     """
     directory = pathlib.Path(directory)
     metadata = read_metadata(directory)
-    if metadata is None:
+    if metadata is None or not _describes_text(metadata):
         raise FileNotFoundError(
             f"{directory} holds no finished preparation ({METADATA_FILE} is missing "
             "or damaged). Run `prepare_corpus` on it first."
@@ -83,16 +83,21 @@ def load_prepared(directory):
 
 
 def read_metadata(directory):
-    """Return the metadata of a finished preparation, or `None`."""
+    """Return the metadata of arrays that are finished, or `None`.
+
+    It is the dict in `metadata.json`, whose `settings` are a dict.
+    """
     path = pathlib.Path(directory) / METADATA_FILE
     try:
         metadata = json.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError, RecursionError, ValueError):
         return None
-    parts = ("settings", "documents", "units", "coverage")
-    if not isinstance(metadata, dict) or not isinstance(
-        metadata.get("vocabulary_size"), int
-    ):
-        return None
-    is_complete = all(isinstance(metadata.get(part), dict) for part in parts)
-    return metadata if is_complete else None
+    is_dict = isinstance(metadata, dict)
+    return metadata if is_dict and isinstance(metadata.get("settings"), dict) else None
+
+
+def _describes_text(metadata):
+    return isinstance(metadata.get("vocabulary_size"), int) and all(
+        isinstance(metadata.get(part), dict)
+        for part in ("documents", "units", "coverage")
+    )

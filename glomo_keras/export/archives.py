@@ -1,4 +1,4 @@
-"""SavedModels in TF Serving's layout, `DIRECTORY/NAME/VERSION`, written and read."""
+"""SavedModels in TF Serving's layout, `DIRECTORY/NAME/VERSION`, written whole."""
 
 import contextlib
 import dataclasses
@@ -12,10 +12,9 @@ from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf import saved_model_pb2
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.export.archive_endpoints import checked_endpoint
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
@@ -26,9 +25,7 @@ from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.presets import class_and_arguments
-from glomo_keras.ops.visibility import DIRECTIONS
 
-PROGRAM_FILE = "saved_model.pb"
 IDENTITY_FILE = pathlib.Path("assets.extra") / "glomo_keras.json"
 _PUBLISHING = ".publishing"  # what is whole and on its way to its place
 _PROGRAM_BYTES = 2**20  # of a SavedModel, beside its weights
@@ -103,117 +100,6 @@ def write_archives(directory, archives, version=None, identity=None):
                     _write_archive(archive, folder, identity)
         _finish_publishing(directory)
     return {kind: str(folder / version) for kind, folder in folders.items()}
-
-
-def load_archive(path):
-    """Load a SavedModel.
-
-    Args:
-        path: path of the folder of a version.
-
-    Returns:
-        What `tf.saved_model.load` returns.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is damaged.
-    """
-    import tensorflow_text  # noqa: F401  (the operations of archives of strings)
-
-    check_is_archive(path)
-    read_signatures(path)
-    with damage_is_a_value_error(path):
-        return tf.saved_model.load(str(path))
-
-
-def check_is_archive(path, example="models/glomo_text_ids/1", advice=""):
-    """Raise FileNotFoundError unless a folder is that of a SavedModel."""
-    path = pathlib.Path(path).absolute()
-    if not (path / PROGRAM_FILE).is_file():
-        raise FileNotFoundError(
-            f"There is no SavedModel at {str(path)!r}. Give the folder of a version, "
-            f"such as {example}. {advice}".rstrip()
-        )
-
-
-def read_signatures(path):
-    """Read what a SavedModel takes and returns, without loading it.
-
-    Args:
-        path: path of the folder of a version.
-
-    Returns:
-        Dict from the name of a signature to a pair of sets, the names of its inputs
-        and of its outputs.
-
-    Raises:
-        ValueError: if the file is damaged.
-    """
-    with damage_is_a_value_error(path):
-        content = (pathlib.Path(path) / PROGRAM_FILE).read_bytes()
-        graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
-        if len(graphs) != 1:
-            raise DecodeError(f"{PROGRAM_FILE} holds {len(graphs)} graphs, not one.")
-    return {
-        name: (set(signature.inputs), set(signature.outputs))
-        for name, signature in graphs[0].signature_def.items()
-    }
-
-
-@contextlib.contextmanager
-def damage_is_a_value_error(path):
-    """Turn what TensorFlow raises on a damaged SavedModel into one that says so."""
-    try:
-        yield
-    except (tf.errors.OpError, DecodeError, OSError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(
-            f"The SavedModel at {str(path)!r} cannot be loaded: a file of it is "
-            "damaged or missing, or was written by a later TensorFlow. Export the "
-            f"model again. The reason: {reason}"
-        ) from error
-
-
-def describe_archive(path):
-    """Return lines that name the signatures of a SavedModel, with dtypes and shapes."""
-    lines = []
-    for name, signature in sorted(load_archive(path).signatures.items()):
-        lines.append(name)
-        for verb, specs in (
-            ("takes", signature.structured_input_signature[1]),
-            ("returns", signature.structured_outputs),
-        ):
-            for key, spec in sorted(specs.items()):
-                shape = _shape_text(spec.shape)
-                lines.append(f"  {verb:<7} {key}: {spec.dtype.name} {shape}")
-    return lines
-
-
-def top_senders_endpoint(graphs_endpoint, num_senders):
-    """Return the function that gives the strongest senders in place of the graphs."""
-    check_positive_integers(num_senders=num_senders)
-    num_senders = int(num_senders)
-
-    def top_senders(*inputs):
-        outputs = graphs_endpoint(*inputs)
-        for direction in DIRECTIONS:
-            graphs = outputs.pop(direction)
-            missing = tf.maximum(num_senders - tf.shape(graphs)[-1], 0)
-            graphs = tf.pad(graphs, [[0, 0]] * 4 + [[0, missing]])
-            weights, senders = tf.math.top_k(graphs, num_senders)
-            outputs[f"{direction}_senders"] = tf.where(weights > 0, senders, -1)
-            outputs[f"{direction}_weights"] = weights
-        return outputs
-
-    return top_senders
-
-
-def cast_outputs(outputs):
-    """Return outputs whose floats are float32, whatever the policy of the model."""
-    return {
-        name: tf.cast(tensor, tf.float32) if tensor.dtype.is_floating else tensor
-        for name, tensor in outputs.items()
-    }
 
 
 def check_name(name):
@@ -354,72 +240,12 @@ def _write_archive(archive, folder, identity):
         saved_model.track(resource)
     for name, endpoint in archive.endpoints.items():
         saved_model.add_endpoint(
-            name, _checked(archive, endpoint), input_signature=list(archive.inputs)
+            name,
+            checked_endpoint(archive.inputs, archive.check, endpoint),
+            input_signature=list(archive.inputs),
         )
     folder.mkdir(parents=True)
     saved_model.write_out(folder, verbose=False)
     if identity is not None:
         (folder / IDENTITY_FILE).parent.mkdir(exist_ok=True)
         write_json(folder / IDENTITY_FILE, identity)
-
-
-def _checked(archive, endpoint):
-    """Return an endpoint that refuses bad inputs and runs on one row at least.
-
-    Convolutions of TensorFlow that were fused with their padding give empty batches
-    another length: these get a row of zeros. It is added after the check, because an
-    empty batch may claim rows of any size.
-    """
-
-    def run(*inputs):
-        inputs = [
-            _with_checked_shape(tensor, spec)
-            for tensor, spec in zip(inputs, archive.inputs, strict=True)
-        ]
-        checked = tf.nest.flatten(archive.check(*inputs))
-        batch = tf.shape(checked[0])[0]
-        missing = tf.maximum(1 - batch, 0)
-        filled = []
-        for tensor in checked:
-            shape = tf.concat([[missing], tf.shape(tensor)[1:]], axis=0)
-            filled.append(tf.concat([tensor, tf.zeros(shape, tensor.dtype)], axis=0))
-        return {name: rows[:batch] for name, rows in endpoint(*filled).items()}
-
-    return run
-
-
-def _with_checked_shape(tensor, spec):
-    """Return a tensor of a request, refused where it has another shape than its spec.
-
-    A loaded SavedModel does not compare them, and TensorFlow takes them for granted: a
-    check by `tf.rank`, or of a single size, would be optimized away.
-    """
-    message = (
-        f"{spec.name} must have the shape {_shape_text(spec.shape)}, the batch first: "
-        "send a batch, also of one"
-    )
-    shape = tf.shape(tensor)
-    # Counts the entries of a vector whose number is said to be known.
-    rank = tf.reduce_sum(tf.sign(tf.concat([shape + 1, [0, 0]], axis=0)))
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.equal(rank, spec.shape.rank), [message])]
-    ):
-        tensor = tf.identity(tensor)
-    known = [size is not None for size in spec.shape]
-    if not any(known):
-        return tensor
-    sizes = [size or 0 for size in spec.shape]
-    with tf.control_dependencies(
-        [
-            tf.debugging.Assert(
-                tf.reduce_all(tf.equal(tf.where(known, tf.shape(tensor), 0), sizes)),
-                [message],
-            )
-        ]
-    ):
-        return tf.identity(tensor)
-
-
-def _shape_text(shape):
-    sizes = ["any" if size is None else str(size) for size in shape]
-    return f"({', '.join(sizes)})"

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
+from glomo_keras.export.archive_endpoints import cast_outputs
+from glomo_keras.export.archive_endpoints import top_senders_endpoint
 from glomo_keras.export.archives import Archive
-from glomo_keras.export.archives import cast_outputs
 from glomo_keras.export.archives import check_exported_model
 from glomo_keras.export.archives import model_identity
-from glomo_keras.export.archives import top_senders_endpoint
 from glomo_keras.export.archives import write_archives
 from glomo_keras.export.limits import Limits
 from glomo_keras.export.text_graphs import TextGraphs

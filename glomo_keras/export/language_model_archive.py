@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from glomo_keras.data.characters import character_ids
 from glomo_keras.data.units import split_units
+from glomo_keras.export.archive_endpoints import cast_outputs
 from glomo_keras.export.archives import Archive
-from glomo_keras.export.archives import cast_outputs
 from glomo_keras.export.archives import check_exported_model
 from glomo_keras.export.archives import model_identity
 from glomo_keras.export.archives import write_archives

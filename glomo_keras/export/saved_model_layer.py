@@ -5,9 +5,9 @@ import os
 import keras
 import tensorflow_text  # noqa: F401  (the operations of archives of strings)
 
-from glomo_keras.export.archives import check_is_archive
-from glomo_keras.export.archives import damage_is_a_value_error
-from glomo_keras.export.archives import read_signatures
+from glomo_keras.export.archive_reading import check_is_archive
+from glomo_keras.export.archive_reading import damage_is_a_value_error
+from glomo_keras.export.archive_reading import read_signatures
 
 
 class SavedModelLayer(keras.layers.TFSMLayer):

@@ -101,9 +101,9 @@ class TextGraphs(tf.Module):
         if self.max_units is not None:
             length = tf.minimum(length, self.max_units)
         batch["units"] = batch["units"].to_tensor("")
-        return {name: _of_length(tensor, length) for name, tensor in batch.items()}
+        return {name: _with_length(tensor, length) for name, tensor in batch.items()}
 
 
-def _of_length(tensor, length):
+def _with_length(tensor, length):
     missing = tf.maximum(length - tf.shape(tensor)[1], 0)
     return tf.pad(tensor[:, :length], [[0, 0], [0, missing]])

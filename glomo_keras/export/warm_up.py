@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from glomo_keras.export.archives import load_archive
+from glomo_keras.export.archive_reading import load_archive
 from glomo_keras.files import atomic_write
 
 FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"

@@ -99,7 +99,7 @@ class LanguageModelLayerCache:
 
 
 def _open_array(path, shape, dtype):
-    """A memory map of a file, which is made where it is missing."""
+    """Return the memory map of a file, which is made where it is missing."""
     if not path.exists():
         with atomic_write(path) as temporary:
             np.lib.format.open_memmap(temporary, "w+", dtype, shape=shape).flush()

@@ -78,7 +78,7 @@ class MessageCache:
         return np.concatenate(parts)
 
     def _make_model(self, shape):
-        """Images to the messages of their pixels, forward and backward."""
+        """Make the model from images to the messages of their pixels."""
         images = keras.Input(shape, dtype="uint8")
         graphs = self.predictor(images)
         pixels, _ = raster_units(scale_pixels(images))

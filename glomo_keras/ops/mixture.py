@@ -160,12 +160,14 @@ def mix_messages(messages, weights):
     check_shape(
         "weights", weights, "messages", (None, None, None, num_terms, num_heads)
     )
-    batch, length, num_mixtures = *ops.shape(messages)[0:4:3], weights.shape[2]
-    rows = ops.reshape(messages, (batch, num_terms * num_heads, length, dim))
+    length, num_mixtures = ops.shape(messages)[3], weights.shape[2]
+    rows = ops.reshape(
+        messages, (batch_size(messages), num_terms * num_heads, length, dim)
+    )
     rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, length, terms, dim)
-    flat = (*ops.shape(weights)[:2], num_mixtures, num_terms * num_heads)
+    flat = batch_size(weights), ops.shape(weights)[1], num_mixtures, rows.shape[2]
     mixed = ops.matmul(ops.reshape(weights, flat), rows)
-    return ops.reshape(mixed, (batch, length, num_mixtures * dim))
+    return ops.reshape(mixed, (batch_size(messages), length, num_mixtures * dim))
 
 
 def _check_graphs(features, graphs):

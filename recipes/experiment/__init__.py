@@ -2,6 +2,7 @@
 
 - `comparison`: arms x seeds of a task: settings, runs, records, tables.
 - `text`, `images`: the tasks themselves, their arrays and models.
-- `pretraining`: options, streams of batches and progress of pretraining.
-- `process`: what a program sets before it imports Keras.
+- `pretraining`: settings, runs with their logs, and streams of batches.
+- `folders`: folders that one process holds, settings and records that are read back.
+- `process`: what a program sets before it imports Keras, and errors in one line.
 """

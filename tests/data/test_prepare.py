@@ -13,6 +13,7 @@ from glomo_keras.data import prepare as prepare_module
 from glomo_keras.data import prepare_corpus
 from glomo_keras.data import provisional_ids
 from glomo_keras.data import split_units
+from glomo_keras.data.prepared import read_metadata
 
 WORDS = ["Alpha", "beta", "GAMMA", "delta", "alpha", "Beta", "naïve", "日"]
 
@@ -286,6 +287,8 @@ def test_unfinished_work_is_not_loaded(corpus, tmp_path):
         (directory / "metadata.json").write_text(text)
         with pytest.raises(FileNotFoundError, match="no finished preparation"):
             load_prepared(directory)
+        # Arrays of other programs have metadata of their own beside their settings.
+        assert (read_metadata(directory) is None) == ('"settings": {' not in text)
     _prepare(corpus[0], directory)
     assert json.loads((directory / "metadata.json").read_text("utf-8"))["units"]
     with pytest.raises(FileNotFoundError, match="no finished preparation"):

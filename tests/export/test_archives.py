@@ -21,8 +21,8 @@ from glomo_keras.export import Limits
 from glomo_keras.export import SavedModelGraphs
 from glomo_keras.export import export_downstream
 from glomo_keras.export import export_graph_predictor
-from glomo_keras.export.archives import describe_archive
-from glomo_keras.export.archives import load_archive
+from glomo_keras.export.archive_reading import describe_archive
+from glomo_keras.export.archive_reading import load_archive
 from glomo_keras.locking import locked
 from glomo_keras.models import GraphPredictor
 

@@ -131,6 +131,7 @@ def test_a_downstream_model_holds_the_archive(
     for weight, old in zip(model.get_layer("elmo").weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     assert (model.get_layer("mix").normalized_weights() != 1 / 3).all()
+    assert model.get_layer("elmo").get_config()["filepath"].startswith("/")
     path = tmp_path / "model.keras"
     model.save(path)
     with pytest.raises(ValueError, match="safe_mode=False"):

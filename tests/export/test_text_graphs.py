@@ -30,6 +30,17 @@ def test_text_graphs_of_a_preset(text_graphs, tmp_path, expected):
             TextGraphs.from_preset(tmp_path / name)
 
 
+def test_no_texts(text_graphs):
+    for texts in ([], np.zeros(0, object)):
+        shapes = {name: tuple(t.shape) for name, t in text_graphs(texts).items()}
+        assert shapes == {
+            "forward": (0, 2, 5, 1, 1),
+            "backward": (0, 2, 5, 1, 1),
+            "units": (0, 1),
+            "padding_mask": (0, 1),
+        }
+
+
 @pytest.mark.parametrize("max_units, error", [(0, ValueError), ("4", TypeError)])
 def test_wrong_lengths(text_graphs, max_units, error):
     with pytest.raises(error, match=f"max_units={max_units!r}"):

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 from experiment.text import text_arrays
 
 from glomo_keras.data import Vocabulary
@@ -56,3 +57,11 @@ def elmo_folder(tmp_path_factory):
         max_characters=11,
     ).save_to_preset(folder)  # fmt: skip
     return folder
+
+
+@pytest.fixture
+def eagerly():
+    """Train a few steps without tracing them, which takes longer than they do."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

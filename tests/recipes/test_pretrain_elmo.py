@@ -47,10 +47,13 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(
         for name in ("prepare", "characters"):
             patched.setitem(sys.modules, f"glomo_keras.data.{name}", None)
         run(corpus, tmp_path, "--resume")  # has nothing left to do
-    with pytest.raises(ValueError, match="of other settings .limit: None, not 9"):
+    with pytest.raises(SystemExit, match="other settings .limit: None, not 9"):
         run(corpus, tmp_path, "--resume", "--limit", "9")
+    with pytest.raises(SystemExit, match="holds a run already"):
+        run(corpus, tmp_path)
+    assert pretrain_elmo.parse_settings(["--output", "a"]).filters == (16, 32, 64, 96)
     shown = capsys.readouterr().out
-    assert "Arrays of" in shown and "Starting at epoch 3." in shown
+    assert "Arrays of" in shown and "finished its 2 epochs. Nothing is" in shown
     assert shown.count("perplexity forward") == 2
     model = BidirectionalLanguageModel.from_preset(tmp_path / "preset")
     assert model(np.ones((1, 2, 12), "int32")).shape == (1, 3, 2, 16)
@@ -80,15 +83,16 @@ def test_characters_are_those_of_the_corpus_at_hand(corpus, tmp_path):
     pretrain_elmo.main(["--corpus", f"files:{other}", *options])
     words = load_prepared(prepared).units
     assert "w1" not in words
-    (path,) = prepared.glob("characters_*.npy")
-    table = np.load(path)
+    assert len(list(prepared.glob("characters_*.npy"))) == 2
+    settings = pretrain_elmo.parse_settings(options)
+    table = np.load(pretrain_elmo.characters_file(settings))
     expected = character_ids(words, table.shape[1]).numpy()
     np.testing.assert_array_equal(table[1:], expected[1:])
 
 
-def test_the_softmax_does_not_tell_unknown_words_apart():
+def test_unknown_and_rare_words_are_no_classes_of_the_softmax():
     ids = np.array([2, 1, 39, 40, 1], "uint16")  # 1 is unknown, 40 too rare
-    assert pretrain_elmo.share_told_apart(ids, num_words=40) == pytest.approx(2 / 5)
+    assert pretrain_elmo.share_in_softmax(ids, num_words=40) == pytest.approx(2 / 5)
 
 
 def test_trigrams_by_pencil():

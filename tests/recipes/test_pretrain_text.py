@@ -1,30 +1,32 @@
-"""The text recipe: from a corpus to a predictor, and on after a stop."""
+"""The text recipe: from a corpus to a predictor, on after a stop; what is refused."""
 
-import argparse
 import contextlib
 import csv
+import dataclasses
 import io
 import json
+import re
+import shutil
 import sys
 
 import keras
 import numpy as np
-import pretrain_elmo
-import pretrain_images
 import pretrain_text
 import pytest
 import quickstart
 from experiment.pretraining.score_rules import PREDICTORS
 
+from glomo_keras.callbacks import resumable_checkpoint
+from glomo_keras.locking import held_alone
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import find_preset
 
 TINY = (
-    "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 2 --num-heads 3 "
-    "--num-positions 5 --batch-size 3 --steps-per-epoch 4 --window 23 --shift 11 "
-    "--min-units 3 --valid-windows 5 --warmup 2 --no-jit"
+    "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 1 --num-heads 3 "
+    "--context-length 1 --num-positions 5 --batch-size 3 --steps-per-epoch 4 "
+    "--window 23 --shift 11 --min-units 3 --valid-windows 5 --warmup 2 --no-jit"
 ).split()
-QUICK = ["--num-graph-layers", "1", "--context-length", "1"]
+THREE_EPOCHS = ["--epochs", "3", "--pictures-every", "2"]
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +43,61 @@ def corpus(tmp_path_factory):
 def run(corpus, output, *more):
     arguments = ["--corpus", corpus, "--output", str(output), *TINY, *more]
     pretrain_text.main(arguments)
-    with (output / "log.csv").open() as file:
+
+
+def read_log(folder):
+    with (folder / "log.csv").open() as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
-def whole(corpus, tmp_path_factory):
-    """Folder of an uninterrupted run, its log, and what it printed."""
-    folder = tmp_path_factory.mktemp("whole")
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
-        rows = run(corpus, folder, "--epochs", "3", "--pictures-every", "2", *QUICK)
-    return folder, rows, printed.getvalue()
+def runs(corpus, tmp_path_factory):
+    """Folders of an uninterrupted run and of a killed one, and what the first printed.
+
+    The killed one is a copy of the other between the second row of the log and its
+    checkpoint: what a kill, or a full disk, at that moment leaves.
+    """
+    whole = tmp_path_factory.mktemp("whole")
+    killed = whole.parent / "killed"
+    num_bytes = []
+
+    def copy_at_second_checkpoint(folder, number):
+        num_bytes.append(number)
+        if len(num_bytes) == 2:
+            shutil.copytree(whole, killed)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            resumable_checkpoint, "check_free_space", copy_at_second_checkpoint
+        )
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            run(corpus, whole, *THREE_EPOCHS)
+    predictor = GraphPredictor.from_preset(whole / "preset")
+    assert num_bytes[0] > 3 * 4 * predictor.count_params()  # with Adam's moments
+    return whole, killed, printed.getvalue()
 
 
-def test_a_run_leaves_all_that_it_promises(whole):
-    folder, rows, printed = whole
+@pytest.fixture(scope="module")
+def whole(runs):
+    return runs[0]
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of the uninterrupted run, to go on with."""
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+def contents(folder):
+    """What is in the files of a run that must not change."""
+    files = [folder / "settings.json", folder / "log.csv"]
+    files += sorted((folder / "checkpoints").iterdir())
+    return {path: path.read_bytes() for path in files}
+
+
+def test_a_run_leaves_all_that_it_promises(runs):
+    folder, _, printed = runs
+    rows = read_log(folder)
     assert [row["epoch"] for row in rows] == ["0", "1", "2"]
     assert float(rows[2]["val_nats"]) < np.log(101)
     assert sum(line.startswith("epoch ") for line in printed.splitlines()) == 3
@@ -67,23 +109,128 @@ def test_a_run_leaves_all_that_it_promises(whole):
     preset = find_preset(folder / "preset")
     assert preset.vocabulary.read_text().startswith("[PAD]")
     assert preset.metadata["training"]["window"] == 23
-    assert json.loads((folder / "settings.json").read_text())["window"] == 23
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["window"] == 23 and settings["output"] == str(folder)
     assert any((folder / "logs").rglob("events*"))
     assert not list(folder.rglob(".writing-*"))
 
 
-def test_resuming_gives_what_an_uninterrupted_run_gives(corpus, whole, tmp_path):
-    common = ["--epochs", "3", "--pictures-every", "0", *QUICK]
-    run(corpus, tmp_path, *common, "--stop-after", "1")
-    parts = run(corpus, tmp_path, *common, "--resume")
-    for one, other in zip(whole[1], parts, strict=True):
+def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus, runs):
+    whole, killed, _ = runs
+    assert [row["epoch"] for row in read_log(killed)] == ["0", "1"]
+    with (killed / "log.csv").open("a") as file:
+        file.write("2,0.5,1.")  # a row that was not written to its end
+    run(corpus, killed, "--epochs", "3", "--pictures-every", "0", "--resume")
+    for one, other in zip(read_log(whole), read_log(killed), strict=True):
+        assert one["epoch"] == other["epoch"]
         for name in ("val_nats", "nats"):
             assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-5)
 
 
-def test_a_control_trains(corpus, tmp_path):
-    common = ["--epochs", "1", "--pictures-every", "0", "--graphs", "uniform", *QUICK]
-    (row,) = run(corpus, tmp_path, *common)
+def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path, eagerly):
+    steep = "--optimizer sgd --learning-rate 1e38 --clip-norm 1e9 --pictures-every 0"
+    message = r"^error: `loss` is (nan|inf) in epoch 1, step [1-4]\."
+    with pytest.raises(SystemExit, match=message):
+        run(corpus, tmp_path, *steep.split(), "--epochs", "1")
+    assert not read_log(tmp_path)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    assert not (tmp_path / "preset").exists()
+
+
+def test_a_finished_run_trains_no_more(corpus, copy, capsys):
+    rows = read_log(copy)
+    run(corpus, copy, *THREE_EPOCHS, "--resume")
+    assert "has finished its 3 epochs. Nothing is trained." in capsys.readouterr().out
+    changed = ["--patience", "9", "--stop-after", "2", "--epochs", "3"]
+    run(corpus, copy, *changed, "--pictures-every", "0", "--resume")  # which may change
+    assert "Nothing is trained." in capsys.readouterr().out
+    assert read_log(copy) == rows
+    assert json.loads((copy / "settings.json").read_text())["patience"] == 9
+
+
+def test_a_run_that_stopped_early_stays_so(corpus, copy, capsys):
+    current = copy / "checkpoints" / "CURRENT"
+    current.write_text(json.dumps({"epochs": 3, "best": 0.5, "best_epoch": 1}))
+    run(corpus, copy, "--epochs", "3", "--patience", "2", "--resume")
+    assert "has stopped early, after epoch 3: no better val_nats for 2 epochs" in (
+        capsys.readouterr().out
+    )
+    assert len(read_log(copy)) == 3
+
+
+@pytest.mark.parametrize(
+    "more, difference",
+    [
+        ("--seed 7", "seed: 0, not 7"),
+        ("--batch-size 5", "batch_size: 3, not 5"),
+        ("--learning-rate 0.5", "learning_rate: 0.003, not 0.5"),
+        ("--optimizer sgd", "'adam', not 'sgd', learning_rate: 0.003, not 8.0"),
+        ("--epochs 4", "epochs: 3, not 4"),
+        ("--embedding-dim 6", "embedding_dim: 12, not 6"),
+        ("--size base", "size: 'small', not 'base'"),
+        ("--graphs zeros", "graphs: 'learned', not 'zeros'"),
+        ("--corpus docs", "corpus: 'files:.*', not 'docs'"),
+        ("--limit 5", "limit: None, not 5"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings(corpus, whole, more, difference):
+    before = contents(whole)
+    with pytest.raises(SystemExit) as refused:
+        run(corpus, whole, *THREE_EPOCHS, "--resume", *more.split())
+    assert re.search(
+        f"holds a run with other settings .*{difference}", str(refused.value)
+    )
+    assert contents(whole) == before
+
+
+@pytest.mark.parametrize("more", [[], ["--prepare-only"]])
+def test_a_used_folder_is_refused_without_resume(corpus, whole, more):
+    before = contents(whole)
+    with pytest.raises(SystemExit, match="holds a run already. Give --resume"):
+        run(corpus, whole, *THREE_EPOCHS, *more)
+    assert contents(whole) == before
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("settings.json", b'{"seed": 0', "settings.json is missing or damaged"),
+        ("settings.json", b"[]", "it holds a list, not an object"),
+        ("settings.json", None, "settings.json is missing or damaged"),
+        ("checkpoints/CURRENT", b"{}", "checkpoints cannot be loaded: it is damaged"),
+        ("checkpoints/epoch_0003.npz", b"PK", "cannot be loaded: it is damaged"),
+    ],
+)
+def test_damaged_files_are_named(corpus, copy, name, content, message):
+    path = copy / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(SystemExit, match=message):
+        run(corpus, copy, *THREE_EPOCHS, "--resume")
+
+
+@pytest.mark.parametrize("place", ["output", "prepared"])
+def test_one_process_works_in_a_folder(corpus, tmp_path, place):
+    folders = {name: tmp_path / name for name in ("output", "prepared")}
+    folders[place].mkdir()
+    arguments = ["--prepared", str(folders["prepared"]), "--prepare-only"]
+    with held_alone(folders[place]):
+        with pytest.raises(SystemExit, match=f"{place} is in use by process"):
+            run(corpus, folders["output"], *arguments)
+    assert not (folders["output"] / "settings.json").exists()
+    run(corpus, folders["output"], *arguments)
+    with held_alone(folders["prepared"]):  # nothing is written there any more
+        run(corpus, folders["output"], *arguments)
+
+
+def test_arrays_may_lie_in_the_folder_of_the_run(corpus, tmp_path):
+    run(corpus, tmp_path, "--prepared", str(tmp_path), "--prepare-only")
+    assert (tmp_path / "train_ids.npy").exists()
+
+
+def test_a_control_trains(corpus, whole, tmp_path):
+    common = ["--epochs", "1", "--pictures-every", "0", "--graphs", "uniform"]
+    run(corpus, tmp_path, *common, "--prepared", str(whole / "prepared"))
+    (row,) = read_log(tmp_path)
     assert float(row["val_density"]) == pytest.approx(1.0, abs=1e-3)
     assert np.isfinite(float(row["val_nats"]))
 
@@ -114,35 +261,68 @@ def test_what_stands_in_for_the_learned_graphs(graphs, density):
     [
         (["--vocabulary-size", "77"], "vocabulary_size: 101, not 77"),
         (["--keep-case"], "lowercase: True, not False"),
-        (["--corpus", "docs"], "spec: 'files:.*', not 'docs'"),
+        (["--corpus", "docs"], "spec: 'files:.*', not 'docs'.*sources: "),
         (["--valid-corpus", "docs"], "valid_spec: None, not 'docs'"),
         (["--limit", "5"], "limit: None, not 5"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_arrays_of_other_settings_are_refused(corpus, whole, more, difference):
-    folder, _, _ = whole
-    settings = (folder / "settings.json").read_text()
-    with pytest.raises(ValueError, match=f"{difference}.*Give another --prepared"):
-        run(corpus, folder, "--prepare-only", *more)
-    assert (folder / "settings.json").read_text() == settings
+def test_arrays_of_other_settings_are_refused(
+    corpus, whole, tmp_path, more, difference
+):
+    arrays = ["--prepared", str(whole / "prepared"), "--prepare-only"]
+    with pytest.raises(SystemExit, match=f"{difference}.*Give another --prepared"):
+        run(corpus, tmp_path, *arrays, *more)
+    assert not (tmp_path / "settings.json").exists()
+
+
+def test_arrays_of_other_texts_are_refused(tmp_path, capsys):
+    text, output = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("\n\n".join(["one two three"] * 9))
+    prepare = (f"files:{text}", output, "--prepare-only")
+    run(*prepare)
+    run(*prepare)
+    assert "Arrays of" in capsys.readouterr().out
+    content = text.read_text()
+    text.write_text(content.replace("two", "six", 1) + "more")
+    with pytest.raises(SystemExit, match="other settings .sources: "):
+        run(*prepare)
+    text.unlink()  # the arrays are enough for a machine that only trains
+    run(*prepare)
+    assert "Arrays of" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_with_its_arrays_when_the_texts_have_changed(
+    corpus, copy, monkeypatch, capsys
+):
+    path = corpus.removeprefix("files:")
+    with open(path) as file:
+        text = file.read()
+    try:
+        with open(path, "a") as file:
+            file.write(" more")
+        run(corpus, copy, *THREE_EPOCHS, "--resume", "--prepare-only")
+    finally:
+        with open(path, "w") as file:
+            file.write(text)
+    assert "Arrays of" in capsys.readouterr().out
 
 
 def test_arrays_are_used_without_tensorflow(
     corpus, whole, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setitem(sys.modules, "glomo_keras.data.prepare", None)
-    places = ["--output", str(tmp_path), "--prepared", str(whole[0] / "prepared")]
+    places = ["--output", str(tmp_path), "--prepared", str(whole / "prepared")]
     pretrain_text.main(["--corpus", corpus, *places, *TINY, "--prepare-only"])
     assert "Arrays of" in capsys.readouterr().out
 
 
 def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
-    options = pretrain_text.parse_arguments(["--output", str(tmp_path), "--released"])
-    assert options.optimizer == "sgd"
-    assert options.learning_rate == 8.0
-    assert options.clip_norm == 0.25
-    model = pretrain_text.build_pretrainer(options, vocabulary_size=101)
+    settings = pretrain_text.parse_settings(["--output", str(tmp_path), "--released"])
+    assert settings.optimizer == "sgd"
+    assert settings.learning_rate == 8.0
+    assert settings.clip_norm == 0.25
+    model = pretrain_text.build_pretrainer(settings, vocabulary_size=101)
     assert model.message == "product_concat"
     assert model.first_input == "zeros"
     assert model.num_decoder_layers == 2
@@ -155,52 +335,17 @@ def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
 
 def test_what_is_given_stands_against_released(tmp_path):
     arguments = ["--output", str(tmp_path), "--released", "--vocabulary-size", "31"]
-    options = pretrain_text.parse_arguments([*arguments, "--optimizer", "adam"])
-    assert (options.optimizer, options.learning_rate) == ("adam", 0.003)
-    assert options.clip_norm == 0.25
+    settings = pretrain_text.parse_settings([*arguments, "--optimizer", "adam"])
+    assert (settings.optimizer, settings.learning_rate) == ("adam", 0.003)
+    assert settings.clip_norm == 0.25
     more = "--learning-rate 0.5 --clip-norm 2 --threshold none --normalization layer"
-    options = pretrain_text.parse_arguments([*arguments, *more.split()])
-    assert (options.optimizer, options.learning_rate) == ("sgd", 0.5)
-    assert options.clip_norm == 2.0
-    model = pretrain_text.build_pretrainer(options, vocabulary_size=31)
+    settings = pretrain_text.parse_settings([*arguments, *more.split()])
+    assert (settings.optimizer, settings.learning_rate) == ("sgd", 0.5)
+    assert settings.clip_norm == 2.0
+    model = pretrain_text.build_pretrainer(settings, vocabulary_size=31)
     assert model.graph_predictor.get_layer("forward_affinity").threshold is None
     network = model.graph_predictor.get_layer("forward_network")
     assert network.normalization == "layer"
-
-
-@pytest.mark.parametrize(
-    "recipe", [pretrain_text, pretrain_elmo, pretrain_images, quickstart]
-)
-def test_help_shows_every_default(recipe, monkeypatch):
-    class Parsed(Exception):
-        pass
-
-    def stop(self, arguments=None):
-        raise Parsed(self)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(argparse.ArgumentParser, "parse_args", stop)
-        with pytest.raises(Parsed) as parsed:
-            recipe.main([])
-    (parser,) = parsed.value.args
-    for action in parser._actions:
-        if action.default not in (None, False, argparse.SUPPRESS):
-            assert "default" in action.help, action.option_strings
-    if recipe is quickstart:
-        return
-    monkeypatch.setenv("COLUMNS", "200")
-    shown = parser.format_help()
-    told = (
-        "default: adam; released: sgd" if recipe is pretrain_text else "default: adam"
-    )
-    assert f"({told})" in shown
-    assert ("released: 0.25" in shown) == (recipe is pretrain_text)
-    table = shown.partition("what --size decides:")[2].splitlines()
-    assert table[0].split() == list(recipe.SIZES)
-    rows = [line.split()[0] for line in table[1:]]
-    assert rows == [f"--{n.replace('_', '-')}" for n in recipe.SIZES["small"]]
-    epochs = next(line.split()[1:] for line in table if "--epochs" in line)
-    assert epochs == [str(size["epochs"]) for size in recipe.SIZES.values()]
 
 
 def test_the_spread_of_seeds_is_that_of_a_sample():
@@ -209,5 +354,24 @@ def test_the_spread_of_seeds_is_that_of_a_sample():
 
 
 def test_a_missing_corpus_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no_such_file.txt"):
+    with pytest.raises(SystemExit, match="error: No file matches 'no_such_file.txt'"):
         run("files:no_such_file.txt", tmp_path)
+
+
+def test_settings_cannot_be_changed_and_are_those_of_settings_json(tmp_path):
+    settings = pretrain_text.parse_settings(["--output", str(tmp_path), *TINY])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.seed = 3
+    values = settings.to_json()
+    assert values["prepared"] == str(tmp_path / "prepared")
+    assert set(values) == set(dataclasses.asdict(settings))
+    assert (values["epochs"], values["steps_per_epoch"]) == (8, 4)  # size, given
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--patience", "--batch-size"])
+def test_counts_are_positive(option, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        pretrain_text.parse_settings(["--output", str(tmp_path), option, "0"])
+    assert f"argument {option}: invalid positive_int value: '0'" in (
+        capsys.readouterr().err
+    )

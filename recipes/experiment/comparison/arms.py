@@ -50,7 +50,7 @@ class Arm(abc.ABC):
 
 
 def control_graph(name, padding_mask, dtype="float32"):
-    """Graph of a control, over the real units of every sequence.
+    """Return the graph of a control, over the real units of every sequence.
 
     Args:
         name: str, `matched` (the identity: every unit reads itself) or `uniform`.

@@ -39,13 +39,13 @@ class ExampleBatches(keras.utils.PyDataset):
         self._order()
 
     def examples_of(self, index):
-        """Numbers of the examples of a batch."""
+        """Return the numbers of the examples of a batch."""
         numbers = self.order[index * self.batch_size : (index + 1) * self.batch_size]
         missing = self.batch_size - len(numbers)
         return np.concatenate([numbers, np.repeat(numbers[-1:], missing)])
 
     def draw(self, *purpose):
-        """A random generator of this epoch."""
+        """Return a random generator of this epoch."""
         return np.random.default_rng([self.shuffle_seed, self.epoch, *purpose])
 
     def _order(self):

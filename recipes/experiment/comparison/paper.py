@@ -56,7 +56,7 @@ def percent_of(run):
         strings. Empty for toys, and for features that the paper does not have.
     """
     settings = run["settings"]
-    if settings.get("data", "toy") in ("toy", "embedded", "shapes"):
+    if settings.get("data", "toy") in ("toy", "shapes"):
         return {}
     features, _, more = settings.get("features", "vectors:").partition("+")
     suffix = {"nli": "test", "cifar10": "depth"}.get(run["task"])

@@ -31,12 +31,12 @@ def append_run(output, run):
 
 
 def make_key(arm_name, graph_on, seed):
-    """What tells a run from the others of a comparison: `none` has no site."""
+    """Return what tells a run from the others of a comparison: `none` has no site."""
     return arm_name, graph_on if arm_name != "none" else None, seed
 
 
 def key_of(run):
-    """`make_key` of a finished run."""
+    """Return the `make_key` of a finished run."""
     return make_key(run["arm"], run["graph_on"], run["seed"])
 
 
@@ -87,7 +87,7 @@ def check_table(output, runs):
 
 
 def predictors(runs):
-    """Names of the graph predictors that runs used."""
+    """Return the names of the graph predictors that runs used."""
     return {
         run["settings"]["predictor"] for run in runs if run["arm"] in PREDICTED_ARMS
     }

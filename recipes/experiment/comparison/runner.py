@@ -166,7 +166,7 @@ def run(task, data, settings, arm_name, seed):
 
 
 def run_and_record(task, data, settings, arm_name, seed):
-    """`run`, whose result becomes a line of OUTPUT/runs.jsonl and is printed."""
+    """Run, print the result, and make it a line of OUTPUT/runs.jsonl."""
     record = run(task, data, settings, arm_name, seed)
     append_run(settings.output, record)
     shutil.rmtree(run_folder(arm_name, settings, seed))
@@ -180,18 +180,18 @@ def run_and_record(task, data, settings, arm_name, seed):
 
 
 def run_name(arm_name, settings, seed):
-    """Name of a run: what tells it from the others of a comparison."""
+    """Return the name of a run: what tells it from the others of a comparison."""
     size = settings.num_train or "all"
     return f"{arm_name}-{settings.graph_on}-{size}-{seed}"
 
 
 def run_folder(arm_name, settings, seed):
-    """Where a run that is not finished keeps its state."""
+    """Return the folder where a run that is not finished keeps its state."""
     return settings.output / "runs" / run_name(arm_name, settings, seed)
 
 
 def versions():
-    """Versions of what a result depends on."""
+    """Return the versions of what a result depends on."""
     by_package = {"python": platform.python_version()}
     for package in ("keras", "numpy", keras.backend.backend()):
         by_package[package] = importlib.metadata.version(package)

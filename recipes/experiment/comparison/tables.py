@@ -15,7 +15,7 @@ from experiment.process import UsageError
 
 
 def table(output, runs):
-    """Lines of the table in Markdown: a row an arm and site, by metric.
+    """Return the lines of the table in Markdown: a row an arm and site, by metric.
 
     The last column is the paper's, of larger models that were trained on all of train.
     """
@@ -57,18 +57,18 @@ def _rows(runs):
 
 
 def _mean_and_spread(runs, metric):
-    """Cells with the mean, the standard deviation and the number of seeds."""
+    """Return cells with the mean, the standard deviation and the number of seeds."""
     values = 100 * np.array([run["test"][metric] for run in runs])
     return f"{values.mean():.2f}", _spread(values), str(len(values))
 
 
 def _spread(values):
-    """Standard deviation; nothing for a single value."""
+    """Return the standard deviation; nothing for a single value."""
     return f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
 
 
 def mixes(runs):
-    """Lines about the mix of a language model's layers, by arm, over the seeds."""
+    """Return lines about the mix of a language model's layers, by arm."""
     lines = []
     for arm in ARMS:
         arm_mixes = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
@@ -83,7 +83,7 @@ def mixes(runs):
 
 
 def table_of_outputs(outputs):
-    """Lines of a table that compares the runs of several outputs, arm by arm.
+    """Return the lines of a table that compares several outputs, arm by arm.
 
     Differences are to the runs of the first output with the same arm, site and seed.
     Arms that it has alone are left out.
@@ -121,7 +121,7 @@ def table_of_outputs(outputs):
 
 
 def dev_table(outputs):
-    """Lines of a table of the scores on dev that the epochs were chosen by.
+    """Return the lines of a table of the scores on dev that the epochs were chosen by.
 
     To choose settings by, without looking at test: outputs may differ in any of them,
     and what differs is listed. Differences are to the first row, paired by seed; the
@@ -207,7 +207,7 @@ def _runs_of(runs, arm, site):
 
 
 def _difference(output, runs, metric, arm_runs, other, site):
-    """Cell with the paired difference and its interval, over the common seeds."""
+    """Return the paired difference and its interval, over the common seeds."""
     by_seed = {run["seed"]: run for run in _runs_of(runs, other, site)}
     pairs = [(run, by_seed[run["seed"]]) for run in arm_runs if run["seed"] in by_seed]
     if not pairs:

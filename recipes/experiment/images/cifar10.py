@@ -54,7 +54,7 @@ class Cifar10Task(ImageTask):
     sizes = SIZES
 
     def build(self, data, arm, settings):
-        """A ResNet; graphs or messages at the chosen site."""
+        """Build a ResNet; graphs or messages at the chosen site."""
         images = data["train"]["images"]
         labels = data["train"]["labels"]
         inputs = {"images": keras.Input(images.shape[1:], dtype="uint8", name="images")}

@@ -117,7 +117,7 @@ class PixelGraphs(Arm):
 
 
 def _of_pixels(transfer, features, graphs):
-    """Features of an image, augmented by a layer of sequences in raster order."""
+    """Augment the features of an image by a layer of sequences in raster order."""
     height, width, dim = features.shape[1:]
     pixels = ops.reshape(features, (-1, height * width, dim))
     fused = transfer(pixels, graphs)
@@ -126,7 +126,7 @@ def _of_pixels(transfer, features, graphs):
 
 @functools.cache
 def frozen_predictor(preset):
-    """The frozen predictor of a preset, loaded once a process."""
+    """Return the frozen predictor of a preset, loaded once a process."""
     predictor = ImageGraphPredictor.from_preset(preset)
     predictor.trainable = False
     return predictor
@@ -134,5 +134,5 @@ def frozen_predictor(preset):
 
 @functools.cache
 def shared_message_cache(preset, composed, num_bytes):
-    """The messages of a preset, shared by all runs of a process."""
+    """Return the messages of a preset, shared by all runs of a process."""
     return MessageCache(frozen_predictor(preset), composed, num_bytes)

@@ -11,12 +11,12 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 
 def stem(images, width):
-    """The convolution before the blocks."""
+    """Apply the convolution before the blocks."""
     return _normalized(_convolution(images, width), "relu")
 
 
 def stages(features, depth, width):
-    """Blocks of two convolutions in four stages, each at half the size of the last.
+    """Apply blocks of two convolutions in four stages, each halving the size.
 
     Args:
         features: float tensor `(batch, height, width, channels)`, of `stem`.

@@ -56,13 +56,13 @@ def cut_log(path, num_epochs):
         return
     names, rows = _read(path)
     by_epoch = {int(row["epoch"]): row for row in rows}  # the last one went on
-    kept = {epoch: by_epoch[epoch] for epoch in sorted(by_epoch) if epoch < num_epochs}
-    if len(kept) < num_epochs:
-        print(f"{path} has the rows of {len(kept)} of {num_epochs} finished epochs.")
+    finished = [by_epoch[epoch] for epoch in range(num_epochs) if epoch in by_epoch]
+    if len(finished) < num_epochs:
+        print(f"{path} has the rows of {len(finished)} of {num_epochs} epochs.")
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=names)
     writer.writeheader()
-    writer.writerows(kept.values())
+    writer.writerows(finished)
     write_text(path, text.getvalue())
 
 

@@ -15,7 +15,6 @@ from experiment.pretraining.progress import EpochLine
 from experiment.process import UsageError
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
-from glomo_keras.data.prepared import read_metadata
 from glomo_keras.files import write_json
 
 # What may change from one start of a run to the next: where things lie, what is drawn,
@@ -91,22 +90,27 @@ def prepare_once(settings, description, write):
 
 def _has_arrays(settings, description):
     folder = settings.prepared
-    metadata = read_metadata(folder)
-    if metadata is None:
+    try:
+        metadata = read_json(folder / "metadata.json")
+    except UsageError:  # written last: the arrays are not whole, and written again
         return False
     description = json.loads(json.dumps(description))
-    # A run that goes on does so with its own arrays, whatever has become of the data.
-    if description["sources"] is None or (
-        settings.resume and _is_used(settings.output)
-    ):
+    note = ""
+    if settings.resume and _is_used(settings.output):
+        # Such a run goes on with its own arrays, whatever has become of the data.
         del description["sources"]
+    elif description["sources"] is None:
+        del description["sources"]
+        note = (
+            " The data are not here: whether they still are the same was not checked."
+        )
     other = differences(metadata.get("settings", {}), description)
     if other:
         raise UsageError(
             f"{folder} holds arrays of other settings ({other}). Give another "
             "--prepared or --output, or the options and data of those arrays."
         )
-    print(f"Arrays of {folder} are used.")
+    print(f"Arrays of {folder} are used.{note}")
     return True
 
 
@@ -136,6 +140,8 @@ def compile_pretrainer(pretrainer, settings):
         optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
     # Batches have one shape, so that XLA compiles once.
     pretrainer.compile(optimizer, jit_compile=not settings.no_jit)
+    # Or else TensorFlow traces the first step twice, with and without making these.
+    optimizer.build(pretrainer.trainable_variables)
 
 
 def restore_checkpoint(

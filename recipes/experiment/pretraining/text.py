@@ -65,7 +65,7 @@ def _sources(specs):
             for part, spec in specs.items()
             if spec is not None
         }
-    except (FileNotFoundError, ImportError):
+    except (ImportError, OSError, ValueError):
         return None  # arrays are enough for a machine that only trains
 
 

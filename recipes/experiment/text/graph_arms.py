@@ -90,5 +90,5 @@ class TextArm(Arm):
 
 @functools.cache
 def shared_graph_cache(preset, top_k, num_bytes):
-    """The graphs of a preset, shared by all runs of a process."""
+    """Return the graphs of a preset, shared by all runs of a process."""
     return GraphCache.from_preset(preset, top_k, num_bytes)

@@ -93,7 +93,7 @@ class ImdbTask(ClassificationTask):
         return {"text": settings.length}
 
     def build(self, texts, arm, settings):
-        """Bidirectional GRU, self-attention, pooling; graphs at the chosen site."""
+        """Build a bidirectional GRU, self-attention and pooling, with the arm."""
         inputs, masks = model_parts.make_inputs(texts)
         mask = masks["text"]
         features = model_parts.word_features(texts, inputs, masks)
@@ -115,7 +115,7 @@ class ImdbTask(ClassificationTask):
 
 
 def _problem(row):
-    """What is wrong with a review, or `None`."""
+    """Return what is wrong with a review, or `None`."""
     if row.get("label") not in (0, 1):  # -1, too: tensorflow-datasets' unsupervised
         return (
             "`label` must be 0 (negative) or 1 (positive). "

@@ -132,7 +132,7 @@ def text_problem(row, fields):
 
 
 def _whole_characters(value):
-    """A JSON value whose strings have U+FFFD in place of halves of characters.
+    """Return a JSON value whose strings have U+FFFD in place of halves of characters.
 
     JSON can write one half of a surrogate pair, which is in no encoding. Places in a
     string stay where they are.
@@ -149,7 +149,7 @@ def _whole_characters(value):
 
 
 def _decoded(value):
-    """A value of tensorflow-datasets with strings in place of bytes."""
+    """Return a value of tensorflow-datasets with strings in place of bytes."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, dict):

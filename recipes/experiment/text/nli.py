@@ -134,7 +134,7 @@ class NliTask(ClassificationTask):
         return dict.fromkeys(("premise", "hypothesis"), settings.length)
 
     def build(self, texts, arm, settings):
-        """ESIM; graphs at the chosen site, one `GraphTransfer` for both texts."""
+        """Build ESIM; one `GraphTransfer` for both texts."""
         inputs, masks = model_parts.make_inputs(texts)
         dropout = keras.layers.Dropout(settings.dropout)
         fields = ("premise", "hypothesis")
@@ -183,7 +183,7 @@ class NliTask(ClassificationTask):
 
 
 def _problem(row):
-    """What is wrong with a pair, or `None`."""
+    """Return what is wrong with a pair, or `None`."""
     label = row.get("label")
     known = (*LABELS, *range(len(LABELS)), *NO_LABEL)
     if isinstance(label, bool) or label not in known:
@@ -195,7 +195,7 @@ def _problem(row):
 
 
 def _labelled(rows):
-    """Examples of the rows that have a gold label."""
+    """Return examples of the rows that have a gold label."""
     examples = []
     for number, row in enumerate(rows):
         label = row["label"]

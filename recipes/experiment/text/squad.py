@@ -122,7 +122,7 @@ class SquadTask(TextTask):
         return {"context": settings.length, "question": settings.question_length}
 
     def targets(self, texts, split):
-        """First and last unit of the answers, and the questions that have them."""
+        """Return first and last units of the answers, and the questions with one."""
         field = texts.fields["context"]
         examples = texts.examples[split]
         spans = np.zeros((len(examples), 2), np.int32)
@@ -140,7 +140,7 @@ class SquadTask(TextTask):
         return {"start": spans[:, 0], "end": spans[:, 1]}, np.array(answerable, int)
 
     def build(self, texts, arm, settings):
-        """The reader; graphs at the chosen site, one `GraphTransfer` for both texts."""
+        """Build the reader; one `GraphTransfer` for both texts."""
         inputs, masks = model_parts.make_inputs(texts, with_characters=True)
         fields = ("context", "question")
         dropout = keras.layers.SpatialDropout1D(settings.dropout)
@@ -208,7 +208,7 @@ class SquadTask(TextTask):
 
 
 def best_spans(start, end, answer_length=ANSWER_LENGTH):
-    """First and last units of the most likely spans.
+    """Return the first and last units of the most likely spans.
 
     Args:
         start: float array `(batch, length)`, log-likelihoods up to a constant.

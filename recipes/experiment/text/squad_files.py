@@ -70,7 +70,7 @@ def questions_of_rows(rows, name):
 
 
 def _checked(identifier, context, question, answers, starts, source):
-    """One question as a dict, once all in it is what it must be."""
+    """Return one question as a dict, once all in it is what it must be."""
     where = f"{source}, question {identifier!r:.80}"
     for name, text in (
         ("id", identifier),
@@ -117,7 +117,7 @@ def _check_answers(context, answers, starts, where):
 
 
 def _has_impossible(document):
-    """Whether any question has the mark that SQuAD 2.0 puts on each."""
+    """Return whether any question has the mark that SQuAD 2.0 puts on each."""
     for article in _field(document, "data") or []:
         for paragraph in _field(article, "paragraphs") or []:
             for question in _field(paragraph, "qas") or []:

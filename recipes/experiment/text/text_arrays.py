@@ -89,7 +89,7 @@ class FieldTexts:
         return len(self.offsets) - 1
 
     def padded(self, rows):
-        """Unit indices `(len(rows), length)` of some texts, padded with 0."""
+        """Return unit indices `(len(rows), length)` of some texts, padded with 0."""
         starts, ends = self.offsets[rows], self.offsets[np.asarray(rows) + 1]
         columns = np.arange(self.length)
         is_real = columns < (ends - starts)[:, None]

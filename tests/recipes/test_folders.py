@@ -1,0 +1,71 @@
+"""Folders that programs write: who holds them, and what is read back."""
+
+import json
+
+import pytest
+from experiment import folders
+from experiment.process import UsageError
+
+from glomo_keras.locking import held_alone
+
+
+def test_a_folder_is_made_and_held(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    with folders.hold(folder):
+        with pytest.raises(RuntimeError, match="in use"), held_alone(folder):
+            pass
+        with pytest.raises(UsageError, match="run is in use by process"):
+            with folders.hold(folder):
+                pass
+    with folders.hold(folder):
+        pass
+
+
+def test_errors_within_are_not_taken_for_that_of_the_lock(tmp_path):
+    with pytest.raises(RuntimeError) as raised, folders.hold(tmp_path):
+        raise RuntimeError("of the work")
+    assert not isinstance(raised.value, UsageError)
+
+
+def test_lines_survive_a_torn_one(tmp_path, capsys):
+    path = tmp_path / "runs.jsonl"
+    assert folders.read_lines(path) == []
+    for number in (1, 2):
+        folders.append_line(path, {"a": number})
+    path.write_bytes(path.read_bytes()[:-3])
+    assert folders.read_lines(path) == [{"a": 1}]
+    assert "line 2, was not written to its end" in capsys.readouterr().out
+    folders.append_line(path, {"a": "é"})
+    assert folders.read_lines(path) == [{"a": 1}, {"a": "é"}]
+    path.write_bytes(path.read_bytes()[:-1])  # as some editors leave it
+    folders.append_line(path, {"a": 3})
+    assert [line["a"] for line in folders.read_lines(path)] == [1, "é", 3]
+    assert path.read_bytes().count(b"\n") == 3
+
+
+@pytest.mark.parametrize("line", [b"{", b"[1]", b"\xff", b""])
+def test_a_damaged_line_is_named(tmp_path, line):
+    path = tmp_path / "runs.jsonl"
+    path.write_bytes(b'{"a": 1}\n' + line + b'\n{"a": 2}\n')
+    with pytest.raises(UsageError, match="runs.jsonl, line 2, is damaged"):
+        folders.read_lines(path)
+    with pytest.raises(UsageError):
+        folders.append_line(path, {})
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])
+def test_damaged_json_is_named(tmp_path, content):
+    path = tmp_path / "settings.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match="settings.json is missing or damaged"):
+        folders.read_json(path)
+    path.write_text(json.dumps({"a": "é"}), encoding="utf-8")
+    assert folders.read_json(path) == {"a": "é"}
+
+
+def test_differences_are_named():
+    saved = {"seed": 0, "size": "small", "more": 1}
+    assert folders.differences(saved, {"seed": 0, "size": "small"}) == ""
+    told = folders.differences(saved, {"seed": 1, "other": 2, "size": "small"})
+    assert told == "seed: 0, not 1, other: None, not 2"

@@ -1,0 +1,142 @@
+"""All programs: listed, independent of each other, with their help; their process."""
+
+import argparse
+import ast
+import io
+import pathlib
+import re
+import runpy
+import sys
+
+import compare_pretraining
+import ngram_baseline
+import planted_links
+import pretrain_elmo
+import pretrain_images
+import pretrain_text
+import pytest
+import quickstart
+import word_senses
+from experiment import process
+
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
+PROGRAMS = sorted(path.stem for path in RECIPES.glob("*.py"))
+
+
+def imported_modules(path):
+    """Modules that a file imports, in the order of its lines."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    imports = (n for n in nodes if isinstance(n, ast.Import | ast.ImportFrom))
+    for node in sorted(imports, key=lambda node: node.lineno):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        else:
+            yield node.module
+
+
+def test_the_folder_holds_programs_a_readme_and_one_package():
+    names = {path.name for path in RECIPES.iterdir()} - {"__pycache__"}
+    assert names == {f"{name}.py" for name in PROGRAMS} | {"README.md", "experiment"}
+
+
+def test_the_readme_lists_every_program_once():
+    text = (RECIPES / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `python recipes/(\w+)\.py", text, re.MULTILINE)
+    assert sorted(listed) == PROGRAMS
+    shared = re.findall(r"`(\w+)(?:/|\.py)`", text.partition("experiment/")[2])
+    inside = {p.stem for p in (RECIPES / "experiment").iterdir()}
+    assert set(shared) == inside - {"__init__", "__pycache__"}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs_import_no_other_and_prepare_their_process_first(name):
+    modules = list(imported_modules(RECIPES / f"{name}.py"))
+    assert not set(modules) & set(PROGRAMS)
+    others = [m for m in modules if m.split(".")[0] not in sys.stdlib_module_names]
+    assert others[0] == "experiment.process"
+
+
+def test_the_package_imports_no_program():
+    for path in (RECIPES / "experiment").rglob("*.py"):
+        assert not set(imported_modules(path)) & set(PROGRAMS), path
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_help_runs(name, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(RECIPES / f"{name}.py"), run_name="__main__")
+    assert ended.value.code in (0, None)
+    assert f"usage: {name}.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        compare_pretraining,
+        ngram_baseline,
+        planted_links,
+        pretrain_elmo,
+        pretrain_images,
+        pretrain_text,
+        quickstart,
+        word_senses,
+    ],
+)
+def test_help_shows_every_default(recipe, monkeypatch):
+    class Parsed(Exception):
+        pass
+
+    def stop(self, arguments=None):
+        raise Parsed(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(argparse.ArgumentParser, "parse_args", stop)
+        with pytest.raises(Parsed) as parsed:
+            recipe.main([])
+    (parser,) = parsed.value.args
+    for action in parser._actions:
+        if action.default not in (None, False, argparse.SUPPRESS):
+            assert "default" in action.help, action.option_strings
+    if not hasattr(recipe, "SIZES"):
+        return
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = parser.format_help()
+    optimizer = (
+        "default: adam; released: sgd" if recipe is pretrain_text else "default: adam"
+    )
+    assert f"({optimizer})" in shown
+    assert ("released: 0.25" in shown) == (recipe is pretrain_text)
+    table = shown.partition("what --size decides:")[2].splitlines()
+    assert table[0].split() == list(recipe.SIZES)
+    rows = [line.split()[0] for line in table[1:]]
+    assert rows == [f"--{n.replace('_', '-')}" for n in recipe.SIZES["small"]]
+    epochs = next(line.split()[1:] for line in table if "--epochs" in line)
+    assert epochs == [str(size["epochs"]) for size in recipe.SIZES.values()]
+
+
+def test_output_is_utf_8_whatever_the_locale(monkeypatch):
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding="cp1252")
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stdout", stream)
+        process.prepare_process()
+        print("日本 \udc80", flush=True)
+    assert written.getvalue() == "日本 \\udc80\n".encode()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FloatingPointError("`loss` is nan"),
+        OSError(28, "No space left on device"),
+        process.UsageError("other settings"),
+    ],
+)
+def test_some_errors_end_a_program_with_one_line(error):
+    with pytest.raises(SystemExit, match=r"^error: .*") as ended:
+        with process.one_line_errors():
+            raise error
+    assert str(error) in ended.value.code and "\n" not in ended.value.code
+    with pytest.raises(ValueError), process.one_line_errors():
+        raise ValueError("a fault of the program keeps its traceback")

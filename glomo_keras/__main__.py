@@ -133,7 +133,7 @@ def inspect(options):
 def plot(options):
     """Draw pictures, print their paths."""
     from glomo_keras.models import ImageGraphPredictor
-    from glomo_keras.models.presets import load_preset
+    from glomo_keras.models import load_preset
     from glomo_keras.models.presets import open_preset
 
     with open_preset(options.preset) as preset:

@@ -12,11 +12,12 @@ path of packed images (see `glomo_keras.data.read_images`), or `shapes`, drawn o
 Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
 """
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 from experiment.comparison import runner
 from experiment.images.cifar10 import Cifar10Task
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Train the arm of the command line."""
     runner.main(Cifar10Task(), __doc__, arguments)

@@ -19,7 +19,7 @@ import argparse
 import time
 from pathlib import Path
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 from experiment.comparison import runner
 from experiment.comparison.arms import ARMS
 from experiment.comparison.options import make_parser
@@ -34,7 +34,6 @@ from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
 from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
-from experiment.process import prepare_process
 from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
@@ -120,10 +119,11 @@ def run_missing(options, task, settings):
     print("\n" + "\n".join(table(settings.output, runs)))
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Run what is not finished, then print the table."""
     options, task, settings = parse_arguments(arguments)
-    prepare_process()
+    experiment.process.prepare_process()
     if options.table:
         print_table(options, settings.output)
         return

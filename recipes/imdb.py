@@ -10,11 +10,12 @@ and `label`, 0 or 1; plain or .gz), or `toy`: made from templates, for trying th
 recipe. Results are appended to OUTPUT/runs.jsonl; `compare.py` makes tables of them.
 """
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 from experiment.comparison import runner
 from experiment.text.imdb import ImdbTask
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Train the arm of the command line."""
     runner.main(ImdbTask(), __doc__, arguments)

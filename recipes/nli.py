@@ -12,11 +12,12 @@ MultiNLI and SNLI are published as (fields `premise`, `hypothesis`, `label`, or
 recipe.
 """
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 from experiment.comparison import runner
 from experiment.text.nli import NliTask
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Train the arm of the command line."""
     runner.main(NliTask(), __doc__, arguments)

@@ -14,11 +14,12 @@ All questions of the test split count: where the answer lies behind the units th
 read, the question is answered wrongly. In training such questions are left out.
 """
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 from experiment.comparison import runner
 from experiment.text.squad import SquadTask
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Train the arm of the command line."""
     runner.main(SquadTask(), __doc__, arguments)

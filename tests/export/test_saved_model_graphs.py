@@ -72,13 +72,12 @@ def test_it_stands_in_for_the_predictor(layer, text_graphs):
     np.testing.assert_allclose(layer(IDS)["forward"], expected["forward"], atol=1e-6)
 
 
-@pytest.mark.parametrize("trainable", [False, True])
 def test_it_takes_the_place_of_a_predictor_in_a_saved_model(
-    text_graphs, archives, trainable, tmp_path
+    text_graphs, archives, tmp_path
 ):
     downstream(text_graphs.predictor).save(tmp_path / "with_predictor.keras")
     original = keras.saving.load_model(tmp_path / "with_predictor.keras")
-    graphs = SavedModelGraphs(archives["ids"], trainable=trainable, name="graphs")
+    graphs = SavedModelGraphs(archives["ids"], trainable=True, name="graphs")
 
     def swap(layer):
         return graphs if isinstance(layer, GraphPredictor) else layer
@@ -96,7 +95,7 @@ def test_it_takes_the_place_of_a_predictor_in_a_saved_model(
     losses = reloaded.fit(IDS, TARGETS, epochs=4, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     after = reloaded.get_layer("graphs").get_weights()
-    assert trainable != all(map(np.array_equal, before, after))
+    assert not all(map(np.array_equal, before, after))
 
 
 def test_it_is_cloned_with_its_model(layer):

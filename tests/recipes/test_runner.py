@@ -15,7 +15,6 @@ from experiment.comparison import runner
 from experiment.comparison import tables
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
-from experiment.process import UsageError
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
 from tiny_tasks import TINY
@@ -84,7 +83,7 @@ def test_compare_runs_each_arm_once_and_resumes(predictor_folder, tmp_path, caps
             run["settings"] |= {"data": "tfds:imdb_reviews", "features": features}
         (row,) = (r for r in tables.table(tmp_path, runs) if r.startswith("| none"))
         assert row.endswith(f"| {paper} |")
-    with pytest.raises(ValueError, match="epochs: 2, not 3"):
+    with pytest.raises(SystemExit, match="epochs: 2, not 3"):
         compare.main([*arguments, "--epochs", "3"])
     compare.main([*arguments, "--plan"])
     assert "h a run" in capsys.readouterr().out
@@ -97,7 +96,7 @@ def test_a_recipe_does_not_repeat_a_run(predictor_folder, tmp_path, capsys):
     imdb.main(arguments)
     assert "  is a line of" in capsys.readouterr().out
     assert len(records.read_runs(tmp_path)) == 1
-    with pytest.raises(ValueError, match="learning_rate: 0.003, not 0.1"):
+    with pytest.raises(SystemExit, match="learning_rate: 0.003, not 0.1"):
         imdb.main([*arguments, "--learning-rate", "0.1"])
 
 
@@ -187,7 +186,7 @@ def test_a_task_without_a_method_cannot_be_made():
 def test_a_loss_that_is_not_finite_is_no_result(predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), *TINY, "--graph", "none"]
     arguments += ["--predictor", str(predictor_folder), "--learning-rate", "1e30"]
-    with pytest.raises(FloatingPointError, match="epoch 1, step"):
+    with pytest.raises(SystemExit, match="epoch 1, step"):
         imdb.main(arguments)
     assert records.read_runs(tmp_path) == []
     assert not (tmp_path / "scores").exists()
@@ -203,9 +202,9 @@ def test_two_processes_do_not_share_an_output(predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path), *TINY]
     arguments += ["--predictor", str(predictor_folder)]
     with held_alone(tmp_path):
-        with pytest.raises(UsageError, match="is in use by process"):
+        with pytest.raises(SystemExit, match="is in use by process"):
             imdb.main([*arguments, "--graph", "none"])
-        with pytest.raises(UsageError, match="is in use by process"):
+        with pytest.raises(SystemExit, match="is in use by process"):
             compare.main(["imdb", *arguments])
 
 

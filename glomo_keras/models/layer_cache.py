@@ -32,6 +32,21 @@ class LanguageModelLayerCache:
 
     Raises:
         ValueError: if files of the directory do not fit: they are of another use.
+
+    Example:
+
+    >>> import tempfile
+    >>> import types
+    >>> rows = np.array([[1, 2], [1, 0]])  # two texts, of two units and of one
+    >>> texts = types.SimpleNamespace(
+    ...     units=np.array([1, 2, 1]), offsets=np.array([0, 2, 3]), length=2,
+    ...     padded=lambda numbers: rows[numbers])
+    >>> character_ids = np.array([[0] * 20, [1] * 20, [2] * 20])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     cache = LanguageModelLayerCache(
+    ...         folder, "glomo_elmo_small_en", {"text": texts}, character_ids)
+    ...     cache.layers("text", np.array([1])).shape  # (texts, layers, length, dim)
+    (1, 3, 2, 128)
     """
 
     def __init__(self, directory, preset, fields, character_ids):

@@ -43,7 +43,7 @@ class PresetModel:
             String, the fingerprint of configuration, weights and vocabulary.
 
         Raises:
-            ValueError: if the vocabulary is none or of another size, a weight is not
+            ValueError: if the vocabulary is damaged or of another size, a weight is not
                 finite, or the configuration does not make the model.
             TypeError: if the class is not registered, or JSON cannot hold its
                 arguments or `training`.

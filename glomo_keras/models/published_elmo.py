@@ -28,7 +28,7 @@ def load_published_elmo(options_file, weights_file, **kwargs):
 
     Raises:
         FileNotFoundError: if a file is missing.
-        ValueError: if a file is none of a published ELMo, has an option that is not
+        ValueError: if a file is not one of a published ELMo, has an option that is not
             supported, names other files, or the two do not fit each other.
 
     Example:

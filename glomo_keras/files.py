@@ -39,8 +39,7 @@ def atomic_write(path):
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+        _sync_file(temporary)
         os.replace(temporary, path)
         _sync_folder(path.parent)
     finally:
@@ -49,9 +48,9 @@ def atomic_write(path):
 
 @contextlib.contextmanager
 def atomic_folder(path):
-    """Put a folder in its place once everything was written into it.
+    """Put a folder in its place once everything was written into it and is on disk.
 
-    A folder that is there already is replaced.
+    A folder that is there already is replaced; it stays where anything fails.
 
     Args:
         path: path of the folder, in one that exists.
@@ -74,9 +73,17 @@ def atomic_folder(path):
     replaced = _temporary_beside(path)
     try:
         yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync_file(file)
         if path.exists():
             path.rename(replaced)
-        temporary.rename(path)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if replaced.exists():
+                replaced.rename(path)
+            raise
         _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -101,6 +108,20 @@ def write_json(path, value):
 def is_unfinished(path):
     """Return whether a path is what a killed `atomic_write` or `atomic_folder` left."""
     return pathlib.Path(path).name.startswith(_UNFINISHED)
+
+
+def remove_unfinished(folder):
+    """Remove what killed writers left in a folder that nobody else writes to.
+
+    Args:
+        folder: path of a folder that exists, held alone or under its lock.
+    """
+    for path in pathlib.Path(folder).iterdir():
+        if is_unfinished(path):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def check_free_space(folder, num_bytes):
@@ -131,6 +152,11 @@ def _temporary_beside(path):
     return path.with_name(
         f"{_UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}-{path.name}"
     )
+
+
+def _sync_file(path):
+    with path.open("rb+") as file:  # systems may want the right to write
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder):

@@ -16,6 +16,7 @@ test examples are read once, at the end of a run.
 """
 
 import argparse
+import dataclasses
 import time
 from pathlib import Path
 
@@ -25,15 +26,18 @@ from experiment.comparison.arms import ARMS
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
 from experiment.comparison.plan import print_plan
-from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
+from experiment.comparison.settings import Settings
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
+from experiment.comparison.task import Task
 from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
+from experiment.process import UsageError
+from experiment.process import positive_int
 from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
@@ -41,8 +45,29 @@ from experiment.text.squad import SquadTask
 TASKS = {task.name: task for task in (ImdbTask, NliTask, SquadTask, Cifar10Task)}
 
 
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """What is to be done.
+
+    Attributes:
+        task: `Task`.
+        settings: `Settings` of its runs.
+        arms: tuple of str.
+        seeds: int, of each arm.
+        do: str: `run`, `prepare`, `plan`, `table` or `dev_table`.
+        against: tuple of paths, outputs that the table compares with.
+    """
+
+    task: Task
+    settings: Settings
+    arms: tuple
+    seeds: int
+    do: str
+    against: tuple
+
+
 def parse_arguments(arguments=None):
-    """Parse the command line: what to do, the task, and its settings."""
+    """Parse the command line into a `Comparison`."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -52,13 +77,14 @@ def parse_arguments(arguments=None):
     add = parser.add_argument
     add("task", choices=TASKS)
     add("--arms", nargs="+", choices=ARMS, help="(default: all that the task has)")
-    add("--seeds", type=int, default=5, help="of each arm (default: 5)")
+    add("--seeds", type=positive_int, default=5, help="of each arm (default: 5)")
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")
     add(
         "--against",
         nargs="+",
         type=Path,
+        default=(),
         help="outputs of the same task with other features, for the --table",
     )
     add(
@@ -70,43 +96,58 @@ def parse_arguments(arguments=None):
     add("-h", "--help", action="help", help="show this and stop")
     options, rest = parser.parse_known_args(arguments)
     task = TASKS[options.task]()
-    options.arms = options.arms or task.arms
-    if set(options.arms) - set(task.arms):
+    arms = tuple(options.arms or task.arms)
+    if set(arms) - set(task.arms):
         parser.error(f"{task.name} has the arms {', '.join(task.arms)}")
     if (options.against or options.dev) and not options.table:
         parser.error("--against and --dev are for --table")
     task_options = make_parser(task, task.__doc__).parse_args(rest)
-    settings = make_settings(task, task_options)
-    if options.table and not read_runs(settings.output):
-        parser.error(f"no run is finished in {settings.output}")
-    return options, task, settings
+    chosen = {
+        "plan": options.plan,
+        "prepare": task_options.prepare_only,
+        "dev_table": options.dev,
+        "table": options.table,
+    }
+    return Comparison(
+        task,
+        make_settings(task, task_options),
+        arms,
+        options.seeds,
+        next((name for name, is_chosen in chosen.items() if is_chosen), "run"),
+        tuple(options.against),
+    )
 
 
-def print_table(options, output):
+def print_table(comparison):
     """Print the table of what is finished."""
-    outputs = [output, *(options.against or [])]
-    if options.dev:
+    output = comparison.settings.output
+    outputs = [output, *comparison.against]
+    for folder in outputs:
+        if not read_runs(folder):
+            raise UsageError(f"No run is finished in {folder}.")
+    if comparison.do == "dev_table":
         lines = dev_table(outputs)
-    elif options.against:
+    elif comparison.against:
         lines = table_of_outputs(outputs)
     else:
         lines = table(output, read_runs(output))
     print("\n".join(lines))
 
 
-def run_missing(options, task, settings):
+def run_missing(comparison):
     """Run the arms and seeds that are not finished, seed by seed."""
-    runs = read_runs(settings.output)
-    check_settings(runs, settings)
-    data = task.prepare(settings)
-    if options.plan:
-        print_plan(task, data, settings, options.arms, options.seeds)
+    task, settings = comparison.task, comparison.settings
+    data, runs = runner.prepare(task, settings)
+    if comparison.do == "prepare":
+        return
+    if comparison.do == "plan":
+        print_plan(task, data, settings, comparison.arms, comparison.seeds)
         return
     finished = {key_of(run) for run in runs}
     missing = [
         (arm, seed)
-        for seed in range(options.seeds)
-        for arm in options.arms
+        for seed in range(comparison.seeds)
+        for arm in comparison.arms
         if make_key(arm, settings.graph_on, seed) not in finished
     ]
     started = time.monotonic()
@@ -122,13 +163,13 @@ def run_missing(options, task, settings):
 @experiment.process.one_line_errors()
 def main(arguments=None):
     """Run what is not finished, then print the table."""
-    options, task, settings = parse_arguments(arguments)
+    comparison = parse_arguments(arguments)
     experiment.process.prepare_process()
-    if options.table:
-        print_table(options, settings.output)
+    if comparison.do in ("table", "dev_table"):
+        print_table(comparison)
         return
-    with hold(settings.output):
-        run_missing(options, task, settings)
+    with hold(comparison.settings.output):
+        run_missing(comparison)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,17 @@ from experiment.folders import read_json
 from experiment.pretraining.epoch_log import read_log
 from experiment.process import UsageError
 
-DIRECTIONS = ("forward", "backward")
+from glomo_keras.ops import DIRECTIONS
+
 # What must agree for losses to be of the same steps and of the same validation.
 SHARED_SETTINGS = (
     "steps_per_epoch",
     "batch_size",
+    "corpus",
+    "valid_corpus",
+    "keep_case",
+    "data",
+    "limit",
     "vocabulary_size",
     "window",
     "min_units",
@@ -81,6 +87,7 @@ def main(arguments=None):
     parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
     parser.add_argument("--epoch", type=int, help="compare after this epoch (from 1)")
     options = parser.parse_args(arguments)
+    experiment.process.prepare_process()
     settings = read_settings(options.runs)
     logs = {folder: read_log(folder / "log.csv") for folder in options.runs}
     last = min(len(log) for log in logs.values())

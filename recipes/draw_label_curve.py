@@ -10,10 +10,12 @@ the seeds of an arm are joined by a line, and every seed is a dot.
 import argparse
 from pathlib import Path
 
-import experiment.process  # noqa: F401  (before Keras)
+import experiment.process
 import numpy as np
 from experiment.comparison.arms import ARMS
+from experiment.comparison.records import check_table
 from experiment.comparison.records import read_runs
+from experiment.process import UsageError
 
 from glomo_keras.analysis.figures import FAINT
 from glomo_keras.analysis.figures import PLAIN
@@ -79,6 +81,7 @@ def draw(runs, metric, path):
     return save_figure(figure, path)
 
 
+@experiment.process.one_line_errors()
 def main(arguments=None):
     """Read the folders, draw."""
     parser = argparse.ArgumentParser(
@@ -89,13 +92,22 @@ def main(arguments=None):
     add("--metric", help="(default: the first one of the task)")
     add("--output", required=True, type=Path, help="path of the picture")
     options = parser.parse_args(arguments)
-    runs = [run for folder in options.folders for run in read_runs(folder)]
-    if len({run["task"] for run in runs}) != 1:
-        parser.error(
-            "the folders must hold finished runs of one task, found "
-            f"{sorted({run['task'] for run in runs})}"
-        )
-    print(draw(runs, options.metric or next(iter(runs[0]["test"])), options.output))
+    experiment.process.prepare_process()
+    runs = []
+    for folder in options.folders:
+        folder_runs = read_runs(folder)
+        if not folder_runs:
+            raise UsageError(f"No run is finished in {folder}.")
+        check_table(folder, folder_runs)
+        runs += folder_runs
+    tasks = sorted({run["task"] for run in runs})
+    if len(tasks) > 1:
+        raise UsageError(f"The folders must hold runs of one task. They hold {tasks}.")
+    metrics = list(runs[0]["test"])
+    metric = options.metric or metrics[0]
+    if metric not in metrics:
+        raise UsageError(f"--metric must be one of {metrics}. Received: {metric!r}.")
+    print(draw(runs, metric, options.output))
 
 
 if __name__ == "__main__":

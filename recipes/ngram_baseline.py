@@ -20,6 +20,7 @@ import numpy as np
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.windows import fixed_windows
+from glomo_keras.ops import DIRECTIONS
 
 
 class TrigramModel:
@@ -58,19 +59,19 @@ class TrigramModel:
         words = words.astype(np.int64)
         uniform = np.full(len(words), 1.0 / self.size)
         unigram = self.words[words] / self.words.sum()
-        of_second = np.where(second >= 0, self.words[second], 0)
+        second_counts = np.where(second >= 0, self.words[second], 0)
         bigram = _count(self.pairs, second * self.size + words, second >= 0)
         both = (first >= 0) & (second >= 0)
-        of_both = _count(self.pairs, first * self.size + second, both)
+        pair_counts = _count(self.pairs, first * self.size + second, both)
         code = (first * self.size + second) * self.size + words
         trigram = _count(self.triples, code, both)
         parts = [
             uniform,
             unigram,
-            bigram / np.maximum(of_second, 1),
-            trigram / np.maximum(of_both, 1),
+            bigram / np.maximum(second_counts, 1),
+            trigram / np.maximum(pair_counts, 1),
         ]
-        seen = [np.ones(len(words), bool)] * 2 + [of_second > 0, of_both > 0]
+        seen = [np.ones(len(words), bool)] * 2 + [second_counts > 0, pair_counts > 0]
         return np.stack(parts, 1), np.stack(seen, 1)
 
     def fit_weights(self, contexts, words, rounds=30):
@@ -133,7 +134,7 @@ def perplexities(corpus, num_words, window, valid_windows, min_units):
         min_units=min_units,
     )  # fmt: skip
     results = {}
-    for direction in ("forward", "backward"):
+    for direction in DIRECTIONS:
         text, starts = ids[: counted[-1]], counted
         order = slice(None)
         if direction == "backward":

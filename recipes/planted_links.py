@@ -204,7 +204,12 @@ def read_runs(path, settings):
     """
     runs, names = read_lines(path), set()
     for number, run in enumerate(runs, start=1):
-        name = run.get("arm"), run.get("seed")
+        if not {"arm", "seed", "accuracy", "density", "steps"} <= run.keys():
+            raise UsageError(
+                f"{path}, line {number}, is no run of this program. Give another "
+                "--output."
+            )
+        name = run["arm"], run["seed"]
         line = f"{path}, line {number} ({name[0]}, seed {name[1]}),"
         other = differences(run.get("settings", {}), dataclasses.asdict(settings))
         if other:

@@ -17,6 +17,7 @@ from pathlib import Path
 import experiment.process
 import keras
 import numpy as np
+from experiment.comparison.arms import control_graph
 from experiment.folders import hold
 from experiment.pretraining.progress import EpochLine
 from experiment.pretraining.progress import text_line
@@ -104,13 +105,6 @@ def build_classifier(vocabulary_size, num_labels, graphs):
     return keras.Model(inputs, outputs)
 
 
-def uniform_graph(mask):
-    """Return the control: every real unit reads every real unit with weight 1/n."""
-    pairs = mask[:, :, None] & mask[:, None, :]
-    graph = pairs / np.maximum(mask.sum(axis=1), 1)[:, None, None]
-    return {"forward": graph[:, None, None].astype("float16")}
-
-
 def learned_graphs(predictor, unit_ids):
     """Return the graphs of all texts, computed once: the predictor is frozen."""
     graphs = predictor.predict(
@@ -127,7 +121,7 @@ def classify(predictor, vocabulary, epochs):
         ids = vocabulary.encode(texts)["unit_ids"].numpy()[:, :LENGTH]
         arms = {
             "no graph": None,
-            "uniform graph": uniform_graph(ids != 0),
+            "uniform graph": {"forward": control_graph("uniform", ids != 0, "float16")},
             "learned graph": learned_graphs(predictor, ids),
         }
         parts[split] = ids, labels, arms

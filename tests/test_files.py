@@ -2,6 +2,7 @@
 
 import errno
 import json
+import pathlib
 import subprocess
 import sys
 import types
@@ -46,6 +47,24 @@ def test_a_folder_is_replaced_once_it_is_whole(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["arrays"]
 
 
+def test_a_folder_stays_where_its_place_cannot_be_taken(tmp_path, monkeypatch):
+    path = tmp_path / "arrays"
+    with files.atomic_folder(path) as temporary:
+        (temporary / "one").write_text("1")
+    rename = pathlib.Path.rename
+
+    def fail(self, target):
+        if (self / "two").exists():
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", fail)
+    with pytest.raises(OSError, match="no"), files.atomic_folder(path) as temporary:
+        (temporary / "two").write_text("2")
+    assert [p.name for p in path.iterdir()] == ["one"]
+    assert [p.name for p in tmp_path.iterdir()] == ["arrays"]
+
+
 def test_what_json_cannot_hold_replaces_nothing(tmp_path):
     path = tmp_path / "a.json"
     files.write_json(path, {"b": "\u65e5", "a": 1})
@@ -66,6 +85,10 @@ def test_what_a_killed_process_left_is_known(tmp_path):
     subprocess.run([sys.executable, "-c", program, tmp_path / "a.txt"])
     (left,) = tmp_path.iterdir()
     assert files.is_unfinished(left) and not files.is_unfinished(tmp_path / "a.txt")
+    (tmp_path / "b.txt").write_text("whole")
+    (tmp_path / ".writing-7-folder").mkdir()
+    files.remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["b.txt"]
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(tmp_path, monkeypatch):

@@ -98,6 +98,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"`{self.monitor}` is {value} after epoch {epoch + 1}: the epoch is "
                 "not saved, the checkpoint before it stays."
             )
+        variables = self.model.variables + self.model.optimizer.variables
+        # Twice, for what `on_best` may save of the model.
+        check_free_space(self.directory, 2 * sum(map(_num_bytes, variables)))
         state = {**self.state, "epochs": epoch + 1}
         if value < state["best"]:
             state.update(best=value, best_epoch=epoch + 1)
@@ -112,8 +115,6 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def _save(self, state):
         name = self._name(state["epochs"])
-        variables = self.model.variables + self.model.optimizer.variables
-        check_free_space(self.directory, sum(map(_num_bytes, variables)))
         with atomic_write(self.directory / f"{name}.weights.h5") as temporary:
             self.model.save_weights(temporary)
         seeds = {

@@ -7,10 +7,9 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.models.graph_predictor import GraphPredictor
+from glomo_keras.models.result_cache import GIBIBYTE
 from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops.visibility import DIRECTIONS
-
-GIBIBYTE = 2**30
 
 
 class GraphCache:

@@ -6,6 +6,8 @@ import pathlib
 import numpy as np
 
 from glomo_keras.files import atomic_write
+from glomo_keras.files import check_free_space
+from glomo_keras.locking import locked
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.presets import find_preset
 
@@ -18,7 +20,7 @@ class LanguageModelLayerCache:
     A text's layers are computed when it is first asked for, and never again: files of
     the folder `elmo-FINGERPRINT-TEXTS` hold those of all texts, a place for every unit,
     and which texts are done. What nobody asked for takes no room on disk. Comparisons
-    of the same texts may share the directory, one after the other.
+    of the same texts may share the directory: one process computes at a time.
 
     Args:
         directory: path.
@@ -77,11 +79,15 @@ class LanguageModelLayerCache:
             Float16 array `(len(rows), num_layers, length, dim)`, zeros at padding.
         """
         field = self.fields[name]
-        stored, is_done = self._open(name)
-        missing = np.unique(rows)[~is_done[np.unique(rows)]]
-        for first in range(0, len(missing), _TEXTS_AT_ONCE):
-            part = missing[first : first + _TEXTS_AT_ONCE]
-            self._compute(field, stored, is_done, part)
+        with locked(self.directory):
+            stored, is_done = self._open(name)
+            missing = np.unique(rows)[~is_done[np.unique(rows)]]
+            sizes = field.offsets[missing + 1] - field.offsets[missing]
+            # A map of a file on a full disk ends the process.
+            check_free_space(self.directory, int(sizes.sum()) * stored[:1].nbytes)
+            for first in range(0, len(missing), _TEXTS_AT_ONCE):
+                part = missing[first : first + _TEXTS_AT_ONCE]
+                self._compute(field, stored, is_done, part)
         layers = np.zeros((len(rows), field.length, self.num_layers, self.dim), "f2")
         for place, row in zip(layers, rows, strict=True):
             start, end = field.offsets[row], field.offsets[row + 1]

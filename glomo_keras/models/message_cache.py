@@ -4,13 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.result_cache import GIBIBYTE
 from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import scale_pixels
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.visibility import DIRECTIONS
 
-GIBIBYTE = 2**30
 _IMAGES_AT_ONCE = 8  # whose messages are computed together, the last ones filled up
 
 
@@ -33,6 +33,9 @@ class MessageCache:
     Returns:
         Dict of `forward` and `backward`, float16 arrays `(batch, terms, heads, height *
         width, channels)`: messages of pixels from -1 to 1.
+
+    Raises:
+        TypeError: if images are not uint8.
 
     Example:
 
@@ -61,6 +64,12 @@ class MessageCache:
         self.results.start_run()
 
     def __call__(self, images):
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            raise TypeError(
+                "`images` must be uint8, levels from 0 to 255. Received: "
+                f"{images.dtype}. Give the levels as they were read."
+            )
         messages = self.results.results(images, self._compute)
         return {name: messages[:, number] for number, name in enumerate(DIRECTIONS)}
 
@@ -69,7 +78,7 @@ class MessageCache:
         if shape not in self._models:
             self._models[shape] = self._make_model(shape)
         parts = []
-        for start in range(0, len(images), _IMAGES_AT_ONCE):
+        for start in range(0, max(1, len(images)), _IMAGES_AT_ONCE):
             part = images[start : start + _IMAGES_AT_ONCE]
             batch = np.zeros((_IMAGES_AT_ONCE, *shape), "uint8")  # of one shape
             batch[: len(part)] = part

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+GIBIBYTE = 2**30
+
 
 class ResultCache:
-    """Results of a function of arrays, by the bytes of what they were computed from.
+    """Results of a function of arrays, by the content of these arrays.
 
     Args:
         num_bytes: int, bytes of results that are held.
@@ -46,7 +48,11 @@ class ResultCache:
         Returns:
             Array `(batch, ...)`.
         """
-        keys = [source.tobytes() for source in sources]
+        sources = np.asarray(sources)
+        if not len(sources):
+            return compute(sources)
+        kind = sources.shape[1:], sources.dtype.str
+        keys = [(kind, source.tobytes()) for source in sources]
         for key in keys:
             if key in self._earlier:
                 self._results[key] = self._earlier.pop(key)

@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 
 from experiment.process import UsageError
+from glomo_keras.files import remove_unfinished
 from glomo_keras.locking import held_alone
 
 
@@ -23,7 +25,27 @@ def hold(folder):
             stack.enter_context(held_alone(folder))
         except RuntimeError as error:
             raise UsageError(str(error)) from error
+        remove_unfinished(folder)
         yield
+
+
+def read_array_settings(folder):
+    """Return the settings that the arrays of a folder were prepared with.
+
+    Args:
+        folder: `pathlib.Path`, with a `metadata.json`.
+
+    Raises:
+        UsageError: if the file is missing or damaged.
+    """
+    path = folder / "metadata.json"
+    settings = read_json(path).get("settings")
+    if not isinstance(settings, dict):
+        raise UsageError(
+            f"{path} is damaged: it has no `settings`. Remove {folder}; its arrays are "
+            "prepared again."
+        )
+    return settings
 
 
 def read_json(path):
@@ -63,6 +85,8 @@ def append_line(path, record):
         file.seek(max(0, num_bytes - 1))
         has_end = file.read(1) in (b"", b"\n")
         file.write(b"\n" * (not has_end) + json.dumps(record).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())  # what led to the record may be removed after this
 
 
 def _records(path):

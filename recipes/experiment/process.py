@@ -4,6 +4,7 @@ The import itself sets what TensorFlow reads when it is loaded; `prepare_process
 the start of `main`, does the rest.
 """
 
+import argparse
 import contextlib
 import ctypes
 import logging
@@ -60,9 +61,19 @@ def one_line_errors():
         raise SystemExit(f"error: {error}") from error
 
 
+@contextlib.contextmanager
+def usage_errors():
+    """Turn what the library says of options and files into a `UsageError`."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+
+
 def positive_int(text):
     """Return an int above zero, of the command line."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a positive integer. Received: {text!r}"
+        )
+    return int(text)

@@ -1,11 +1,17 @@
 """What a frozen model gives is computed once, and held within the memory given."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
 
+from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphCache
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models import LanguageModelLayerCache
+from glomo_keras.models import MessageCache
 from glomo_keras.models import ResultCache
 
 
@@ -49,3 +55,63 @@ def test_what_earlier_runs_left_makes_room():
             np.testing.assert_array_equal(results, 2 * np.array(run))
         assert computed == new and len(cache) == 3 and cache.free_bytes == 0
         computed.clear()
+
+
+def test_arrays_of_other_types_and_shapes_are_others(predictor):
+    cache = ResultCache(1_000)
+    shapes = [
+        cache.results(source, lambda sources: np.full((len(sources), 1), sources.size))
+        for source in (
+            np.array([[2, 0]], np.int32),
+            np.array([[2]], np.int64),
+            np.array([[[2], [0]]], np.int32),
+        )
+    ]
+    assert len(cache) == 3 and len(shapes) == 3
+
+
+def test_no_text_and_no_image_give_nothing(predictor):
+    graphs = GraphCache(predictor)(np.zeros((0, 5), "int32"))
+    assert graphs["backward"].shape == (0, 2, 3, 5, 5)
+    images = ImageGraphPredictor(6, 2, 3, num_convolutions=1)
+    cache = MessageCache(images)
+    assert cache(np.zeros((0, 2, 3, 3), "uint8"))["forward"].shape == (0, 3, 3, 6, 3)
+    with pytest.raises(TypeError, match="must be uint8.*Received: float32"):
+        cache(np.zeros((1, 2, 3, 3), "float32"))
+
+
+class Field:
+    """Three texts of the units 1 to 5."""
+
+    offsets = np.array([0, 2, 2, 5])
+    units = np.array([1, 2, 3, 4, 5], np.int32)
+    length = 3
+
+    def padded(self, rows):
+        padded = np.array([[1, 2, 0], [0, 0, 0], [3, 4, 5]])
+        return padded[rows]
+
+
+def test_layers_are_computed_once_by_whoever_is_first(tmp_path, monkeypatch):
+    keras.utils.set_random_seed(0)
+    BidirectionalLanguageModel(
+        units=5, projection_dim=3, kernel_sizes=[1, 2], filters=[3, 5],
+        max_characters=11,
+    ).save_to_preset(tmp_path / "preset")  # fmt: skip
+    characters = np.random.default_rng(0).integers(1, 50, (6, 11))
+    characters[0] = 0
+    first, second = (
+        LanguageModelLayerCache(
+            tmp_path / "cache", tmp_path / "preset", {"text": Field()}, characters
+        )
+        for _ in range(2)
+    )
+    layers = first.layers("text", np.array([2, 0]))
+    assert layers.shape == (2, 3, 3, 6) and layers[0].any()
+    assert not layers[1, :, 2].any()  # padding
+    monkeypatch.setattr(second, "_compute", None)
+    np.testing.assert_array_equal(second.layers("text", np.array([2, 0])), layers)
+    usage = types.SimpleNamespace(free=1_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(OSError, match="too little free space"):
+        first.layers("text", np.array([1]))

@@ -86,9 +86,7 @@ def test_a_log_that_is_not_of_one_run_is_refused(tmp_path, epochs, message):
         compare_pretraining.main([good, bad])
 
 
-@pytest.mark.parametrize(
-    "name", ["steps_per_epoch", "batch_size", "window", "num_valid"]
-)
+@pytest.mark.parametrize("name", compare_pretraining.SHARED_SETTINGS)
 def test_runs_of_other_steps_or_validation_are_refused(tmp_path, name):
     one = write_run(tmp_path / "one", [text(1.0)])
     two = write_run(tmp_path / "two", [text(1.0)], **{name: 7})
@@ -123,6 +121,10 @@ def test_damaged_files_are_named(tmp_path, name, content, message):
 def test_a_log_is_cut_to_the_epochs_of_a_checkpoint(tmp_path, capsys):
     path = tmp_path / "log.csv"
     cut_log(path, 2)  # there is none
+    for torn in (b"", b"epoch,val_"):
+        path.write_bytes(torn)
+        cut_log(path, 0)
+        assert not path.exists()
     path.write_bytes(b"epoch,a\r\n0,1\r\n1,2\r\n2,3\r\n1,4\r\n2,5\r\n3,")
     with pytest.raises(UsageError, match=r"holds twice epochs \(2, 3\)"):
         read_log(path)

@@ -14,6 +14,9 @@ def write_runs(folder, num_train, task="imdb"):
         {
             "task": task,
             "arm": arm,
+            "graph_on": "embeddings",
+            "seed": seed,
+            "settings": {},
             "num_train": num_train,
             "test": {"accuracy": 0.7 + seed / 50},
         }
@@ -35,11 +38,23 @@ def test_every_arm_and_size_is_drawn(tmp_path, capsys):
     assert "<!-- uniform -->" not in drawn
 
 
-def test_two_tasks_are_refused(tmp_path, capsys):
+def test_two_tasks_are_refused(tmp_path):
     folders = [
         write_runs(tmp_path / "a", 250),
         write_runs(tmp_path / "b", 250, "nli"),
     ]
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="runs of one task"):
         draw_label_curve.main([*folders, "--output", str(tmp_path / "x.png")])
-    assert "one task" in capsys.readouterr().err
+
+
+def test_what_cannot_be_drawn_is_named(tmp_path):
+    folder = write_runs(tmp_path / "a", 250)
+    output = ["--output", str(tmp_path / "x.png")]
+    with pytest.raises(SystemExit, match=r"one of \['accuracy'\]. Received: 'f1'"):
+        draw_label_curve.main([folder, *output, "--metric", "f1"])
+    with pytest.raises(SystemExit, match="No run is finished in"):
+        draw_label_curve.main([str(tmp_path), *output])
+    lines = (tmp_path / "a" / "runs.jsonl").read_text("utf-8")
+    (tmp_path / "a" / "runs.jsonl").write_text(lines * 2, encoding="utf-8")
+    with pytest.raises(SystemExit, match="a run twice"):
+        draw_label_curve.main([folder, *output])

@@ -49,7 +49,7 @@ def test_other_encodings_are_named(encoding, tmp_path):
     row = json.dumps(REVIEW)
     for name, read in (
         ("a.jsonl", lambda path: labelled_files.read_json_lines(path, ("text",))),
-        ("a.json", labelled_files.read_json),
+        ("a.json", labelled_files.read_json_document),
     ):
         (tmp_path / name).write_bytes(row.encode(encoding))
         with pytest.raises(ValueError, match="must be UTF-8. It is UTF-"):
@@ -78,7 +78,7 @@ def test_a_damaged_question_file_is_named(tmp_path):
         load(SquadTask, tmp_path)
 
 
-@pytest.mark.parametrize("label", [7, -1, "pos", None, [1], 0.5])
+@pytest.mark.parametrize("label", [7, -1, "pos", None, [1], 0.5, True])
 def test_labels_of_reviews_are_0_and_1(label, tmp_path):
     write(tmp_path, ImdbTask, [REVIEW, REVIEW | {"label": label}])
     with pytest.raises(ValueError, match="train.jsonl line 2: `label` must be 0 .neg"):

@@ -292,6 +292,18 @@ def test_arrays_of_other_texts_are_refused(tmp_path, capsys):
     assert "Arrays of" in capsys.readouterr().out
 
 
+def test_a_run_does_not_go_on_with_arrays_of_other_texts(copy, tmp_path):
+    settings = json.loads((copy / "prepared" / "metadata.json").read_text("utf-8"))
+    spec = settings["settings"]["spec"]
+    elsewhere = shutil.copytree(copy / "prepared", tmp_path / "elsewhere")
+    settings["settings"]["sources"] = {"train": [{"name": "other.txt"}]}
+    (elsewhere / "metadata.json").write_text(json.dumps(settings), "utf-8")
+    before = contents(copy)
+    with pytest.raises(SystemExit, match="holds a run on other arrays than those of"):
+        run(spec, copy, *THREE_EPOCHS, "--resume", "--prepared", str(elsewhere))
+    assert contents(copy) == before
+
+
 def test_a_run_goes_on_with_its_arrays_when_the_texts_have_changed(
     corpus, copy, monkeypatch, capsys
 ):
@@ -372,6 +384,5 @@ def test_settings_cannot_be_changed_and_are_those_of_settings_json(tmp_path):
 def test_counts_are_positive(option, tmp_path, capsys):
     with pytest.raises(SystemExit):
         pretrain_text.parse_settings(["--output", str(tmp_path), option, "0"])
-    assert f"argument {option}: invalid positive_int value: '0'" in (
-        capsys.readouterr().err
-    )
+    message = f"argument {option}: must be a positive integer. Received: '0'"
+    assert message in capsys.readouterr().err

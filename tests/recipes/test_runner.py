@@ -1,4 +1,4 @@
-"""Runs of the language tasks on embedded data: training, resuming, records."""
+"""Runs of the tasks on toys: training, resuming, records."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ from experiment.comparison import runner
 from experiment.comparison import tables
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
+from experiment.process import UsageError
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
 from tiny_tasks import TINY
@@ -152,7 +153,7 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
 class Numbers(Task):
     """A task without texts: a hundred examples to train on, seventy to test on."""
 
-    add_options = prepare = make_arm = build = batches = score = None
+    add_options = prepare = identify_data = make_arm = build = batches = score = None
 
     def usable_examples(self, data):
         return np.arange(100)
@@ -176,7 +177,7 @@ def test_examples_are_drawn_by_the_seed_and_kept_apart():
 
 def test_a_task_without_a_method_cannot_be_made():
     class Unscored(Task):
-        add_options = prepare = make_arm = build = batches = None
+        add_options = prepare = identify_data = make_arm = build = batches = None
         usable_examples = num_test_examples = None
 
     with pytest.raises(TypeError, match="score"):
@@ -210,5 +211,52 @@ def test_two_processes_do_not_share_an_output(predictor_folder, tmp_path):
 
 def test_settings_that_cannot_be_run_are_named(tmp_path):
     for option, value in (("--epochs", 0), ("--batch-size", -1), ("--top-k", 0)):
-        with pytest.raises(ValueError, match="must be a positive integer"):
+        with pytest.raises(UsageError, match="must be a positive integer"):
             settings_of(ImdbTask(), "--output", tmp_path, option, value)
+    with pytest.raises(SystemExit):
+        imdb.main(["--output", str(tmp_path), "--seeds", "0"])
+
+
+def test_what_the_library_says_of_files_is_one_line(predictor_folder, tmp_path):
+    (tmp_path / "train.jsonl").write_bytes("{}".encode("utf-16"))
+    (tmp_path / "test.jsonl").write_text("{}", encoding="utf-8")
+    arguments = ["--output", str(tmp_path / "runs"), "--data", str(tmp_path)]
+    with pytest.raises(SystemExit, match="error: .*must be UTF-8"):
+        imdb.main([*arguments, "--predictor", str(predictor_folder)])
+    with pytest.raises(SystemExit, match="error: --predictor must name a preset"):
+        imdb.main([*arguments, "--predictor", "glomo_image_small"])
+
+
+def write_reviews(folder, num_train):
+    for name, count in (("train", num_train), ("test", 4)):
+        rows = [{"text": f"a film {n}", "label": n % 2} for n in range(count)]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+
+
+def test_runs_on_other_data_are_refused(predictor_folder, tmp_path):
+    arguments = ["imdb", "--output", str(tmp_path / "runs"), "--data", str(tmp_path)]
+    arguments += ["--predictor", str(predictor_folder), *TINY, "--epochs", "1"]
+    arguments += ["--arms", "none"]
+    write_reviews(tmp_path, 24)
+    compare.main([*arguments, "--seeds", "1", "--prepare-only"])
+    assert records.read_runs(tmp_path / "runs") == []
+    compare.main([*arguments, "--seeds", "1"])
+    (run,) = records.read_runs(tmp_path / "runs")
+    assert [source.get("name") for source in run["data"]] == [
+        "train.jsonl",
+        "test.jsonl",
+        None,
+    ]
+    write_reviews(tmp_path, 30)
+    with pytest.raises(SystemExit, match="holds runs on other data"):
+        compare.main([*arguments, "--seeds", "2"])
+    assert len(records.read_runs(tmp_path / "runs")) == 1
+
+
+def test_data_without_enough_examples_are_named(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path / "runs"), "--data", str(tmp_path)]
+    arguments += ["--predictor", str(predictor_folder), *TINY, "--graph", "none"]
+    write_reviews(tmp_path, 2)
+    with pytest.raises(SystemExit, match="no example to choose the epoch by: of train"):
+        imdb.main(arguments)

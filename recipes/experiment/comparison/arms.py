@@ -77,6 +77,21 @@ def control_graph(name, padding_mask, dtype="float32"):
     return graph[:, None, None].astype(dtype)
 
 
+def control_messages(name, features):
+    """Return messages along the graph of a control, without the graph.
+
+    Args:
+        name: str, `matched` or `uniform`.
+        features: float array `(batch, length, dim)`, of real units.
+
+    Returns:
+        Array like `features`: themselves, or their mean for every unit.
+    """
+    if name == "matched":
+        return features
+    return np.broadcast_to(features.mean(axis=1, keepdims=True), features.shape)
+
+
 def permute_units(unit_ids, random):
     """Permute the real units of one text; padding stays where it is.
 

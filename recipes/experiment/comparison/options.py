@@ -6,6 +6,8 @@ import pathlib
 import textwrap
 
 from experiment.comparison.arms import ARMS
+from experiment.process import positive_int
+from experiment.process import usage_errors
 
 
 def make_parser(task, description):
@@ -75,7 +77,9 @@ def add_run_options(parser, task):
         default="learned",
         help=f"{meanings} (default: learned)",
     )
-    parser.add_argument("--seeds", type=int, default=1, help="runs (default: 1)")
+    parser.add_argument(
+        "--seeds", type=positive_int, default=1, help="runs (default: 1)"
+    )
 
 
 def make_settings(task, options):
@@ -90,7 +94,7 @@ def make_settings(task, options):
         decides.
 
     Raises:
-        ValueError: if the settings cannot be run.
+        UsageError: if the settings cannot be run.
     """
     values = dict(task.sizes[options.size])
     for field in dataclasses.fields(task.settings_class):
@@ -98,7 +102,8 @@ def make_settings(task, options):
         if given is not None or field.name not in values:
             values[field.name] = given
     settings = task.settings_class(**values)
-    task.check_settings(settings)
+    with usage_errors():
+        task.check_settings(settings)
     return settings
 
 

@@ -17,10 +17,8 @@ def print_plan(task, data, settings, arm_names, num_seeds):
         arm_names: list of str.
         num_seeds: int, runs of each arm.
     """
-    hours = 0.0
     train, dev, test = task.choose_examples(data, settings, seed=0)
-    if getattr(data, "elmo", None) is not None:
-        hours += _print_layer_hours(task, data, settings, num_seeds)
+    hours = task.plan_once(data, settings, num_seeds)
     for name in arm_names:
         arm = task.make_arm(name, 0, settings)
         model = task.build(data, arm, settings)
@@ -45,23 +43,3 @@ def print_plan(task, data, settings, arm_names, num_seeds):
     print(
         f"{'all':<10} at most {hours:.1f} h (early stopping and cached graphs lower it)"
     )
-
-
-def _print_layer_hours(task, data, settings, num_seeds):
-    """Print and return the hours of the layers of a language model, computed once."""
-    train, _, test = task.choose_examples(data, settings, seed=0)
-    drawn = set()  # each seed draws its own part of train
-    for seed in range(num_seeds):
-        for part in task.choose_examples(data, settings, seed)[:2]:
-            drawn.update(part.tolist())
-    arm = task.make_arm("none", 0, settings)
-    batches = task.batches(data, "train", arm, settings, train, shuffle_seed=0)
-    count = min(PLAN_STEPS, batches.num_batches)
-    batches[0]  # compiles
-    started = time.monotonic()
-    for number in range(count):
-        batches[number]
-    step = (time.monotonic() - started) / max(1, count - 1)
-    hours = step * (len(drawn) + len(test)) / settings.batch_size / 3600
-    print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
-    return hours

@@ -65,9 +65,26 @@ def check_settings(runs, settings):
             )
 
 
+def check_data(runs, output, data):
+    """Raise UsageError where finished runs are of other data.
+
+    Args:
+        runs: list of dicts. Those that do not say what data they are of may go on.
+        output: path of their folder.
+        data: list of dicts, what identifies the data.
+    """
+    for run in runs:
+        if run.get("data", data) != data:
+            raise UsageError(
+                f"{output}/runs.jsonl holds runs on other data ({run['data']}, not "
+                f"{data}). Give another --output, or the data of those runs."
+            )
+
+
 def check_table(output, runs):
     """Raise UsageError for runs that cannot stand in one table."""
     settings, keys = {}, set()
+    check_data(runs, output, next((run["data"] for run in runs if "data" in run), None))
     for run in runs:
         if key_of(run) in keys:
             raise UsageError(f"{output}/runs.jsonl holds a run twice: {key_of(run)}.")

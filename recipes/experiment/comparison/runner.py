@@ -12,6 +12,7 @@ from experiment.comparison.options import add_run_options
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
 from experiment.comparison.records import append_run
+from experiment.comparison.records import check_data
 from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
@@ -21,6 +22,7 @@ from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import prepare_process
+from experiment.process import usage_errors
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
@@ -88,7 +90,8 @@ def run(task, data, settings, arm_name, seed):
     name = run_name(arm_name, settings, seed)
     folder = run_folder(arm_name, settings, seed)
     recorded_settings, recorded_versions = settings.recorded(arm_name), versions()
-    _start_or_go_on(folder, recorded_settings)
+    sources = task.identify_data(data)
+    _start_or_go_on(folder, {**recorded_settings, "sources": sources})
     spent = SpentSeconds(folder / "seconds")
     arm = task.make_arm(arm_name, seed, settings)
     train, dev, test = task.choose_examples(data, settings, seed)
@@ -160,9 +163,29 @@ def run(task, data, settings, arm_name, seed):
         "seconds": round(spent.seconds),
         "scores": scores_file.relative_to(settings.output).as_posix(),
         **task.describe_model(model),
+        "data": sources,
         "settings": recorded_settings,
         "versions": recorded_versions,
     }
+
+
+def prepare(task, settings):
+    """Return the prepared data of a task, and the finished runs on it.
+
+    Args:
+        task: `Task`.
+        settings: `Settings`, whose output is held.
+
+    Raises:
+        UsageError: if the data cannot be read, or finished runs have other settings or
+            other data.
+    """
+    runs = read_runs(settings.output)
+    check_settings(runs, settings)
+    with usage_errors():
+        data = task.prepare(settings)
+    check_data(runs, settings.output, task.identify_data(data))
+    return data, runs
 
 
 def run_and_record(task, data, settings, arm_name, seed):
@@ -212,9 +235,7 @@ def main(task, description, arguments=None):
     settings = make_settings(task, options)
     prepare_process()
     with hold(settings.output):
-        runs = read_runs(settings.output)
-        check_settings(runs, settings)
-        data = task.prepare(settings)
+        data, runs = prepare(task, settings)
         if options.prepare_only:
             return
         finished = {key_of(run) for run in runs}

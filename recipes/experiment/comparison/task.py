@@ -6,6 +6,7 @@ import numpy as np
 
 from experiment.comparison.arms import ARMS
 from experiment.comparison.settings import Settings
+from experiment.process import UsageError
 from glomo_keras.checks import check_positive_integers
 
 
@@ -70,6 +71,19 @@ class Task(abc.ABC):
         Raises:
             ValueError: if an example is malformed; names the file and the place.
             FileNotFoundError: if a file is missing; says where it was looked for.
+        """
+
+    @abc.abstractmethod
+    def identify_data(self, data):
+        """Return what identifies the sources of the data, wherever they lie.
+
+        Runs on other data are not resumed, nor put into one table.
+
+        Args:
+            data: what `prepare` returned.
+
+        Returns:
+            List of dicts that JSON can hold; see `glomo_keras.data.describe_source`.
         """
 
     @abc.abstractmethod
@@ -152,6 +166,19 @@ class Task(abc.ABC):
             Dict by metric of float arrays `(len(examples),)`, `metric` first.
         """
 
+    def plan_once(self, data, settings, num_seeds):
+        """Print and return the hours of what is computed once for all runs.
+
+        Args:
+            data: what `prepare` returned.
+            settings: `Settings`.
+            num_seeds: int, runs of each arm.
+
+        Returns:
+            Float, 0 where there is nothing to compute.
+        """
+        return 0.0
+
     def describe_model(self, model):
         """Return what a record says of a trained model.
 
@@ -175,6 +202,9 @@ class Task(abc.ABC):
 
         Returns:
             Three sorted int arrays.
+
+        Raises:
+            UsageError: if one of them would be empty.
         """
         usable = self.usable_examples(data)
         num_train, num_dev = settings.split_sizes(len(usable))
@@ -182,4 +212,12 @@ class Task(abc.ABC):
         train = usable[num_dev : num_dev + num_train]
         num_test = self.num_test_examples(data)
         test = np.random.default_rng(0).permutation(num_test)[: settings.num_test]
+        parts = {"train on": train, "choose the epoch by": usable[:num_dev]}
+        for purpose, examples in {**parts, "test on": test}.items():
+            if not len(examples):
+                raise UsageError(
+                    f"There is no example to {purpose}: of train {len(usable):,} can "
+                    f"be used, of test {num_test:,}. Give more data, or read longer "
+                    "texts (--length)."
+                )
         return np.sort(train), np.sort(usable[:num_dev]), np.sort(test)

@@ -8,7 +8,7 @@ from experiment.comparison.arms import ARMS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.folders import differences
-from experiment.folders import read_json
+from experiment.folders import read_array_settings
 from experiment.images.image_batches import ImageBatches
 from experiment.images.pixel_arms import PixelGraphs
 from experiment.images.pixel_arms import PixelMessages
@@ -63,25 +63,28 @@ class ImageTask(Task):
             "size": settings.image_size,
             "sources": describe_images(settings.data, ("train", "test")),
         }
-        metadata = folder / "metadata.json"
-        if not metadata.exists():
+        if not (folder / "metadata.json").exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
             with atomic_folder(folder) as temporary:
                 _write_images(temporary, settings)
-                write_json(temporary / "metadata.json", described)
-        different = differences(read_json(metadata), described)
+                write_json(temporary / "metadata.json", {"settings": described})
+        different = differences(read_array_settings(folder), described)
         if different:
             raise UsageError(
                 f"{folder} holds other images ({different}). Give another --output, or "
                 "the options of those."
             )
-        return {
+        data = {
             split: {
                 name: np.load(folder / f"{split}_{name}.npy", mmap_mode="r")
                 for name in ("images", "labels")
             }
             for split in ("train", "test")
         }
+        return {**data, "sources": described["sources"]}
+
+    def identify_data(self, data):
+        return data["sources"]
 
     def usable_examples(self, data):
         return np.arange(len(data["train"]["labels"]))

@@ -8,6 +8,7 @@ from keras import ops
 
 from experiment.comparison.arms import Arm
 from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import control_messages
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.layers import MessageTransfer
 from glomo_keras.models import ImageGraphPredictor
@@ -65,9 +66,8 @@ class PixelMessages(Arm):
         if self.message_cache is not None:
             return self.message_cache(images)
         pixels = images.reshape(len(images), -1, images.shape[-1]) / 127.5 - 1.0
-        graph = control_graph(self.name, np.ones((1, pixels.shape[1]), bool), "float64")
-        messages = (graph[:, 0, 0] @ pixels)[:, None, None].astype(np.float16)
-        return dict.fromkeys(DIRECTIONS, messages)
+        messages = control_messages(self.name, pixels)[:, None, None]
+        return dict.fromkeys(DIRECTIONS, messages.astype(np.float16))
 
 
 class PixelGraphs(Arm):

@@ -55,6 +55,9 @@ def cut_log(path, num_epochs):
     if not path.exists():
         return
     names, rows = _read(path)
+    if not names:  # not even the header was written
+        path.unlink()
+        return
     by_epoch = {int(row["epoch"]): row for row in rows}  # the last one went on
     finished = [by_epoch[epoch] for epoch in range(num_epochs) if epoch in by_epoch]
     if len(finished) < num_epochs:

@@ -1,6 +1,7 @@
 """A pretraining run: its folder, its arrays, its optimizer and `fit`."""
 
 import contextlib
+import hashlib
 import json
 import sys
 
@@ -8,6 +9,7 @@ import keras
 
 from experiment.folders import differences
 from experiment.folders import hold
+from experiment.folders import read_array_settings
 from experiment.folders import read_json
 from experiment.pretraining.epoch_log import cut_log
 from experiment.pretraining.epoch_log import has_rows
@@ -41,6 +43,8 @@ def held_run(settings):
     with hold(settings.output):
         if _is_used(settings.output):
             _check_resumable(settings)
+        elif settings.resume:
+            print(f"{settings.output} holds no run to resume: one is begun.")
         yield
 
 
@@ -64,8 +68,28 @@ def _check_resumable(settings):
 
 
 def write_settings(settings):
-    """Write settings.json of the run."""
-    write_json(settings.output / "settings.json", settings.to_json())
+    """Write settings.json of the run, with what identifies its arrays.
+
+    Raises:
+        UsageError: if the run was begun with other arrays.
+    """
+    path = settings.output / "settings.json"
+    arrays = _identify_arrays(settings.prepared)
+    if _is_used(settings.output):
+        earlier = read_json(path).get("arrays", arrays)
+        if earlier != arrays:
+            raise UsageError(
+                f"{settings.output} holds a run on other arrays than those of "
+                f"{settings.prepared}. Give the --prepared or the data of that run, or "
+                "another --output."
+            )
+    write_json(path, {**settings.to_json(), "arrays": arrays})
+
+
+def _identify_arrays(folder):
+    """Return the checksum of all that decides the arrays of a folder."""
+    described = json.dumps(read_array_settings(folder), sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
 def prepare_once(settings, description, write):
@@ -91,7 +115,7 @@ def prepare_once(settings, description, write):
 def _has_arrays(settings, description):
     folder = settings.prepared
     try:
-        metadata = read_json(folder / "metadata.json")
+        array_settings = read_array_settings(folder)
     except UsageError:  # written last: the arrays are not whole, and written again
         return False
     description = json.loads(json.dumps(description))
@@ -104,7 +128,7 @@ def _has_arrays(settings, description):
         note = (
             " The data are not here: whether they still are the same was not checked."
         )
-    other = differences(metadata.get("settings", {}), description)
+    other = differences(array_settings, description)
     if other:
         raise UsageError(
             f"{folder} holds arrays of other settings ({other}). Give another "

@@ -116,9 +116,10 @@ class ImdbTask(ClassificationTask):
 
 def _problem(row):
     """Return what is wrong with a review, or `None`."""
-    if row.get("label") not in (0, 1):  # -1, too: tensorflow-datasets' unsupervised
-        return (
-            "`label` must be 0 (negative) or 1 (positive). "
-            f"Received: {row.get('label')!r:.80}."
-        )
+    label = row.get("label")
+    if isinstance(label, bool) or label not in (
+        0,
+        1,
+    ):  # -1, too: tensorflow-datasets' unsupervised
+        return f"`label` must be 0 (negative) or 1 (positive). Received: {label!r:.80}."
     return text_problem(row, ("text",))

@@ -39,7 +39,7 @@ def data_file(folder, names, hint):
     )
 
 
-def read_json(path):
+def read_json_document(path):
     """Return the JSON document in a file, plain or gzip.
 
     Raises:

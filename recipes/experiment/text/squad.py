@@ -10,7 +10,7 @@ from experiment.text import model_parts
 from experiment.text import squad_metric
 from experiment.text import toy_tasks
 from experiment.text.labelled_files import data_file
-from experiment.text.labelled_files import read_json
+from experiment.text.labelled_files import read_json_document
 from experiment.text.labelled_files import read_tfds
 from experiment.text.reading_layers import FAR_BELOW
 from experiment.text.reading_layers import BidirectionalAttention
@@ -114,7 +114,7 @@ class SquadTask(TextTask):
                 for split, name in (("train", "train"), ("test", "validation"))
             }
         return {
-            split: questions_of_document(read_json(path), path)
+            split: questions_of_document(read_json_document(path), path)
             for split, path in self.files(settings).items()
         }
 
@@ -179,9 +179,9 @@ class SquadTask(TextTask):
         )
         logits = {
             name: ops.where(
-                mask, keras.layers.Dense(1, name=name)(of)[..., 0], FAR_BELOW
+                mask, keras.layers.Dense(1, name=name)(states)[..., 0], FAR_BELOW
             )
-            for name, of in (("start", starts), ("end", ends))
+            for name, states in (("start", starts), ("end", ends))
         }
         model = keras.Model(inputs, logits)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -56,17 +56,20 @@ def questions_of_rows(rows, name):
     Returns:
         List of dicts, and errors: see `questions_of_document`.
     """
-    return [
-        _checked(
-            row["id"],
-            row["context"],
-            row["question"],
-            list(row["answers"]["text"]),
-            [int(start) for start in row["answers"]["answer_start"]],
-            name,
-        )
-        for row in rows
-    ]
+    questions = []
+    for number, row in enumerate(rows):
+        try:
+            answers = list(row["answers"]["text"])
+            starts = [int(start) for start in row["answers"]["answer_start"]]
+            parts = row["id"], row["context"], row["question"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{name}, example {number}, is not in the format of SQuAD v1.1 (id, "
+                f"context, question, answers): {type(error).__name__} {error}. Give "
+                "another data set."
+            ) from error
+        questions.append(_checked(*parts, answers, starts, name))
+    return questions
 
 
 def _checked(identifier, context, question, answers, starts, source):
@@ -94,10 +97,10 @@ def _checked(identifier, context, question, answers, starts, source):
 
 def _check_answers(context, answers, starts, where):
     """Raise ValueError unless every answer stands in the context where it is said."""
-    if not answers:
+    if not answers or len(answers) != len(starts):
         raise UsageError(
-            f"{where} has no answer. Every question of SQuAD v1.1 has one: correct the "
-            "question, or remove it."
+            f"{where} has no answer, or no place of one. Every question of SQuAD v1.1 "
+            "has one: correct the question, or remove it."
         )
     for answer, start in zip(answers, starts, strict=True):
         is_place = isinstance(start, int) and not isinstance(start, bool) and start >= 0

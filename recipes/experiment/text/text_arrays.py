@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from experiment.folders import differences
+from experiment.folders import read_array_settings
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.text.word_features import parse_features
@@ -143,9 +144,7 @@ def prepare_texts(
     if parsed.elmo:
         settings["elmo"] = parsed.elmo_metadata()["fingerprint"]
     if (directory / "metadata.json").exists():
-        different = differences(
-            read_json(directory / "metadata.json")["settings"], settings
-        )
+        different = differences(read_array_settings(directory), settings)
         if not different:
             log(f"Arrays of {directory} are used.")
             return load_texts(directory)

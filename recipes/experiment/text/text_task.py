@@ -3,8 +3,10 @@
 import abc
 import dataclasses
 import pathlib
+import time
 
 from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.plan import PLAN_STEPS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.text.graph_arms import TextArm
@@ -192,6 +194,10 @@ class TextTask(Task):
             array_settings["version"] = tfds_version(settings.data)
         return array_settings
 
+    def identify_data(self, texts):
+        settings = texts.metadata["settings"]
+        return [*settings["sources"], {"version": settings.get("version")}]
+
     def usable_examples(self, texts):
         return self.targets(texts, "train")[1]
 
@@ -219,6 +225,26 @@ class TextTask(Task):
             self.with_characters,
             **training,
         )
+
+    def plan_once(self, texts, settings, num_seeds):
+        if texts.elmo is None:
+            return 0.0
+        train, _, test = self.choose_examples(texts, settings, seed=0)
+        drawn = set()  # each seed draws its own part of train
+        for seed in range(num_seeds):
+            for part in self.choose_examples(texts, settings, seed)[:2]:
+                drawn.update(part.tolist())
+        arm = self.make_arm("none", 0, settings)
+        batches = self.batches(texts, "train", arm, settings, train, shuffle_seed=0)
+        count = min(PLAN_STEPS, batches.num_batches)
+        batches[0]  # compiles
+        started = time.monotonic()
+        for number in range(count):
+            batches[number]
+        step = (time.monotonic() - started) / max(1, count - 1)
+        hours = step * (len(drawn) + len(test)) / settings.batch_size / 3600
+        print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
+        return hours
 
     def describe_model(self, model):
         mix = layer_mix(model)

@@ -2,8 +2,8 @@
 
     python recipes/compare.py imdb --data imdb --features vectors:vectors.txt.gz \
         --num-train 250 --seeds 5 --output runs/imdb_250
-    python recipes/compare.py nli ... --plan        # hours, measured, before anything
-    python recipes/compare.py nli ... --table       # the table of what is finished
+    python recipes/compare.py nli --output runs/nli --plan   # hours, before anything
+    python recipes/compare.py nli --output runs/nli --table  # of what is finished
     python recipes/compare.py nli --table --output runs/nli_vectors \
         --against runs/nli_elmo runs/nli_both       # and what other features give
     python recipes/compare.py nli --table --dev --output runs/nli \

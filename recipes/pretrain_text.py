@@ -37,6 +37,16 @@ from glomo_keras.models import ablations
 from glomo_keras.models import released
 
 SIZES = {
+    "smoke": {
+        "vocabulary_size": 1_000,
+        "embedding_dim": 16,
+        "num_graph_layers": 2,
+        "num_heads": 2,
+        "num_positions": 10,
+        "batch_size": 4,
+        "steps_per_epoch": 20,
+        "epochs": 2,
+    },
     "small": {
         "vocabulary_size": 16_000,
         "embedding_dim": 96,

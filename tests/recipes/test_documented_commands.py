@@ -1,6 +1,7 @@
 """The commands of the README and the guides: every one of them still parses."""
 
 import argparse
+import ast
 import importlib
 import pathlib
 import re
@@ -10,15 +11,24 @@ import string
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
+RECIPES = ROOT / "recipes"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [RECIPES / "README.md", *sorted(RECIPES.glob("*.py"))]
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.S | re.M)
+PLACEHOLDER = "NAME"
 INLINE = re.compile(r"`([^`]*python [^`]*)`")
 ASSIGNMENT = re.compile(r"^(?:export )?(\w+)=(\"[^\"]*\"|'[^']*'|\S+)$")
+LOOP = re.compile(r"for (\w+) in (.*?); do")
 COMMAND = re.compile(r"python \S*recipes/(\w+)\.py\b([^|#;]*)")
 
 
-def shell_lines(text):
+def shell_lines(page):
     """Yield the lines of all code of a page, continued ones in one piece."""
+    text = page.read_text("utf-8")
+    if page.suffix == ".py":
+        lines = ast.get_docstring(ast.parse(text)).splitlines()
+        yield from (line for line in lines if line.startswith("    python "))
+        return
     for block in BLOCK.findall(text):
         yield from block.replace("\\\n", " ").splitlines()
     for code in INLINE.findall(BLOCK.sub("", text)):
@@ -28,7 +38,11 @@ def shell_lines(text):
 def documented_commands():
     for page in PAGES:
         variables = {}
-        for line in shell_lines(page.read_text("utf-8")):
+        loop, values = None, [None]
+        for line in shell_lines(page):
+            in_loop = LOOP.match(line)
+            if in_loop:
+                loop, values = in_loop[1], shlex.split(in_loop[2])
             assignment = ASSIGNMENT.match(line.strip())
             if assignment:
                 name, value = assignment.groups()
@@ -36,10 +50,12 @@ def documented_commands():
                     variables
                 )
             for program, rest in COMMAND.findall(line):
-                words = string.Template(rest).safe_substitute(variables)
-                if "$" not in words:  # of a loop, whose values stand beside it
-                    arguments = shlex.split(words)
-                    yield pytest.param(program, arguments, id=f"{page.stem}-{program}")
+                if program == PLACEHOLDER:
+                    continue
+                for value in values if loop and f"${loop}" in rest else [None]:
+                    words = string.Template(rest).substitute(variables | {loop: value})
+                    name = f"{page.parent.name}-{page.stem}-{program}"
+                    yield pytest.param(program, shlex.split(words), id=name)
 
 
 COMMANDS = list(documented_commands())

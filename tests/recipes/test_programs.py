@@ -8,14 +8,19 @@ import re
 import runpy
 import sys
 
+import cifar10
 import compare_pretraining
+import draw_label_curve
+import imdb
 import ngram_baseline
+import nli
 import planted_links
 import pretrain_elmo
 import pretrain_images
 import pretrain_text
 import pytest
 import quickstart
+import squad
 import word_senses
 from experiment import process
 
@@ -54,6 +59,10 @@ def test_programs_import_no_other_and_prepare_their_process_first(name):
     assert not set(modules) & set(PROGRAMS)
     others = [m for m in modules if m.split(".")[0] not in sys.stdlib_module_names]
     assert others[0] == "experiment.process"
+    text = (RECIPES / f"{name}.py").read_text(encoding="utf-8")
+    assert "@experiment.process.one_line_errors()\ndef main(" in text
+    # Tasks are prepared by the runner.
+    assert "prepare_process()" in text or "runner.main(" in text
 
 
 def test_the_package_imports_no_program():
@@ -73,13 +82,18 @@ def test_help_runs(name, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "recipe",
     [
+        cifar10,
         compare_pretraining,
+        draw_label_curve,
+        imdb,
         ngram_baseline,
+        nli,
         planted_links,
         pretrain_elmo,
         pretrain_images,
         pretrain_text,
         quickstart,
+        squad,
         word_senses,
     ],
 )

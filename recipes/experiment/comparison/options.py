@@ -40,7 +40,12 @@ def make_parser(task, description):
         default=task.sites[0],
         help=f"the features that messages are computed of (default: {task.sites[0]})",
     )
-    add("--num-mixtures", type=int, default=1, help="mixed graphs a direction")
+    add(
+        "--num-mixtures",
+        type=int,
+        default=1,
+        help="mixed graphs a direction (default: 1)",
+    )
     add("--no-composed", action="store_true", help="mix no products of graphs")
     add(
         "--unconditional",

@@ -36,7 +36,7 @@ def paired_difference(scores, others, draws=DRAWS, seed=0):
         count = part.stop - first
         seeds = draw.multinomial(num_seeds, [1 / num_seeds] * num_seeds, count)
         examples = draw.multinomial(num_examples, sizes / num_examples, count)
-        of_kinds = (seeds / num_seeds) @ kinds  # (draws, kinds)
-        means[part] = (of_kinds * examples).sum(axis=1) / num_examples
+        seed_means = (seeds / num_seeds) @ kinds  # (draws, kinds)
+        means[part] = (seed_means * examples).sum(axis=1) / num_examples
     low, high = sorted(sign * np.percentile(means, [2.5, 97.5]))
     return float(sign * differences.mean()), float(low), float(high)

@@ -49,7 +49,7 @@ class PixelMessages(Arm):
         arguments = settings.transfer_arguments()
         del arguments["composed"]  # the cache decides it: products are terms
         transfer = MessageTransfer(**arguments)
-        return _of_pixels(transfer, features, messages)
+        return _fuse_pixels(transfer, features, messages)
 
     def batch_inputs(self, images):
         """Return the messages of images, as inputs of the model.
@@ -92,7 +92,7 @@ class PixelGraphs(Arm):
             return features
         graphs = self.graphs(inputs["images"])
         transfer = GraphTransfer(**settings.transfer_arguments())
-        return _of_pixels(transfer, features, graphs)
+        return _fuse_pixels(transfer, features, graphs)
 
     def graphs(self, images):
         """Return the graphs of images, by the predictor or of a control.
@@ -116,7 +116,7 @@ class PixelGraphs(Arm):
         return {}
 
 
-def _of_pixels(transfer, features, graphs):
+def _fuse_pixels(transfer, features, graphs):
     """Augment the features of an image by a layer of sequences in raster order."""
     height, width, dim = features.shape[1:]
     pixels = ops.reshape(features, (-1, height * width, dim))

@@ -15,7 +15,7 @@ PLOTS = ["matplotlib>=3.8"]
 ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
 ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
-LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 no longer brings it
+LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
 SAVED_MODELS = {

@@ -63,7 +63,7 @@ def make_texts(length, count, vocabulary_size):
 
 
 def with_predictor_inside(texts, arm, settings):
-    """The recipe's model with the predictor as a part of it."""
+    """Make the recipe's model with the predictor as a part of it."""
     model = TASK.build(texts, arm, settings)
     shape = (settings.length,)
     ids, graph_ids = (keras.Input(shape, dtype="int32") for _ in range(2))

@@ -61,7 +61,7 @@ def fuzzed(draw, words):
 
 
 def words_of(draw, texts):
-    """The texts as words that a client sends: some empty, some not to be read."""
+    """Return the texts as words that a client sends: some empty, some unreadable."""
     rows = [text.split(b" ")[: draw.randrange(1, 65)] for text in texts]
     width = max(map(len, rows))
     lengths = [draw.randrange(len(row) + 1) for row in rows]
@@ -69,18 +69,18 @@ def words_of(draw, texts):
     return {"words": tf.constant(padded), "lengths": tf.constant(lengths, tf.int32)}
 
 
-def check(found):
+def check(outputs):
     """Raise where an answer is not what is promised."""
-    mask = found["padding_mask"].numpy()
-    if "layers" in found:
-        layers = found["layers"].numpy()
+    mask = outputs["padding_mask"].numpy()
+    if "layers" in outputs:
+        layers = outputs["layers"].numpy()
         if not np.isfinite(layers).all():
             raise ValueError("layers: not finite")
         if layers.transpose(0, 2, 1, 3)[~mask].any():
             raise ValueError("layers: something at padding")
         return
     for direction in ("forward", "backward"):
-        graphs = found[direction].numpy()
+        graphs = outputs[direction].numpy()
         if not np.isfinite(graphs).all():
             raise ValueError(f"{direction}: not finite")
         sums = graphs.sum(axis=-1)
@@ -135,10 +135,10 @@ def main(arguments=None):
                 piece = texts[number] or b"a"
                 texts[number] = (piece * (2**20 // len(piece) + 1))[: 2**20]
         begin = time.perf_counter()
-        found = serve(text=tf.constant(texts))
+        outputs = serve(text=tf.constant(texts))
         seconds = time.perf_counter() - begin
-        check(found)
-        del found
+        check(outputs)
+        del outputs
         if of_words is not None:
             check(of_words(**words_of(draw, texts)))
         spent += seconds

@@ -50,7 +50,7 @@ def measure(options):
 
 
 def memory(name):
-    """A line of the process's status, in KiB."""
+    """Return a line of the process's status, in KiB."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition(f"{name}:")[2].split()[0])
 

@@ -8,19 +8,16 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-DIRECTIONS = ("forward", "backward")
-
 
 def positive(text):
-    """An int above zero, of the command line."""
-    value = int(text)
-    if value < 1:
+    """Return an int above zero, of the command line."""
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, not {text}")
-    return value
+    return int(text)
 
 
 def make_parser():
-    """Parser of the four commands."""
+    """Make the parser of the four commands."""
     parser = argparse.ArgumentParser(
         prog="python -m glomo_keras",
         description="Presets of relational graphs, of texts and of images, and of "
@@ -44,12 +41,13 @@ def make_parser():
         "(default: glomo_text, glomo_image, glomo_elmo)")  # fmt: skip
     add("--version", type=positive, help="(default: the next one, of the same preset "
         "trained anew)")  # fmt: skip
-    add("--num-senders", type=positive, default=4, help="of top_senders (default: 4)")
+    add("--num-senders", type=positive, help="of top_senders, which language models "
+        "do not have (default: 4)")  # fmt: skip
     add("--max-batch", type=positive, default=64, help="texts or images a request "
         "(default: 64)")  # fmt: skip
     add("--max-units", type=positive, default=256, help="units a text, or pixels an "
         "image (default: 256)")  # fmt: skip
-    add("--max-bytes", type=positive, default=4096, help="bytes a text (default: 4096)")
+    add("--max-bytes", type=positive, help="bytes a text (default: 4096)")
 
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
     add("path", help=f"{preset}; or folder of a SavedModel")
@@ -99,20 +97,31 @@ def export(options):
     with open_preset(options.preset) as preset:
         vocabulary = preset.vocabulary and Vocabulary.load(preset.vocabulary)
         model = load_preset(preset)
-    keywords = {
-        "version": options.version,
-        "limits": Limits(options.max_batch, options.max_units, options.max_bytes),
-    }
+    is_language_model = isinstance(model, BidirectionalLanguageModel)
+    is_image_model = isinstance(model, ImageGraphPredictor)
+    for option, is_of_no_use in (
+        ("num_senders", is_language_model),
+        ("max_bytes", is_image_model),
+    ):
+        if is_of_no_use and getattr(options, option) is not None:
+            raise ValueError(
+                f"--{option.replace('_', '-')} is not for a {type(model).__name__}. "
+                "Leave it out."
+            )
+    limits = Limits(options.max_batch, options.max_units, options.max_bytes or 4096)
+    keywords = {"version": options.version, "limits": limits}
     if options.name is not None:
         keywords["name"] = options.name
-    if isinstance(model, BidirectionalLanguageModel):
-        paths = export_language_model(model, options.directory, **keywords)
-    elif isinstance(model, ImageGraphPredictor):
+    if options.num_senders is not None:
         keywords["num_senders"] = options.num_senders
+    if is_language_model:
+        paths = export_language_model(model, options.directory, **keywords)
+    elif is_image_model:
         paths = export_image_graph_predictor(model, options.directory, **keywords)
     else:
-        keywords.update(num_senders=options.num_senders, vocabulary=vocabulary)
-        paths = export_graph_predictor(model, options.directory, **keywords)
+        paths = export_graph_predictor(
+            model, options.directory, vocabulary=vocabulary, **keywords
+        )
     for path in paths.values():
         print(path)
 
@@ -154,6 +163,7 @@ def plot(options):
 def _plot_text(options):
     from glomo_keras.analysis import plot_text_graphs
     from glomo_keras.export import TextGraphs
+    from glomo_keras.ops import DIRECTIONS
 
     if len(options.inputs) != 1 or options.size is not None:
         raise ValueError(
@@ -194,7 +204,7 @@ def _plot_images(predictor, options):
 
 
 def _prefix_and_suffix(output):
-    """The beginning of the paths of several pictures, and their format."""
+    """Return the beginning of the paths of several pictures, and their format."""
     return output.with_suffix(""), output.suffix or ".png"
 
 
@@ -230,6 +240,7 @@ def _lines(files, max_bytes):
 def _write_graphs(text_graphs, texts, options):
     from glomo_keras.analysis import top_senders
     from glomo_keras.analysis.graph_arrays import unit_strings
+    from glomo_keras.ops import DIRECTIONS
 
     outputs = text_graphs(texts)
     mask = outputs["padding_mask"].numpy()

@@ -51,7 +51,7 @@ def models():
 
 
 def checksums():
-    """Sums of all files of the models, by path."""
+    """Return the sums of all files of the models, by path."""
     return {
         str(path.relative_to(FOLDER)): hashlib.sha256(path.read_bytes()).hexdigest()
         for folder in models()
@@ -61,7 +61,7 @@ def checksums():
 
 
 def answers(folder):
-    """What a model answers, by source, the preset and its SavedModels, and by name."""
+    """Return what a model answers, by source (preset, SavedModels) and by name."""
     model = load_preset(folder)
     with tempfile.TemporaryDirectory() as output:
         if isinstance(model, ImageGraphPredictor):
@@ -119,7 +119,7 @@ def _serve(path):
 
 
 def excerpt(name, array):
-    """The part of an answer that is compared: strongest senders, or some dimensions."""
+    """Return what is compared of an answer: strongest senders, or some numbers."""
     if name == "layers":
         return {"values": np.round(array[..., :NUM_COMPARED], 6).tolist()}
     senders = np.argsort(-array, axis=-1, kind="stable")[..., :NUM_COMPARED]

@@ -36,5 +36,5 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     assert len(blocks) == 2
     for block in blocks:
         exec(compile(block, "saving.md", "exec"), names)
-    assert names["found"]["forward"].shape == (1, 1, 2, 4, 4)
+    assert names["outputs"]["forward"].shape == (1, 1, 2, 4, 4)
     assert names["x"].shape == (None, None, 6)

@@ -144,7 +144,7 @@ def graphs_and_units(name, graphs, units, rank):
 
 
 def _plain(units):
-    """What a tensor or an array holds, as plain values of Python where there are."""
+    """Return what a tensor or an array holds, as plain values of Python."""
     if hasattr(units, "numpy"):
         units = units.numpy()
     return units.tolist() if isinstance(units, np.ndarray) else units

@@ -118,7 +118,7 @@ def plot_pixel_edges(
 
 
 def _overlaid(grey, weights, covered):
-    """The image in pale grey, red where weights are, dark where nothing is seen."""
+    """Return the image in pale grey, red by weight, dark where nothing is seen."""
     ground = 0.55 + 0.45 * grey[..., None] * np.ones(3)
     ground[covered] *= 0.35
     largest = weights.max()

@@ -86,7 +86,7 @@ def _check_direction(graphs, padding_mask, direction):
 
 
 def _weight_totals(graphs, visible):
-    """Sums over batch and rows, in float64: dict of arrays `(layers, heads)`."""
+    """Return sums over batch and rows, in float64: dict of arrays `(layers, heads)`."""
     shape = graphs.shape[1:3]
     totals = {"weight": np.zeros(shape), "distance": np.zeros(shape)}
     totals["effective_senders"] = np.zeros(shape)

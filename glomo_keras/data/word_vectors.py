@@ -85,7 +85,8 @@ def read_word_vectors(path, keep=None):
             "follow. Fetch the file again, or correct the line."
         )
     if keep is not None and not lowercase:
-        vectors = {word: vectors[word] for word in vectors if word in set(keep)}
+        exact = set(keep)
+        vectors = {word: vectors[word] for word in vectors if word in exact}
     table = np.array(list(vectors.values()), np.float32).reshape(len(vectors), dim)
     return WordVectors(list(vectors), table, lowercase)
 

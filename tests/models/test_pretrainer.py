@@ -521,8 +521,9 @@ def test_what_has_no_effect_is_refused(loss, given, received, method):
 def pretrainers():
     """A small one of every class, with what it is trained on."""
     ids = np.full((2, 5), 3)
-    yield GLoMoPretrainer(GraphPredictor(13, embedding_dim=16)), ids
-    predictor = ImageGraphPredictor(6, num_heads=2, num_graph_layers=1)
+    one = {"num_heads": 2, "num_graph_layers": 1, "num_convolutions": 1}
+    yield GLoMoPretrainer(GraphPredictor(13, embedding_dim=4, **one)), ids
+    predictor = ImageGraphPredictor(6, **one)
     yield ImageGLoMoPretrainer(predictor), np.zeros((2, 3, 3, 3), "uint8")
     language_model = BidirectionalLanguageModel(
         units=5, projection_dim=3, kernel_sizes=[1], filters=[5], max_characters=7

@@ -178,7 +178,7 @@ def _compiled(entry, layer, inputs):
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(jit_compile=True, autograph=False)
+        @tf.function(jit_compile=True)
         def function(inputs, mask):
             return entry.call(layer, inputs, mask)
 

@@ -100,7 +100,7 @@ def test_export_and_inspect(preset, tmp_path, capsys):
     )
 
 
-def test_another_preset_is_no_next_version(tmp_path, capsys):
+def test_another_preset_is_no_next_version(empty_archives, tmp_path, capsys):
     for size, name in ((6, "first"), (4, "other")):
         GraphPredictor(
             9, embedding_dim=size, num_graph_layers=1, num_heads=2, num_convolutions=1
@@ -169,20 +169,37 @@ def test_plot_of_images_that_come_with_matplotlib(pixels, tmp_path, capsys):
     assert sorted(map(os.path.basename, paths)) == sorted(os.listdir(tmp_path))
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_output_is_utf_8_in_every_locale(preset, encoding):
+FOREIGN = "the \u65e5 \U0001f600\n".encode()
+
+
+def check_foreign(written):
+    line = json.loads(written.decode("utf-8"))
+    assert line["units"] == ["the", "\u65e5", "\U0001f600"]
+    assert "\u65e5".encode() in written
+
+
+def test_it_runs_as_a_module_and_writes_utf_8_in_every_locale(preset):
     result = subprocess.run(
         [sys.executable, "-m", "glomo_keras", "graphs", preset],
-        input="the \u65e5 \U0001f600\n".encode(),
-        env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"},
+        input=FOREIGN,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252", "LC_ALL": "C"},
         capture_output=True,
         timeout=300,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    line = json.loads(result.stdout.decode("utf-8"))
-    assert line["units"] == ["the", "\u65e5", "\U0001f600"]
-    assert "\u65e5".encode() in result.stdout
+    check_foreign(result.stdout)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_output_is_utf_8_in_every_encoding(preset, encoding, monkeypatch):
+    written = io.BytesIO()
+    for name, buffer in (("stdin", io.BytesIO(FOREIGN)), ("stdout", written)):
+        stream = io.TextIOWrapper(buffer, encoding=encoding)
+        monkeypatch.setattr(sys, name, stream)
+    command_line.main(["graphs", preset])
+    sys.stdout.flush()
+    check_foreign(written.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -213,12 +230,9 @@ def test_numbers_are_positive(preset, flag, capsys):
     assert "must be a positive integer, not 0" in capsys.readouterr().err
 
 
-def test_it_runs_as_a_module():
-    shown = subprocess.run(
-        [sys.executable, "-m", "glomo_keras", "--help"],
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    ).stdout
+def test_help_names_the_commands(capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        command_line.main(["--help"])
+    shown = capsys.readouterr().out
     assert all(name in shown for name in ("export", "inspect", "plot", "graphs"))
     assert all(held in shown for held in ("texts", "images", "language models"))

@@ -19,7 +19,9 @@ def test_python_blocks_run(tmp_path, monkeypatch):
     from glomo_keras.models import GraphPredictor
 
     vocabulary = Vocabulary(["the", "cat", "sat", "."], lowercase=True)
-    predictor = GraphPredictor(6, embedding_dim=6, num_graph_layers=1, num_heads=2)
+    predictor = GraphPredictor(
+        6, embedding_dim=6, num_graph_layers=1, num_heads=2, num_convolutions=1
+    )
     monkeypatch.chdir(tmp_path)
     export_graph_predictor(predictor, "models", vocabulary=vocabulary)
     unit_ids = keras.Input((None,), dtype="int32")

@@ -85,7 +85,8 @@ def plot_predicted_texts(predictor, unit_ids, units, prefix):
 
     >>> import tempfile
     >>> from glomo_keras.models import GraphPredictor
-    >>> predictor = GraphPredictor(4, embedding_dim=16, num_graph_layers=1)
+    >>> predictor = GraphPredictor(
+    ...     4, embedding_dim=16, num_graph_layers=1, num_convolutions=1)
     >>> units = ["[PAD]", "[UNK]", "the", "cat"]
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     paths = plot_predicted_texts(
@@ -135,7 +136,7 @@ def plot_predicted_images(predictor, images, prefix, suffix=".png"):
 
     >>> import tempfile
     >>> from glomo_keras.models import ImageGraphPredictor
-    >>> predictor = ImageGraphPredictor(16, num_graph_layers=1)
+    >>> predictor = ImageGraphPredictor(16, num_graph_layers=1, num_convolutions=1)
     >>> images = np.zeros((1, 3, 5, 3), "uint8")
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     paths = plot_predicted_images(predictor, images, folder + "/x")

@@ -72,7 +72,8 @@ def export_graph_predictor(
 
     >>> import tempfile
     >>> from glomo_keras.models import GraphPredictor
-    >>> predictor = GraphPredictor(13, embedding_dim=16, num_graph_layers=1)
+    >>> predictor = GraphPredictor(
+    ...     13, embedding_dim=16, num_graph_layers=1, num_convolutions=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     paths = export_graph_predictor(predictor, folder)
     ...     loaded = tf.saved_model.load(paths["ids"])

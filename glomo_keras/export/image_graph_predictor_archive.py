@@ -56,7 +56,7 @@ def export_image_graph_predictor(
 
     >>> import tempfile
     >>> from glomo_keras.models import ImageGraphPredictor
-    >>> predictor = ImageGraphPredictor(16, num_graph_layers=1)
+    >>> predictor = ImageGraphPredictor(16, num_graph_layers=1, num_convolutions=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     paths = export_image_graph_predictor(predictor, folder)
     ...     serve = tf.saved_model.load(paths["images"]).signatures["serve"]

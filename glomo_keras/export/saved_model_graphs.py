@@ -52,7 +52,8 @@ class SavedModelGraphs(SavedModelLayer):
     >>> import tempfile
     >>> from glomo_keras.export import export_graph_predictor
     >>> from glomo_keras.models import GraphPredictor
-    >>> predictor = GraphPredictor(13, embedding_dim=16, num_graph_layers=1)
+    >>> predictor = GraphPredictor(
+    ...     13, embedding_dim=16, num_graph_layers=1, num_convolutions=1)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     layer = SavedModelGraphs(export_graph_predictor(predictor, folder)["ids"])
     >>> unit_ids = keras.ops.array([[2, 3, 5, 0]])

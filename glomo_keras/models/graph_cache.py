@@ -33,7 +33,9 @@ class GraphCache:
     Example:
 
     >>> from glomo_keras.models import GraphPredictor
-    >>> cache = GraphCache(GraphPredictor(13, embedding_dim=16, num_graph_layers=2))
+    >>> predictor = GraphPredictor(
+    ...     13, embedding_dim=16, num_graph_layers=2, num_convolutions=1)
+    >>> cache = GraphCache(predictor)
     >>> cache(np.array([[2, 3, 5, 0]]))["forward"].shape
     (1, 2, 8, 4, 4)
     """

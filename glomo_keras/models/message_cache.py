@@ -40,7 +40,8 @@ class MessageCache:
     Example:
 
     >>> from glomo_keras.models import ImageGraphPredictor
-    >>> cache = MessageCache(ImageGraphPredictor(filters=16, num_graph_layers=2))
+    >>> predictor = ImageGraphPredictor(16, num_graph_layers=2, num_convolutions=1)
+    >>> cache = MessageCache(predictor)
     >>> cache(np.zeros((1, 3, 5, 3), "uint8"))["forward"].shape
     (1, 3, 8, 15, 3)
     """

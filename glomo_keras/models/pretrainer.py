@@ -76,8 +76,9 @@ class GLoMoPretrainer(ContextPretrainer):
     Example:
 
     >>> import numpy as np
-    >>> predictor = glomo_keras.models.GraphPredictor(13, embedding_dim=16)
-    >>> pretrainer = GLoMoPretrainer(predictor)
+    >>> predictor = glomo_keras.models.GraphPredictor(
+    ...     13, embedding_dim=16, num_graph_layers=1, num_convolutions=1)
+    >>> pretrainer = GLoMoPretrainer(predictor, context_length=2)
     >>> pretrainer.compile("adam")
     >>> history = pretrainer.fit(np.full((4, 7), 3), verbose=0)
     >>> sorted(history.history)[:3]

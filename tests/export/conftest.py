@@ -1,5 +1,7 @@
 """Small models and their archives, which the tests share."""
 
+import functools
+
 import keras
 import pytest
 
@@ -9,12 +11,19 @@ from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_graph_predictor
 from glomo_keras.export import export_image_graph_predictor
 from glomo_keras.export import export_language_model
+from glomo_keras.export.archive_reading import load_archive
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", ".", "dog", "café"]
 LIMITS = Limits(max_batch=7, max_units=11, max_bytes=97)
+
+
+@pytest.fixture(scope="session")
+def load_once():
+    """`load_archive`, once for each archive: it takes a second."""
+    return functools.cache(load_archive)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +36,7 @@ def text_graphs(tmp_path_factory):
         embedding_dim=10,
         num_graph_layers=2,
         num_heads=5,
-        num_convolutions=2,
+        num_convolutions=1,
     )
     return TextGraphs(predictor, Vocabulary.load(path), LIMITS.max_units)
 

@@ -43,7 +43,9 @@ def versions(directory, kinds=("ids", "text")):
     return [sorted(os.listdir(directory / f"glomo_text_{kind}")) for kind in kinds]
 
 
-def test_versions_count_up_and_are_never_written_over(predictor, tmp_path):
+def test_versions_count_up_and_are_never_written_over(
+    predictor, empty_archives, tmp_path
+):
     paths = [export_graph_predictor(predictor, tmp_path) for _ in range(2)]
     assert paths[1] == {"ids": str(tmp_path / "glomo_text_ids" / "2")}
     with pytest.raises(ValueError, match="version 2 already.*None to write version 3"):
@@ -53,7 +55,7 @@ def test_versions_count_up_and_are_never_written_over(predictor, tmp_path):
 
 
 def test_a_version_of_another_predictor_must_be_asked_for(
-    predictor, vocabulary, tmp_path
+    predictor, vocabulary, empty_archives, tmp_path
 ):
     export_graph_predictor(predictor, tmp_path, vocabulary=vocabulary)
     # The same arguments, trained anew, are a next version.
@@ -83,13 +85,13 @@ def test_a_damaged_identity_is_named(predictor, tmp_path, content):
     assert versions(tmp_path, ["ids"]) == [["4"]]
 
 
-def test_both_archives_get_one_version(predictor, vocabulary, tmp_path):
+def test_both_archives_get_one_version(predictor, vocabulary, empty_archives, tmp_path):
     (tmp_path / "glomo_text_ids" / "4").mkdir(parents=True)
     paths = export_graph_predictor(predictor, tmp_path, vocabulary=vocabulary)
     assert [path[-2:] for path in paths.values()] == ["/5", "/5"]
 
 
-def test_writers_do_not_get_in_each_others_way(predictor, tmp_path):
+def test_writers_do_not_get_in_each_others_way(predictor, empty_archives, tmp_path):
     killed = tmp_path / ".writing-of-one-who-was-killed"
     killed.mkdir()
     made = []
@@ -144,7 +146,7 @@ KILLED_WRITER = textwrap.dedent("""
     ],
 )
 def test_the_next_export_repairs_what_a_kill_left(
-    predictor, vocabulary, survived, before, after, tmp_path
+    predictor, vocabulary, survived, before, after, empty_archives, tmp_path
 ):
     process = subprocess.run(
         [sys.executable, "-c", KILLED_WRITER, str(tmp_path), str(survived)],
@@ -165,7 +167,7 @@ def test_the_next_export_repairs_what_a_kill_left(
 
 
 def test_too_little_space_is_seen_before_anything_is_written(
-    predictor, monkeypatch, tmp_path
+    predictor, empty_archives, monkeypatch, tmp_path
 ):
     export_graph_predictor(predictor, tmp_path)
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
@@ -232,10 +234,10 @@ def test_a_damaged_archive_is_named(archives, tmp_path, name, content):
     ],
 )
 def test_requests_of_another_shape_are_refused(
-    archives, image_archive, language_archives, kind, inputs, message
+    archives, image_archive, language_archives, load_once, kind, inputs, message
 ):
     path = {**language_archives, **archives, "images": image_archive}[kind]
-    serve = load_archive(path).signatures["serve"]
+    serve = load_once(path).signatures["serve"]
     specs = serve.structured_input_signature[1]
     request = {
         name: tf.zeros(shape, specs[name].dtype) for name, shape in inputs.items()
@@ -246,7 +248,7 @@ def test_requests_of_another_shape_are_refused(
 
 
 def test_empty_batches_in_every_endpoint(
-    text_graphs, archives, image_archive, language_archives, tmp_path
+    text_graphs, archives, image_archive, language_archives, load_once, tmp_path
 ):
     inputs = keras.Input((None,), dtype="int32", name="unit_ids")
     features = keras.layers.Embedding(11, 3)(inputs)
@@ -261,7 +263,7 @@ def test_empty_batches_in_every_endpoint(
     )
     paths = [*archives.values(), image_archive, *language_archives.values()]
     for path in [*paths, *downstream.values()]:
-        for name, signature in load_archive(path).signatures.items():
+        for name, signature in load_once(path).signatures.items():
             request = {
                 key: tf.zeros([0, *(size or 3 for size in spec.shape[1:])], spec.dtype)
                 for key, spec in signature.structured_input_signature[1].items()

@@ -72,8 +72,8 @@ def test_text_through_the_c_api(archives, expected):
 
 
 @pytest.fixture(scope="module")
-def loaded(archives):
-    return {kind: tf.saved_model.load(path) for kind, path in archives.items()}
+def loaded(archives, load_once):
+    return {kind: load_once(path) for kind, path in archives.items()}
 
 
 def test_top_senders_are_the_largest_weights(loaded, expected):

@@ -34,8 +34,8 @@ def test_a_model_takes_graphs_of_the_archive(image_predictor, image_archive, ima
         model.get_layer("graphs")(images, padding_mask=images != 0)
 
 
-def test_top_senders_of_any_size(image_predictor, image_archive, images):
-    loaded = tf.saved_model.load(image_archive)
+def test_top_senders_of_any_size(image_predictor, image_archive, load_once, images):
+    loaded = load_once(image_archive)
     nothing = loaded.signatures["top_senders"](images=tf.constant(images[:0]))
     assert nothing["forward_senders"].shape == (0, 2, 3, 35, 2)
     for part in (images, images[:1, :3, :2]):
@@ -58,8 +58,8 @@ def test_top_senders_of_any_size(image_predictor, image_archive, images):
         ((0, 65_536, 65_536, 3), "more than 40 pixels"),  # 2 ** 32 of them
     ],
 )
-def test_what_is_over_the_limits_is_refused(image_archive, shape, message):
-    serve = tf.saved_model.load(image_archive).signatures["serve"]
+def test_what_is_over_the_limits_is_refused(image_archive, load_once, shape, message):
+    serve = load_once(image_archive).signatures["serve"]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         serve(images=tf.zeros(shape, tf.uint8))
 
@@ -75,17 +75,19 @@ def test_the_command_line_exports_images(image_predictor, tmp_path, capsys):
     assert "ImageGraphPredictor" in json.dumps(capsys.readouterr().out)
 
 
-def test_the_guide_names_all_inputs_and_outputs(image_archive):
+def test_the_guide_names_all_inputs_and_outputs(image_archive, load_once):
     guide = pathlib.Path(__file__).parents[2] / "docs" / "serving.md"
     table = guide.read_text("utf-8").partition("| `glomo_image` |")[2]
     table = table.partition("\n\n")[0]
-    for signature in tf.saved_model.load(image_archive).signatures.values():
+    for signature in load_once(image_archive).signatures.values():
         names = {*signature.structured_outputs}
         names |= {*signature.structured_input_signature[1]}
         assert all(f"`{name}`" in table for name in names)
 
 
-def test_another_predictor_is_no_next_version(image_predictor, tmp_path):
+def test_another_predictor_is_no_next_version(
+    image_predictor, empty_archives, tmp_path
+):
     for version in "12":
         paths = export_image_graph_predictor(image_predictor, tmp_path)
         assert paths == {"images": str(tmp_path / "glomo_image" / version)}

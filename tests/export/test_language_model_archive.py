@@ -31,9 +31,9 @@ def expected(language_model):
 
 
 @pytest.fixture(scope="module")
-def serve(language_archives):
+def serve(language_archives, load_once):
     return {
-        kind: tf.saved_model.load(path).signatures["serving_default"]
+        kind: load_once(path).signatures["serving_default"]
         for kind, path in language_archives.items()
     }
 

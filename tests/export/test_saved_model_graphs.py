@@ -22,8 +22,8 @@ IDS = np.array([[2, 3, 4, 5, 0], [6, 7, 0, 0, 0], [8, 9, 10, 2, 3]], "int32")
 TARGETS = np.array([0, 1, 1])
 
 
-def downstream(predictor):
-    """A small classifier over graphs of its own input."""
+def downstream(predictor, run_eagerly=True):
+    """A small classifier over graphs of its own input; tracing it takes seconds."""
     keras.utils.set_random_seed(5)
     unit_ids = keras.Input((None,), dtype="int32", name="unit_ids")
     mask = keras.ops.not_equal(unit_ids, 0)
@@ -33,7 +33,7 @@ def downstream(predictor):
     hidden = keras.layers.GlobalAveragePooling1D(name="mean")(hidden)
     model = keras.Model(unit_ids, keras.layers.Dense(2, name="logits")(hidden))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(0.05), loss)
+    model.compile(keras.optimizers.Adam(0.05), loss, run_eagerly=run_eagerly)
     model.optimizer.build(model.trainable_variables)  # so that `fit` traces once
     return model
 
@@ -50,7 +50,7 @@ def run_in_fresh_process(program, *arguments):
     assert result.returncode == 0, result.stderr
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def layer(archives):
     return SavedModelGraphs(archives["ids"], name="graphs")
 
@@ -90,7 +90,7 @@ def test_it_takes_the_place_of_a_predictor_in_a_saved_model(
     for model in (swapped, reloaded):
         np.testing.assert_allclose(model.predict(IDS, verbose=0), expected, atol=1e-6)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    reloaded.compile(keras.optimizers.Adam(0.05), loss)
+    reloaded.compile(keras.optimizers.Adam(0.05), loss, run_eagerly=True)
     before = reloaded.get_layer("graphs").get_weights()
     losses = reloaded.fit(IDS, TARGETS, epochs=4, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
@@ -151,7 +151,7 @@ def test_two_masks_are_refused(layer):
 def test_it_trains_and_is_reloaded(archives, trainable, tmp_path):
     layer = SavedModelGraphs(archives["ids"], trainable=trainable, name="graphs")
     before = [np.array(weight) for weight in layer.weights]
-    model = downstream(layer)
+    model = downstream(layer, run_eagerly=not trainable)
     losses = model.fit(IDS, TARGETS, epochs=8, verbose=0).history["loss"]
     assert losses[-1] < losses[0]
     moved = [
@@ -198,26 +198,6 @@ def test_strings(archives, text_graphs):
         assert GraphTransfer()(tf.ones((3, 3, 5)), outputs).shape == (3, 3, 10)
 
 
-def test_strings_in_a_fresh_process(archives, text_graphs, tmp_path):
-    texts = keras.Input((), dtype="string", name="texts")
-    found = SavedModelGraphs(archives["text"])(texts)
-    keras.Model(texts, found["forward"]).save(tmp_path / "model.keras")
-    program = textwrap.dedent("""
-        import sys
-        import keras
-        import numpy as np
-        import tensorflow as tf
-        import glomo_keras.export
-
-        model = keras.saving.load_model(sys.argv[1] + "/model.keras", safe_mode=False)
-        graphs = model(tf.constant(["The cat sat", "", "a dog"]))
-        np.save(sys.argv[1] + "/graphs.npy", graphs)
-    """)
-    run_in_fresh_process(program, tmp_path)
-    expected = text_graphs(["The cat sat", "", "a dog"])["forward"]
-    np.testing.assert_allclose(np.load(tmp_path / "graphs.npy"), expected, atol=1e-6)
-
-
 def test_it_is_exported_with_its_model(archives, layer, tmp_path):
     model = downstream(layer)
     vocabulary = Vocabulary(["a", "cat", "sat"])
@@ -251,30 +231,47 @@ def test_keras_still_has_the_hook_that_names_weights():
     assert "_add_existing_weight" in vars(keras.layers.TFSMLayer)
 
 
-def test_mirrored_strategy(archives):
+def test_strings_and_a_mirrored_strategy_in_a_fresh_process(
+    archives, text_graphs, tmp_path
+):
+    texts = keras.Input((), dtype="string", name="texts")
+    found = SavedModelGraphs(archives["text"])(texts)
+    keras.Model(texts, found["forward"]).save(tmp_path / "model.keras")
     program = textwrap.dedent("""
         import sys
+        import keras
         import numpy as np
         import tensorflow as tf
+        import glomo_keras.export
 
         (cpu,) = tf.config.list_physical_devices("CPU")
         two = [tf.config.LogicalDeviceConfiguration()] * 2
         tf.config.set_logical_device_configuration(cpu, two)
-        sys.path.insert(0, sys.argv[2])
+        archive, tests, folder = sys.argv[1:]
+        model = keras.saving.load_model(folder + "/model.keras", safe_mode=False)
+        graphs = model(tf.constant(["The cat sat", "", "a dog"]))
+        np.save(folder + "/graphs.npy", graphs)
+
+        sys.path.insert(0, tests)
         from test_saved_model_graphs import IDS, TARGETS, SavedModelGraphs, downstream
 
         ids, targets = np.tile(IDS, (2, 1)), np.tile(TARGETS, 2)
 
         def losses():
-            model = downstream(SavedModelGraphs(sys.argv[1], name="graphs"))
+            graphs = SavedModelGraphs(archive, name="graphs")
+            model = downstream(graphs, run_eagerly=False)
             fit = model.fit(ids, targets, batch_size=6, epochs=3, verbose=0)
             return fit.history["loss"]
 
         alone = losses()
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         with strategy.scope():
-            model = downstream(SavedModelGraphs(sys.argv[1], name="graphs"))
+            graphs = SavedModelGraphs(archive, name="graphs")
+            model = downstream(graphs, run_eagerly=False)
         fit = model.fit(ids, targets, batch_size=6, epochs=3, verbose=0)
         np.testing.assert_allclose(fit.history["loss"], alone, rtol=1e-4)
     """)
-    run_in_fresh_process(program, archives["ids"], os.path.dirname(__file__))
+    tests = os.path.dirname(__file__)
+    run_in_fresh_process(program, archives["ids"], tests, tmp_path)
+    expected = text_graphs(["The cat sat", "", "a dog"])["forward"]
+    np.testing.assert_allclose(np.load(tmp_path / "graphs.npy"), expected, atol=1e-6)

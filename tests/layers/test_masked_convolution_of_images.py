@@ -54,9 +54,9 @@ def test_equals_reference(precision, random, direction, normalization, kernel_si
         direction=direction,
         normalization=normalization,
     )
-    features = precision.cast(random.normal(size=(2, 5, 7, 3)))
-    mask = np.ones((2, 5, 7), bool)
-    mask[1, 4:] = mask[1, :, 5:] = False
+    features = precision.cast(random.normal(size=(2, 4, 5, 3)))
+    mask = np.ones((2, 4, 5), bool)
+    mask[1, 3:] = mask[1, :, 4:] = False
     for padding in (None, mask):
         for name, actual in zip(
             ("queries", "keys"), network(features, mask=padding), strict=True

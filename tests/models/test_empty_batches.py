@@ -112,29 +112,38 @@ def test_a_pipeline_that_filters_inside_its_batches():
         np.testing.assert_allclose(graphs[direction], expected[direction], atol=1e-5)
     nothing = data.map(lambda batch: {name: batch[name][:0] for name in batch})
     assert shapes(predictor.predict(nothing, verbose=0)) == [(0, 2, 3, 3, 3)] * 2
-    pretrainer = GLoMoPretrainer(predictor, num_positions=3)
+    pretrainer = GLoMoPretrainer(predictor, context_length=1, num_positions=3)
     pretrainer.compile("adam")
     history = pretrainer.fit(data.map(lambda batch: batch["unit_ids"]), verbose=0)
     assert all(np.isfinite(values).all() for values in history.history.values())
 
 
 def pretrainers():
-    text = {"num_positions": 3, "seed": 0}
-    yield GLoMoPretrainer(predictor_for(), **text), lambda b, n: ids_of(b, n)
-    yield GLoMoPretrainer(predictor_for(), **text, block_size=2), ids_of
-    language_model = LANGUAGE_MODEL.make()
+    """Pretrainers, functions of sizes that make inputs, and arguments of `compile`.
+
+    One of texts is compiled, for that takes seconds for each shape.
+    """
+    text = {"context_length": 2, "num_positions": 3, "seed": 0}
+    small = {"num_graph_layers": 1, "num_heads": 3, "num_convolutions": 1}
+    eager = {"run_eagerly": keras.backend.backend() == "tensorflow"}
+    for block_size, options in ((None, {}), (2, eager)):
+        predictor = GraphPredictor(13, embedding_dim=6, **small)
+        pretrainer = GLoMoPretrainer(predictor, **text, block_size=block_size)
+        yield pretrainer, ids_of, options
+    language_model = LANGUAGE_MODEL.make(num_layers=1)
     yield (
         LanguageModelPretrainer(language_model, 13, num_sampled=5),
         lambda b, n: {
             "unit_ids": np.zeros((b, n), "int32"),
             "character_ids": np.zeros((b, n, 11), "int32"),
         },
+        {},
     )
 
 
 def test_training_on_nothing_leaves_everything_finite():
-    for pretrainer, inputs in pretrainers():
-        pretrainer.compile("adam")
+    for pretrainer, inputs, options in pretrainers():
+        pretrainer.compile("adam", **options)
         for shape in ((2, 0), (0, 4), (2, 3)):
             logs = pretrainer.train_on_batch(inputs(*shape), return_dict=True)
             assert all(np.isfinite(value) for value in logs.values()), logs
@@ -155,10 +164,10 @@ MIRRORED = """
     )
     from glomo_keras.models import GLoMoPretrainer, GraphPredictor
 
-    sizes = {"num_graph_layers": 2, "num_heads": 3, "num_convolutions": 2}
+    sizes = {"num_graph_layers": 1, "num_heads": 3, "num_convolutions": 1}
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
         predictor = GraphPredictor(13, embedding_dim=12, **sizes)
-        pretrainer = GLoMoPretrainer(predictor, num_positions=3)
+        pretrainer = GLoMoPretrainer(predictor, context_length=1, num_positions=3)
         pretrainer.compile("adam")
     ids = np.array([[2, 3, 4, 5], [6, 7, 8, 0], [9, 10, 0, 0]], "int32")
     history = pretrainer.fit(ids, batch_size=2, epochs=2, verbose=0).history
@@ -166,7 +175,7 @@ MIRRORED = """
     assert all(np.isfinite(weight).all() for weight in pretrainer.get_weights())
     batch = {"unit_ids": ids, "padding_mask": ids != 0}
     graphs = predictor.predict(batch, batch_size=2, verbose=0)
-    assert graphs["forward"].shape == (3, 2, 3, 4, 4), graphs["forward"].shape
+    assert graphs["forward"].shape == (3, 1, 3, 4, 4), graphs["forward"].shape
 """
 
 

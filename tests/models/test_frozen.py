@@ -13,15 +13,15 @@ from glomo_keras.models import ImageGraphPredictor
 IDS = np.array([[2, 3, 5, 7], [4, 6, 0, 0]], "int32")
 CHARACTERS = np.random.default_rng(0).integers(1, 50, (2, 5, 11)).astype("int32")
 IMAGES = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 3)).astype("float32")
+SIZES = {"num_graph_layers": 2, "num_heads": 3, "num_convolutions": 1}
 
 
 def make_predictor(dropout=0.0):
-    sizes = {"embedding_dim": 6, "num_graph_layers": 2, "num_heads": 3}
-    return GraphPredictor(11, **sizes, dropout=dropout)
+    return GraphPredictor(11, embedding_dim=6, **SIZES, dropout=dropout)
 
 
 def make_image_predictor(dropout=0.0):
-    return ImageGraphPredictor(6, num_graph_layers=2, num_heads=3, dropout=dropout)
+    return ImageGraphPredictor(6, **SIZES, dropout=dropout)
 
 
 def make_language_model(dropout=0.0):
@@ -37,6 +37,9 @@ def inputs_of(model):
     return IMAGES if isinstance(model, ImageGraphPredictor) else CHARACTERS
 
 
+# One step of training is enough, and tracing one takes seconds. JAX is fast only when
+# compiled.
+EAGER = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 MAKERS = [make_predictor, make_image_predictor, make_language_model]
 
 
@@ -58,7 +61,7 @@ def downstream(frozen):
         features = GraphTransfer()(features, frozen(inputs))
     outputs = keras.layers.GlobalAveragePooling1D()(features)
     model = keras.Model(inputs, keras.layers.Dense(1)(outputs))
-    model.compile("adam", "mse")
+    model.compile("adam", "mse", **EAGER)
     return model
 
 

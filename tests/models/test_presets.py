@@ -4,6 +4,7 @@ import errno
 import json
 import pathlib
 import random
+import shutil
 import threading
 
 import h5py
@@ -46,11 +47,19 @@ def words(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    (folder / "words.txt").write_bytes(WORDS)
+    training = {"corpus": "a corpus"}
+    make().save_to_preset(folder / "preset", folder / "words.txt", training)
+    return folder / "preset"
+
+
 @pytest.fixture
-def folder(tmp_path, words):
-    folder = tmp_path / "preset"
-    make().save_to_preset(folder, words, {"corpus": "a corpus"})
-    return folder
+def folder(saved, tmp_path):
+    """A copy of one preset, which a test may change."""
+    return shutil.copytree(saved, tmp_path / "preset")
 
 
 def assert_same(actual, expected):

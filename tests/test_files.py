@@ -114,3 +114,13 @@ def test_a_second_process_is_told_who_holds_a_folder(tmp_path):
     assert "is in use by process " in refused.stderr and not refused.stdout
     allowed = subprocess.run(run, capture_output=True, text=True)
     assert allowed.stdout == "mine\n", allowed.stderr
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff{", b"[" * 10**5])
+def test_a_damaged_json_file_is_named(tmp_path, content):
+    path = tmp_path / "settings.json"
+    with pytest.raises(FileNotFoundError):
+        files.read_json(path)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="settings.json is damaged: it is no JSON"):
+        files.read_json(str(path))

@@ -10,6 +10,9 @@ import shutil
 
 _UNFINISHED = ".writing-"
 _SPARE_BYTES = 2**20  # what a file system and a file format add
+# A few bytes can unpack to as much as there is memory.
+_MAX_GROWTH = 100
+_SAFE_BYTES = 2**30
 
 
 @contextlib.contextmanager
@@ -105,6 +108,36 @@ def write_json(path, value):
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
+def read_json(path):
+    """Return the value in a JSON file.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        What JSON can hold: a dict for most files.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no JSON; names the file.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "numbers.json"
+    >>> write_json(path, {"numbers": [1, 2]})
+    >>> read_json(path)
+    {'numbers': [1, 2]}
+    """
+    path = pathlib.Path(path)
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is damaged: it is no JSON file ({error}). Copy or make it again."
+        ) from error
+
+
 def is_unfinished(path):
     """Return whether a path is what a killed `atomic_write` or `atomic_folder` left."""
     return pathlib.Path(path).name.startswith(_UNFINISHED)
@@ -145,6 +178,23 @@ def check_free_space(folder, num_bytes):
             f"{free:,} are free. Nothing was written. Make room, or give another "
             "folder",
             str(folder),
+        )
+
+
+def check_growth(source, unpacked_bytes, packed_bytes):
+    """Raise if something packed would take memory out of all proportion.
+
+    Args:
+        source: string, what messages call it.
+        unpacked_bytes, packed_bytes: ints.
+
+    Raises:
+        ValueError: if it takes over a gigabyte, and a hundred times what it has packed.
+    """
+    if unpacked_bytes > max(_SAFE_BYTES, _MAX_GROWTH * packed_bytes):
+        raise ValueError(
+            f"{source} would unpack from {packed_bytes:,} bytes to {unpacked_bytes:,}, "
+            "which no real data do. Save it without compression if it is right."
         )
 
 

@@ -123,3 +123,13 @@ def test_a_second_process_is_told_who_holds_a_folder(tmp_path):
         assert "is in use by process " in process.stdout.readline()
     shown, _ = process.communicate("go on\n", timeout=300)
     assert shown == "mine\n" and process.returncode == 0
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff{", b"[" * 10**5])
+def test_a_damaged_json_file_is_named(tmp_path, content):
+    path = tmp_path / "settings.json"
+    with pytest.raises(FileNotFoundError):
+        files.read_json(path)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="settings.json is damaged: it is no JSON"):
+        files.read_json(str(path))

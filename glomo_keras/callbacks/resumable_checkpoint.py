@@ -1,6 +1,5 @@
 """Checkpoints that a killed training resumes from, and early stopping with them."""
 
-import json
 import math
 import warnings
 import zipfile
@@ -9,10 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from glomo_keras.checks import check_positive_integers
 from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
+from glomo_keras.files import read_json
 from glomo_keras.files import write_json
+from glomo_keras.models.model_config import variable_bytes
 
 
 class ResumableCheckpoint(keras.callbacks.Callback):
@@ -30,6 +32,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         on_best: function of the model, called when a best epoch ends.
 
     Raises:
+        TypeError, ValueError: if `patience` is no positive integer. ValueError also
+            from `fit`, if the monitored value is not logged.
         FloatingPointError: from `fit`, if the monitored value is not finite; the
             epoch is not saved.
         OSError: from `fit`, if there is too little free space for a checkpoint.
@@ -54,6 +58,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def __init__(self, directory, monitor, patience, on_best):
         super().__init__()
+        check_positive_integers(patience=patience)
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.monitor = monitor
@@ -92,6 +97,12 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         return state["epochs"]
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.monitor not in (logs or {}):
+            raise ValueError(
+                "`monitor` must be the name of a logged value. Received: "
+                f"monitor={self.monitor!r}, and logged are {sorted(logs or {})}. "
+                "Values of validation (`val_...`) need `validation_data` in `fit`."
+            )
         value = float(logs[self.monitor])
         if not math.isfinite(value):
             raise FloatingPointError(
@@ -100,7 +111,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             )
         variables = self.model.variables + self.model.optimizer.variables
         # Twice, for what `on_best` may save of the model.
-        check_free_space(self.directory, 2 * sum(map(_num_bytes, variables)))
+        check_free_space(self.directory, 2 * variable_bytes(variables))
         state = {**self.state, "epochs": epoch + 1}
         if value < state["best"]:
             state.update(best=value, best_epoch=epoch + 1)
@@ -150,7 +161,7 @@ _DAMAGES = (
 
 
 def _read_state(path):
-    state = json.loads(path.read_text(encoding="utf-8"))
+    state = read_json(path)
     kinds = {"epochs": int, "best": (int, float), "best_epoch": int}
     if not isinstance(state, dict) or not all(
         isinstance(state.get(name), kind) for name, kind in kinds.items()
@@ -175,7 +186,3 @@ def _seed_states(model):
     states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
     # Their paths count the generators of the process, so they are no names to keep.
     return {f"state_{number}": variable for number, variable in enumerate(states)}
-
-
-def _num_bytes(variable):
-    return math.prod(variable.shape) * np.dtype(variable.dtype).itemsize

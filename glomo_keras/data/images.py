@@ -5,12 +5,13 @@ import typing
 import numpy as np
 
 from glomo_keras.checks import check_positive_integers
-from glomo_keras.data.numpy_files import check_growth
 from glomo_keras.data.numpy_files import open_arrays
 from glomo_keras.data.shapes import draw_shapes
+from glomo_keras.data.strings import check_string_list
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
+from glomo_keras.files import check_growth
 
 _TFDS_SPLITS = {"test": ("test", "validation")}
 
@@ -87,11 +88,15 @@ def describe_images(spec, splits=("train",)):
     Returns:
         List of dicts for JSON, a file or data set each; empty for drawn images.
 
+    Raises:
+        ValueError: if `splits` is one string.
+
     Example:
 
     >>> describe_images("shapes")
     []
     """
+    check_string_list("splits", splits)
     if spec == "shapes":
         return []
     if spec.startswith("tfds:"):

@@ -7,13 +7,12 @@ import zlib
 
 import numpy as np
 
+from glomo_keras.files import check_growth
+
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-# A few bytes can unpack to as much as there is memory.
-_MAX_GROWTH = 100
-_SAFE_BYTES = 2**30
 
 
 def map_array(path, dtype, layout):
@@ -87,23 +86,6 @@ class ArrayArchive:
             _check_header(file, member.file_size, source, dtype, layout)
         with self._archive.open(member) as file:
             return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def check_growth(source, unpacked_bytes, packed_bytes):
-    """Raise if something packed would take memory out of all proportion.
-
-    Args:
-        source: string, what messages call it.
-        unpacked_bytes, packed_bytes: ints.
-
-    Raises:
-        ValueError: if it takes over a gigabyte, and a hundred times what it has packed.
-    """
-    if unpacked_bytes > max(_SAFE_BYTES, _MAX_GROWTH * packed_bytes):
-        raise ValueError(
-            f"{source} would unpack from {packed_bytes:,} bytes to {unpacked_bytes:,}, "
-            "which no real data do. Save it without compression if it is right."
-        )
 
 
 def _check_header(file, num_bytes, source, dtype, layout):

@@ -1,12 +1,12 @@
 """A corpus that `prepare_corpus` has turned into arrays, read with NumPy only."""
 
-import json
 import pathlib
 import typing
 
 import numpy as np
 
 from glomo_keras.data.numpy_files import map_array
+from glomo_keras.files import read_json
 from glomo_keras.vocabulary_file import parse_vocabulary
 
 METADATA_FILE = "metadata.json"
@@ -89,8 +89,8 @@ def read_metadata(directory):
     """
     path = pathlib.Path(directory) / METADATA_FILE
     try:
-        metadata = json.loads(path.read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError, RecursionError, ValueError):
+        metadata = read_json(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     is_dict = isinstance(metadata, dict)
     return metadata if is_dict and isinstance(metadata.get("settings"), dict) else None

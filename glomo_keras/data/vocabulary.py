@@ -1,4 +1,4 @@
-"""A vocabulary of units by frequency, saved as a plain text asset."""
+"""A vocabulary of units by frequency, saved as a plain text file."""
 
 import collections
 import pathlib
@@ -57,11 +57,13 @@ class Vocabulary:
         check_vocabulary_units(units, where=lambda index: f"`units`[{index}]")
         self.lowercase = bool(lowercase)
         self._units = (PADDING_MARK, UNKNOWN_MARK, *units)
-        self.table = _table(
+        # Of constants: a table of a file would need the file whenever it is exported.
+        self.table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(
                 tf.constant(self._units, tf.string),
                 tf.range(len(self._units), dtype=tf.int64),
-            )
+            ),
+            default_value=1,
         )
 
     @classmethod
@@ -127,7 +129,7 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path):
-        """Read a vocabulary file; the lookup table then exports it as an asset.
+        """Read a vocabulary file, which may then change or go.
 
         Args:
             path: path of a file that `save` wrote.
@@ -140,19 +142,7 @@ class Vocabulary:
         """
         path = pathlib.Path(path)
         units, lowercase = parse_vocabulary(path.read_bytes(), path)
-        vocabulary = cls.__new__(cls)
-        vocabulary.lowercase = lowercase
-        vocabulary._units = tuple(units)
-        vocabulary.table = _table(
-            tf.lookup.TextFileInitializer(
-                str(path.resolve()),
-                key_dtype=tf.string,
-                key_index=tf.lookup.TextFileIndex.WHOLE_LINE,
-                value_dtype=tf.int64,
-                value_index=tf.lookup.TextFileIndex.LINE_NUMBER,
-            )
-        )
-        return vocabulary
+        return cls(units[2:], lowercase=lowercase)
 
     def save(self, path):
         """Write the vocabulary, whole or not at all: one unit a line, UTF-8."""
@@ -231,7 +221,3 @@ class Vocabulary:
 
 def _lower(units):
     return tf.strings.lower(units, encoding="utf-8")
-
-
-def _table(initializer):
-    return tf.lookup.StaticHashTable(initializer, default_value=1)

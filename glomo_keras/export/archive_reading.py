@@ -56,15 +56,35 @@ def read_signatures(path):
     Raises:
         ValueError: if the file is damaged.
     """
+    return {
+        name: (set(signature.inputs), set(signature.outputs))
+        for name, signature in _read_graph(path).signature_def.items()
+    }
+
+
+def missing_assets(path):
+    """Return the names of files that a SavedModel reads and does not hold.
+
+    TensorFlow leaves an asset out without a word where its file is gone.
+
+    Args:
+        path: path of the folder of a version.
+
+    Returns:
+        List of strings.
+    """
+    names = [asset.filename for asset in _read_graph(path).asset_file_def]
+    assets = pathlib.Path(path) / "assets"
+    return [name for name in names if not (assets / name).is_file()]
+
+
+def _read_graph(path):
     with damage_is_a_value_error(path):
         content = (pathlib.Path(path) / PROGRAM_FILE).read_bytes()
         graphs = saved_model_pb2.SavedModel.FromString(content).meta_graphs
         if len(graphs) != 1:
             raise DecodeError(f"{PROGRAM_FILE} holds {len(graphs)} graphs, not one.")
-    return {
-        name: (set(signature.inputs), set(signature.outputs))
-        for name, signature in graphs[0].signature_def.items()
-    }
+    return graphs[0]
 
 
 @contextlib.contextmanager

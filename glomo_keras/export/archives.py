@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import json
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -15,15 +14,18 @@ import tensorflow as tf
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.export.archive_endpoints import checked_endpoint
+from glomo_keras.export.archive_reading import missing_assets
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
+from glomo_keras.files import read_json
 from glomo_keras.files import write_json
 from glomo_keras.locking import locked
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
+from glomo_keras.models.model_config import variable_bytes
 from glomo_keras.models.presets import class_and_arguments
 
 IDENTITY_FILE = pathlib.Path("assets.extra") / "glomo_keras.json"
@@ -80,6 +82,8 @@ def write_archives(directory, archives, version=None, identity=None):
     Raises:
         ValueError: if the version is there already, or the last one is of another
             model.
+        FileNotFoundError: if a file that a table reads is gone; nothing is written
+            then.
         OSError: if there is no room; nothing is written then.
     """
     check_positive_integers(or_none=True, version=version)
@@ -168,20 +172,15 @@ def _choose_version(folders, version, identity):
 def _check_identity(archive, identity, following):
     """Raise where clients would get other graphs than they ask for."""
     path = archive / IDENTITY_FILE
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:  # no version, or of an exporter that leaves none
-        return
-    if identity is None:
+    if identity is None or not path.exists():  # no version, or one without identity
         return
     advice = (
         f"Give another `name`, or ask for `version` {following} to have it served in "
         "place of that one."
     )
     try:
-        present = json.loads(content)
-        differences = _differences(present, identity)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        differences = _differences(read_json(path), identity)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged, so that it cannot be seen whether {archive} is of the "
             f"same model. {advice}"
@@ -212,10 +211,7 @@ def _estimated_bytes(archives):
             for resource in archive.tracked
             for variable in getattr(resource, "variables", ())
         }
-        num_bytes += _PROGRAM_BYTES + sum(
-            int(tf.size(variable)) * tf.as_dtype(variable.dtype).size
-            for variable in variables.values()
-        )
+        num_bytes += _PROGRAM_BYTES + variable_bytes(variables.values())
     return num_bytes
 
 
@@ -246,6 +242,13 @@ def _write_archive(archive, folder, identity):
         )
     folder.mkdir(parents=True)
     saved_model.write_out(folder, verbose=False)
+    missing = missing_assets(folder)
+    if missing:
+        raise FileNotFoundError(
+            f"The archive {archive.name!r} cannot be written: it reads the files "
+            f"{missing} when it is loaded, and they are gone. Restore what its tables "
+            "were made from, or make the tables of constants."
+        )
     if identity is not None:
         (folder / IDENTITY_FILE).parent.mkdir(exist_ok=True)
         write_json(folder / IDENTITY_FILE, identity)

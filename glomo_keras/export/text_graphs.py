@@ -64,25 +64,29 @@ class TextGraphs(tf.Module):
         self.max_units = None if max_units is None else int(max_units)
 
     @classmethod
-    def from_preset(cls, name_or_folder, max_units=None):
+    def from_preset(cls, preset, max_units=None, trainable=True, **overrides):
         """Load a preset that has a vocabulary; see `GraphPredictor.from_preset`.
 
         Args:
-            name_or_folder: name or path of the preset.
+            preset: name or path of the preset.
             max_units: int or None, units of a text that are read.
+            trainable: bool. `False` freezes the predictor; `True` leaves it as it was
+                saved.
+            **overrides: arguments of the predictor in place of those that were saved.
 
         Returns:
             A `TextGraphs`.
         """
-        with open_preset(name_or_folder) as preset:
-            if preset.vocabulary is None:
-                held = preset.metadata["config"]["class_name"]
+        with open_preset(preset) as opened:
+            if opened.vocabulary is None:
+                held = opened.metadata["config"]["class_name"]
                 raise ValueError(
-                    f"The preset {str(preset.folder)!r} has no vocabulary to read "
+                    f"The preset {str(opened.folder)!r} has no vocabulary to read "
                     f"texts by. It holds a {held}: load it by {held}.from_preset."
                 )
-            vocabulary = Vocabulary.load(preset.vocabulary)
-            return cls(load_preset(preset), vocabulary, max_units)
+            vocabulary = Vocabulary.load(opened.vocabulary)
+            predictor = load_preset(opened, trainable=trainable, **overrides)
+            return cls(predictor, vocabulary, max_units)
 
     def __call__(self, texts):
         batch = self.encode(texts)

@@ -4,6 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
+from glomo_keras.data.strings import check_string_list
 from glomo_keras.export.archive_reading import load_archive
 from glomo_keras.files import atomic_write
 
@@ -20,7 +21,7 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
         archive: path of an archive, `DIRECTORY/NAME/VERSION`, whose signatures take
             `text`.
         texts: list of strings, sent as one request to each signature.
-        signatures: names of signatures.
+        signatures: list of strings, names of signatures.
 
     Returns:
         Path of the file in the archive, a `pathlib.Path`.
@@ -28,8 +29,8 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
     Raises:
         ImportError: if the packages of the extra `serving` are not installed.
         FileNotFoundError: if there is no archive.
-        ValueError: if a signature is not there or takes no text, or the archive is
-            damaged.
+        ValueError: if a signature is not there or takes no text, the archive is
+            damaged, or one string is given in place of a list.
     """
     try:
         from tensorflow_serving.apis import predict_pb2
@@ -39,10 +40,12 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
             'write_warm_up needs the extra "serving": pip install '
             '"glomo_keras[serving]"'
         ) from error
+    check_string_list("texts", texts)
+    check_string_list("signatures", signatures)
+    if len(texts) == 0:
+        raise ValueError("`texts` must hold at least one string. Received none.")
     known = load_archive(archive).signatures
     archive = pathlib.Path(archive)
-    if isinstance(texts, (str, bytes)) or len(texts) == 0:
-        raise ValueError(f"`texts` must be a list of strings. Received: {texts!r}.")
     texts = tf.constant(list(texts), tf.string)
     for name in signatures:
         inputs = set()

@@ -9,6 +9,7 @@ from glomo_keras.layers.character_encoder import CharacterEncoder
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.models.checks import as_integer
+from glomo_keras.models.checks import check_is_tensor
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.preset_model import PresetModel
 from glomo_keras.ops.characters import NUM_CHARACTERS
@@ -217,6 +218,7 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
                 "Received a ragged tensor. Use `glomo_keras.data.character_ids` of "
                 "ragged words."
             )
+        check_is_tensor("character_ids", character_ids)
         shape = tuple(character_ids.shape)
         if len(shape) != 3 or shape[-1] not in (None, self.max_characters):
             raise ValueError(
@@ -227,13 +229,19 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             )
         if initial_states is None:
             return
+        if not isinstance(initial_states, dict):
+            raise TypeError(
+                "`initial_states` must be the dict that a call with "
+                "`return_states=True` returned. Received an object of type "
+                f"{type(initial_states).__name__}."
+            )
         for direction in DIRECTIONS:
             given = initial_states.get(direction)
-            if given is None or len(given) != self.num_layers:
+            if not _are_states(given, self.num_layers):
                 raise ValueError(
                     "`initial_states` must be what a call with `return_states=True` "
                     f"returned: of {self.num_layers} layers of either direction. "
-                    f"Received for {direction!r}: {given!r}."
+                    f"Received for {direction!r}: {given!r:.200}."
                 )
             for tensor in keras.tree.flatten(given):
                 if None not in (tensor.shape[0], shape[0]) and (
@@ -262,3 +270,17 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             "num_highways": self.num_highways,
             "seed": self.seed,
         }
+
+
+def _are_states(states, num_layers):
+    """Return whether there are pairs `[output, cell]` of tensors of every layer."""
+    return (
+        isinstance(states, list | tuple)
+        and len(states) == num_layers
+        and all(
+            isinstance(state, list | tuple)
+            and len(state) == 2
+            and all(hasattr(tensor, "shape") for tensor in state)
+            for state in states
+        )
+    )

@@ -89,6 +89,60 @@ def as_integer(name, value, or_none=False):
     return None if value is None else int(value)
 
 
+def check_named_inputs(inputs, *names):
+    """Raise unless the inputs of a model are a dict of tensors by name.
+
+    Args:
+        inputs: the value to check.
+        *names: strings, the inputs that must be there.
+
+    Raises:
+        TypeError: if it is no dict.
+        ValueError: if an input is missing.
+
+    Example:
+
+    >>> check_named_inputs([[2, 3]], "unit_ids", "padding_mask")
+    Traceback (most recent call last):
+    TypeError: `inputs` must be a dict of `unit_ids` and `padding_mask`. Received an
+    object of type list. Name the tensors: {"unit_ids": ..., "padding_mask": ...}.
+    """
+    expected = " and ".join(f"`{name}`" for name in names)
+    if not isinstance(inputs, dict):
+        example = ", ".join(f'"{name}": ...' for name in names)
+        raise TypeError(
+            f"`inputs` must be a dict of {expected}. Received an object of type "
+            f"{type(inputs).__name__}. Name the tensors: {{{example}}}."
+        )
+    if not set(names) <= set(inputs):
+        raise ValueError(
+            f"`inputs` must be a dict of {expected}. Received the keys: "
+            f"{sorted(map(str, inputs))}."
+        )
+
+
+def check_is_tensor(name, value):
+    """Raise TypeError unless a value is a tensor or an array.
+
+    Args:
+        name: string, name of the argument.
+        value: the value to check.
+
+    Example:
+
+    >>> check_is_tensor("unit_ids", [[2, 3]])
+    Traceback (most recent call last):
+    TypeError: `unit_ids` must be a tensor or an array. Received an object of type list.
+    Turn it into one with `keras.ops.convert_to_tensor`.
+    """
+    if not hasattr(value, "shape"):
+        raise TypeError(
+            f"`{name}` must be a tensor or an array. Received an object of type "
+            f"{type(value).__name__}. Turn it into one with "
+            "`keras.ops.convert_to_tensor`."
+        )
+
+
 def check_unit_ids(unit_ids):
     """Raise unless a tensor is one of unit ids, of one length.
 
@@ -96,7 +150,7 @@ def check_unit_ids(unit_ids):
         unit_ids: the value to check.
 
     Raises:
-        TypeError: if it is a ragged tensor.
+        TypeError: if it is a ragged tensor, or no tensor.
         ValueError: if it has another rank.
 
     Example:
@@ -112,6 +166,7 @@ def check_unit_ids(unit_ids):
             "`unit_ids` must be of one length, padded with 0 on the right. Received a "
             "ragged tensor. Use `unit_ids.to_tensor(0)`, with `padding_mask=ids != 0`."
         )
+    check_is_tensor("unit_ids", unit_ids)
     check_rank(
         "unit_ids", unit_ids, "batch, length", advice="One text is a batch of one."
     )
@@ -125,7 +180,7 @@ def check_images(images, channels):
         channels: int, channels of the images that a model takes.
 
     Raises:
-        TypeError: if it is a ragged tensor.
+        TypeError: if it is a ragged tensor, or no tensor.
         ValueError: if it has another rank, or other channels.
 
     Example:
@@ -141,6 +196,7 @@ def check_images(images, channels):
             "`images` must be of one size. Received a ragged tensor. Pad or resize "
             "the images."
         )
+    check_is_tensor("images", images)
     shape = tuple(images.shape)
     if len(shape) == 4 and shape[-1] in (None, channels):
         return

@@ -8,6 +8,7 @@ from keras import ops
 
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
+from glomo_keras.models.result_cache import JIT_COMPILE
 from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops.visibility import DIRECTIONS
 
@@ -49,7 +50,7 @@ class GraphCache:
             for direction in DIRECTIONS
         }
         self._model = keras.Model(predictor.input, graphs)
-        self._model.compile(jit_compile=True)
+        self._model.compile(jit_compile=JIT_COMPILE)
 
     @classmethod
     def from_preset(cls, preset, top_k=None, num_bytes=4 * GIBIBYTE):

@@ -8,6 +8,7 @@ from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import as_integer
+from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.checks import check_unit_ids
 
@@ -56,8 +57,9 @@ class GraphPredictor(BaseGraphPredictor):
         num_heads, length, length)`, receivers in rows.
 
     Raises:
-        ValueError: if an argument is out of its range.
-        TypeError: if the first one is the name of a preset, or an argument is unknown.
+        ValueError: if an argument is out of its range, or an input is missing.
+        TypeError: if the first one is the name of a preset, an argument is unknown, or
+            the inputs are no dict.
 
     Example:
 
@@ -169,6 +171,7 @@ class GraphPredictor(BaseGraphPredictor):
         self.kernel_regularizer = kernel_regularizer
 
     def check_inputs(self, inputs):
+        check_named_inputs(inputs, "unit_ids", "padding_mask")
         check_unit_ids(inputs["unit_ids"])
 
     def embed(self, inputs):

@@ -66,8 +66,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, cells)` in nats a pixel and `<direction>_valid`: bool tensor of
-        the same shape; and `counts`: float tensor `(batch or 1, 2, num_graph_layers,
-        num_heads, 5)` of what `glomo_keras.ops.graph_counts` counts.
+        the same shape; and `counts`: dict of float tensors `(batch or 1, 2,
+        num_graph_layers, num_heads)`, what `glomo_keras.ops.graph_counts` counts, by
+        its names.
 
     Raises:
         ValueError: if an argument is out of its range.

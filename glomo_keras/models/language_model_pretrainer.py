@@ -7,6 +7,7 @@ from glomo_keras.checks import plain_integer
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
+from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_metrics import fill_positions
@@ -53,8 +54,8 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         log-likelihoods, zeros at padding.
 
     Raises:
-        ValueError: if an argument is out of its range.
-        TypeError: if `language_model` is of another class.
+        ValueError: if an argument is out of its range, or an input is missing.
+        TypeError: if `language_model` is of another class, or the inputs are no dict.
 
     Example:
 
@@ -112,6 +113,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         self.built = True
 
     def call(self, inputs, training=None):
+        check_named_inputs(inputs, "unit_ids", "character_ids")
         unit_ids = inputs["unit_ids"]
         check_unit_ids(unit_ids)
         layers, _ = self.language_model.read(inputs["character_ids"], training=training)

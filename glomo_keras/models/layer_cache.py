@@ -9,7 +9,8 @@ from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
 from glomo_keras.locking import locked
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
-from glomo_keras.models.presets import find_preset
+from glomo_keras.models.presets import model_fingerprint
+from glomo_keras.models.result_cache import JIT_COMPILE
 
 _TEXTS_AT_ONCE = 16
 
@@ -23,8 +24,8 @@ class LanguageModelLayerCache:
     of the same texts may share the directory: one process computes at a time.
 
     Args:
+        language_model: a `BidirectionalLanguageModel`. It is frozen.
         directory: path.
-        preset: name or folder of a preset of a `BidirectionalLanguageModel`.
         fields: dict by name of texts as units: objects with `offsets`, int array
             `(num_texts + 1,)`, where each text begins in `units`, int array of indices
             of units, text after text; `length`, int, units of a text at most; and
@@ -45,21 +46,21 @@ class LanguageModelLayerCache:
     ...     padded=lambda numbers: rows[numbers])
     >>> character_ids = np.array([[0] * 20, [1] * 20, [2] * 20])
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     cache = LanguageModelLayerCache(
-    ...         folder, "glomo_elmo_small_en", {"text": texts}, character_ids)
+    ...     cache = LanguageModelLayerCache.from_preset(
+    ...         "glomo_elmo_small_en", folder, {"text": texts}, character_ids)
     ...     cache.layers("text", np.array([1])).shape  # (texts, layers, length, dim)
     (1, 3, 2, 128)
     """
 
-    def __init__(self, directory, preset, fields, character_ids):
-        model = BidirectionalLanguageModel.from_preset(preset)
-        model.trainable = False
-        model.compile(jit_compile=True)
-        self.model = model
+    def __init__(self, language_model, directory, fields, character_ids):
+        language_model.trainable = False
+        language_model.compile(jit_compile=JIT_COMPILE)
+        self.language_model = language_model
         self.fields = fields
         self.character_ids = character_ids
-        self.num_layers, self.dim = 1 + model.num_layers, 2 * model.projection_dim
-        fingerprint = find_preset(preset).metadata["fingerprint"]
+        self.num_layers = 1 + language_model.num_layers
+        self.dim = 2 * language_model.projection_dim
+        fingerprint = model_fingerprint(language_model)
         texts = hashlib.sha256(character_ids.tobytes())
         for field in fields.values():
             texts.update(field.units.tobytes() + field.offsets.tobytes())
@@ -67,6 +68,20 @@ class LanguageModelLayerCache:
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir(parents=True, exist_ok=True)
         self._files = {}
+
+    @classmethod
+    def from_preset(cls, preset, directory, fields, character_ids):
+        """Make the cache of a preset.
+
+        Args:
+            preset: name or folder of a preset of a `BidirectionalLanguageModel`.
+            directory, fields, character_ids: as for the class.
+
+        Returns:
+            A `LanguageModelLayerCache`.
+        """
+        language_model = BidirectionalLanguageModel.from_preset(preset)
+        return cls(language_model, directory, fields, character_ids)
 
     def layers(self, name, rows):
         """Return the layers of some texts of a field.
@@ -97,7 +112,8 @@ class LanguageModelLayerCache:
     def _compute(self, field, stored, is_done, rows):
         units = np.zeros((_TEXTS_AT_ONCE, field.length), np.int32)  # of one shape
         units[: len(rows)] = field.padded(rows)
-        layers = self.model.predict_on_batch(self.character_ids[units].astype("int32"))
+        characters = self.character_ids[units].astype("int32")
+        layers = self.language_model.predict_on_batch(characters)
         layers = np.asarray(layers).swapaxes(1, 2).astype("float16")
         for row, text_layers in zip(rows, layers, strict=False):
             start, end = field.offsets[row], field.offsets[row + 1]

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
+from glomo_keras.models.result_cache import JIT_COMPILE
 from glomo_keras.models.result_cache import ResultCache
 from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import scale_pixels
@@ -52,6 +54,20 @@ class MessageCache:
         self.composed = composed
         self.results = ResultCache(num_bytes)
         self._models = {}
+
+    @classmethod
+    def from_preset(cls, preset, composed=True, num_bytes=4 * GIBIBYTE):
+        """Make the cache of a preset.
+
+        Args:
+            preset: name or folder of a preset of an `ImageGraphPredictor`.
+            composed: bool, whether products of graphs are among the terms.
+            num_bytes: int, bytes of messages that are held.
+
+        Returns:
+            A `MessageCache`.
+        """
+        return cls(ImageGraphPredictor.from_preset(preset), composed, num_bytes)
 
     @property
     def message_shape(self):
@@ -101,5 +117,5 @@ class MessageCache:
                 for direction in DIRECTIONS
             ],
         )
-        model.compile(jit_compile=True)
+        model.compile(jit_compile=JIT_COMPILE)
         return model

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import random
 import re
 from itertools import zip_longest
@@ -182,6 +183,27 @@ def weight_differences(model, other, dtypes=True):
 
     pairs = zip_longest(describe(model), describe(other), fillvalue="no weight")
     return [f"{one} against {two}" for one, two in pairs if one != two]
+
+
+def variable_bytes(variables):
+    """Return the bytes that variables take.
+
+    Args:
+        variables: variables of Keras or TensorFlow.
+
+    Returns:
+        Int.
+
+    Example:
+
+    >>> variable_bytes([keras.Variable(np.zeros((2, 3)), dtype="bfloat16")])
+    12
+    """
+    return sum(
+        math.prod(variable.shape)
+        * np.dtype(keras.backend.standardize_dtype(variable.dtype)).itemsize
+        for variable in variables
+    )
 
 
 @contextlib.contextmanager

@@ -27,10 +27,11 @@ def make_card(name, metadata, num_parameters):
         "parameters": f"{num_parameters:,}",
         "fingerprint": metadata["fingerprint"],
         "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
-        **metadata["training"],
     }
+    for key, value in metadata["training"].items():
+        rows[f"training: {key}" if key in rows else key] = value
     lines = [f"# {name}", "", f"A `{class_name}`.", "", "| | |", "|---|---|"]
-    lines += [f"| {key} | {value} |" for key, value in rows.items()]
+    lines += [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items()]
     lines += [
         "",
         "```python",
@@ -41,6 +42,11 @@ def make_card(name, metadata, num_parameters):
         "",
     ]
     return "\n".join(lines)
+
+
+def _cell(value):
+    """Return a value as text that stays in its cell of a table."""
+    return " ".join(str(value).split()).replace("|", r"\|")
 
 
 def card_description(card):

@@ -2,13 +2,13 @@
 
 import dataclasses
 import hashlib
-import json
 import pathlib
 import re
 
 from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
+from glomo_keras.files import read_json
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.locking import locked
@@ -43,9 +43,9 @@ def write_preset(
     """Write the files of a preset.
 
     The weights and the vocabulary have the fingerprint in their names, and
-    `metadata.json`, which names them, is replaced last: a process that is killed
-    leaves the old preset or the new one. Data of older presets are removed at the
-    end. A second writer waits, and so do readers.
+    `metadata.json`, which names them, is replaced after them: a process that is killed
+    leaves the old preset or the new one. The card follows, and data of older presets
+    are removed at the end. A second writer waits, and so do readers.
 
     Args:
         directory: path of the folder; made where it is missing.
@@ -78,11 +78,12 @@ def write_preset(
                 with atomic_write(files["vocabulary"]) as temporary:
                     temporary.write_bytes(vocabulary)
         write_json(directory / "config.json", metadata["config"])
-        card_sum = _write_card(directory, card, older)
         described = {kind: _describe(path) for kind, path in files.items()}
-        write_json(
-            directory / METADATA, {**metadata, "files": described, "card": card_sum}
-        )
+        card_text, card_sums = _choose_card(directory, card, older)
+        metadata = {**metadata, "files": described, "automatic_cards": card_sums}
+        write_json(directory / METADATA, metadata)
+        if card_text is not None:
+            write_text(directory / _CARD, card_text)
         _remove_other_data(directory, files.values())
 
 
@@ -100,12 +101,7 @@ def read_metadata(folder):
         ValueError: if they are damaged, or of a newer format.
     """
     path = folder / METADATA
-    try:
-        metadata = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is damaged ({error}). Copy or save the preset again."
-        ) from error
+    metadata = read_json(path)
     version = metadata.get("format") if isinstance(metadata, dict) else None
     if not _is_integer(version) or version < 1:
         raise ValueError(
@@ -158,7 +154,7 @@ def read_card(folder):
 
 
 def _problem(metadata):
-    """What is wrong with metadata of a known format, in words, or `None`."""
+    """Say what is wrong with metadata of a known format; `None` if nothing is."""
     if not isinstance(metadata.get("fingerprint"), str):
         return "`fingerprint` must be a string"
     config = metadata.get("config")
@@ -216,23 +212,30 @@ def _sha256(path):
 
 
 def _metadata_or_none(directory):
-    """Metadata of the preset in the directory, if all of it is intact."""
+    """Return the metadata of the preset in the directory, if all of it is intact."""
     try:
         return read_preset(directory).metadata
     except (OSError, ValueError):
         return None
 
 
-def _write_card(directory, card, older):
-    """Write the card; return the checksum of one that the next preset may replace."""
+def _choose_card(directory, card, older):
+    """Return the card to write, or `None`, and the checksums of automatic cards.
+
+    These are cards that the next preset may replace: the one to write, and the one
+    that stays where the process is killed before it is written.
+    """
     path = directory / _CARD
+    sums = []
+    if path.exists():
+        sums = [_sha256(path)]
+        known = older.get("automatic_cards") if older else None
+        if not isinstance(known, list) or sums[0] not in known:
+            return (card if isinstance(card, str) else None), []  # somebody wrote one
     if isinstance(card, str):
-        write_text(path, card)
-        return None
-    if path.exists() and (older is None or older.get("card") != _sha256(path)):
-        return None  # somebody has written one
-    write_text(path, card(directory.name))
-    return _sha256(path)
+        return card, sums
+    text = card(directory.name)
+    return text, [hashlib.sha256(text.encode()).hexdigest(), *sums]
 
 
 def _remove_other_data(directory, paths):

@@ -27,9 +27,9 @@ class PresetModel:
 
         The folder holds the weights and the vocabulary, with the preset's fingerprint
         in their names; `config.json`; `README.md`, the model card; and
-        `metadata.json`, which names the others and is replaced last. So a process
-        that is killed leaves the old preset or the new one. What could not be loaded
-        again is refused, and leaves the folder as it is.
+        `metadata.json`, which names weights and vocabulary and is replaced after them.
+        So a process that is killed leaves the old preset or the new one. What could
+        not be loaded again is refused, and leaves the folder as it is.
 
         Args:
             directory: path of the folder; made where it is missing.

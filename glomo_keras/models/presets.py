@@ -20,6 +20,7 @@ from glomo_keras.models.model_config import check_rebuild
 from glomo_keras.models.model_config import class_and_arguments
 from glomo_keras.models.model_config import fixed_random_state
 from glomo_keras.models.model_config import serialize_model
+from glomo_keras.models.model_config import variable_bytes
 from glomo_keras.models.model_config import weight_differences
 from glomo_keras.models.preset_card import card_description
 from glomo_keras.models.preset_card import make_card
@@ -60,7 +61,7 @@ def save_preset(model, directory, vocabulary=None, training=None, card=None):
     check_rebuild(model, config)
     metadata = {
         "format": FORMAT,
-        "fingerprint": _fingerprint(model, words),
+        "fingerprint": model_fingerprint(model, words),
         "config": config,
         "versions": _versions(),
         "training": training,
@@ -69,7 +70,7 @@ def save_preset(model, directory, vocabulary=None, training=None, card=None):
         directory,
         metadata,
         model.save_weights,
-        sum(_num_bytes(weight) for weight in model.weights),
+        variable_bytes(model.weights),
         words,
         card or (lambda name: make_card(name, metadata, model.count_params())),
     )
@@ -202,6 +203,26 @@ def describe_presets(cls):
     return dict(sorted(descriptions.items()))
 
 
+def model_fingerprint(model, vocabulary=None):
+    """Return the fingerprint of a model: two savings of one model have the same.
+
+    Args:
+        model: a `keras.Model`.
+        vocabulary: bytes, the content of its vocabulary's file, or `None`.
+
+    Returns:
+        String, of configuration, weights and vocabulary.
+    """
+    content = json.dumps(class_and_arguments(model), sort_keys=True)
+    digest = hashlib.sha256(content.encode())
+    for weight in model.weights:
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    digest.update(vocabulary or b"")
+    return digest.hexdigest()[:16]
+
+
 def _preset_paths():
     """Folders of all presets that come with the library, the package's first."""
     return [
@@ -313,7 +334,7 @@ def _vocabulary_bytes(model, vocabulary):
 
 
 def _training(training):
-    """The notes on the training, checked to be what JSON gives back."""
+    """Return the notes on the training, checked to be what JSON gives back."""
     try:
         if not isinstance(training, dict | None):
             raise TypeError(f"it is of type {type(training).__name__}")
@@ -323,23 +344,6 @@ def _training(training):
             f"`training` must be a dict that JSON can hold: {error}. Give Python's own "
             "numbers and strings, such as `float(loss)`."
         ) from error
-
-
-def _num_bytes(weight):
-    array = keras.ops.convert_to_numpy(weight)
-    return array.nbytes
-
-
-def _fingerprint(model, words):
-    """Of the content alone: two savings of one model have the same."""
-    content = json.dumps(class_and_arguments(model), sort_keys=True)
-    digest = hashlib.sha256(content.encode())
-    for weight in model.weights:
-        array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(array.tobytes())
-    digest.update(words or b"")
-    return digest.hexdigest()[:16]
 
 
 def _versions():

@@ -1,10 +1,8 @@
 """Published ELMo weights, in the files of AllenNLP and bilm-tf."""
 
-import json
-import pathlib
-
 import numpy as np
 
+from glomo_keras.files import read_json
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.safe_hdf5 import open_hdf5
 from glomo_keras.models.safe_hdf5 import read_array
@@ -61,21 +59,15 @@ def load_published_elmo(options_file, weights_file, **kwargs):
 
 
 def _read_options(path):
-    """Arguments of the model that the options describe."""
+    """Return the arguments of the model that the options describe."""
+    options = read_json(path)
     try:
-        options = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        arguments = _arguments(options)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is no JSON file: {error}. Give the options.json that came with "
-            "the weights."
-        ) from error
+        return _arguments(options)
     except _OptionError as error:
         raise ValueError(
             f"{path} has not the options of a published ELMo: {error}. Give the "
             "options.json that came with the weights."
         ) from error
-    return arguments
 
 
 class _OptionError(Exception):
@@ -83,7 +75,7 @@ class _OptionError(Exception):
 
 
 def _option(options, name, kind, default=_REQUIRED):
-    """The value of an option such as `"lstm.dim"`, of a given type."""
+    """Return the value of an option such as `"lstm.dim"`, of a given type."""
     value = options
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None
@@ -96,6 +88,14 @@ def _option(options, name, kind, default=_REQUIRED):
     return value
 
 
+def _clip(options, name):
+    """Return the largest absolute value that an option allows, or `None`."""
+    value = _option(options, name, int | float, None)
+    if value is not None and not 0 < value <= float(np.finfo("float32").max):
+        raise _OptionError(f"`{name}` is {value!r:.60}, and must be above 0 and finite")
+    return value
+
+
 def _arguments(options):
     number_of_characters = _option(options, "char_cnn.n_characters", int)
     if number_of_characters not in (NUM_CHARACTERS - 1, NUM_CHARACTERS):
@@ -103,7 +103,15 @@ def _arguments(options):
             f"models of {NUM_CHARACTERS} characters are supported, and "
             f"n_characters={number_of_characters}"
         )
+    max_characters = _option(options, "char_cnn.max_characters_per_token", int)
+    if max_characters < 3:
+        raise _OptionError(
+            f"`char_cnn.max_characters_per_token` is {max_characters}, and words have "
+            "two marks and a character at least"
+        )
     filters = _option(options, "char_cnn.filters", list)
+    if not filters:
+        raise _OptionError("`char_cnn.filters` has no filter")
     for pair in filters:
         numbers = pair if isinstance(pair, list) and len(pair) == 2 else [None]
         if not all(type(number) is int and number > 0 for number in numbers):
@@ -111,33 +119,40 @@ def _arguments(options):
                 "`char_cnn.filters` must be pairs of a width and a number of filters, "
                 f"and one is {pair!r:.60}"
             )
+        if pair[0] > max_characters:
+            raise _OptionError(
+                f"`char_cnn.filters` has the width {pair[0]}, and words have "
+                f"{max_characters} characters"
+            )
+    num_highways = _option(options, "char_cnn.n_highway", int, 0)
+    if num_highways < 0:
+        raise _OptionError(f"`char_cnn.n_highway` is {num_highways}")
     arguments = {
         "units": _option(options, "lstm.dim", int),
         "projection_dim": _option(options, "lstm.projection_dim", int),
         "num_layers": _option(options, "lstm.n_layers", int),
-        "cell_clip": _option(options, "lstm.cell_clip", int | float, None),
-        "projection_clip": _option(options, "lstm.proj_clip", int | float, None),
+        "cell_clip": _clip(options, "lstm.cell_clip"),
+        "projection_clip": _clip(options, "lstm.proj_clip"),
         "skip_connections": _option(
             options, "lstm.use_skip_connections", bool, default=False
         ),
-        "max_characters": _option(options, "char_cnn.max_characters_per_token", int),
+        "max_characters": max_characters,
         "embedding_dim": _option(options, "char_cnn.embedding.dim", int),
         "kernel_sizes": [size for size, _ in filters],
         "filters": [channels for _, channels in filters],
         "activation": _option(options, "char_cnn.activation", str, "relu"),
-        "num_highways": _option(options, "char_cnn.n_highway", int, 0),
+        "num_highways": num_highways,
     }
     if arguments["activation"] not in ("relu", "tanh"):
         raise _OptionError(f"`char_cnn.activation` is {arguments['activation']!r}")
-    names = ("units", "projection_dim", "num_layers", "max_characters", "embedding_dim")
-    for name in names:
+    for name in ("units", "projection_dim", "num_layers", "embedding_dim"):
         if arguments[name] < 1:
             raise _OptionError(f"the {name} are {arguments[name]}")
     return arguments
 
 
 def _arrays(arguments, weights):
-    """The published arrays, in the order of `_variables`, and as these hold them."""
+    """Yield the published arrays as the variables hold them, in their order."""
     projection_dim, units = arguments["projection_dim"], arguments["units"]
     embedding_dim = arguments["embedding_dim"]
 
@@ -168,7 +183,7 @@ def _arrays(arguments, weights):
 
 
 def _variables(model):
-    """The variables of a model, in the order of the published arrays."""
+    """Yield the variables of a model, in the order of the published arrays."""
     encoder = model.character_encoder
     yield encoder.embedding.embeddings
     for convolution in encoder.convolutions:
@@ -183,6 +198,6 @@ def _variables(model):
 
 
 def _reorder(gates, forget_bias=0.0):
-    """The gates i, c, f, o of a TensorFlow cell as the i, f, c, o of Keras."""
+    """Turn the gates i, c, f, o of a TensorFlow cell into the i, f, c, o of Keras."""
     admit, candidate, keep, emit = np.split(gates, 4, axis=-1)
     return np.concatenate([admit, keep + forget_bias, candidate, emit], axis=-1)

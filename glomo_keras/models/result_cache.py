@@ -1,8 +1,12 @@
 """Results that take long to compute, in memory as long as there is room."""
 
+import keras
 import numpy as np
 
 GIBIBYTE = 2**30
+# Not "auto", which does without XLA where there is no accelerator: what is held would
+# differ from machine to machine. PyTorch has no XLA.
+JIT_COMPILE = "auto" if keras.backend.backend() == "torch" else True
 
 
 class ResultCache:

@@ -8,9 +8,9 @@ import contextlib
 import pathlib
 
 import h5py
+import numpy as np
 
-_SMALL_BYTES = 2**28  # what may be read whatever the file stores of it
-_COMPRESSION = 1000  # bytes of an array for a byte that is stored, at most
+from glomo_keras.files import check_growth
 
 
 @contextlib.contextmanager
@@ -76,7 +76,8 @@ def read_array(file, name, shape):
 
     Raises:
         KeyError: if there is no such array.
-        ValueError: if it has another shape, is not of numbers, or cannot be read.
+        ValueError: if it has another shape, is not of finite numbers, or cannot be
+            read.
     """
     if name not in file or not isinstance(file[name], h5py.Dataset):
         raise KeyError(name)
@@ -92,11 +93,19 @@ def read_array(file, name, shape):
             f"{dataset.dtype}. Give the file that was published or saved."
         )
     try:
-        return dataset[()]
+        array = dataset[()]
     except (OSError, RuntimeError) as error:
         raise ValueError(
             f"{file.filename} is damaged in {name}: {error}. Copy or download it again."
         ) from error
+    with np.errstate(over="ignore"):
+        is_finite = np.isfinite(array.astype("float32")).all()
+    if not is_finite:
+        raise ValueError(
+            f"{file.filename} must have finite numbers in {name}. It has NaN or "
+            "numbers too large for float32. Give the file that was published or saved."
+        )
+    return array
 
 
 def array_shapes(file):
@@ -120,13 +129,13 @@ def _check_objects(file, path):
             problem = "has external data"
         elif _is_data(item) and item.is_virtual:
             problem = "has virtual data"
-        elif _is_data(item) and _is_inflated(item):
-            problem = f"declares {item.nbytes:,} bytes and holds next to none of them"
         if problem:
             raise ValueError(
                 f"{path} must hold all of its arrays itself: {name!r} {problem}. Give "
                 "a file without links, external and virtual data."
             )
+        if _is_data(item):
+            check_growth(f"{path}: {name!r}", item.nbytes, item.id.get_storage_size())
 
 
 def _objects(file):
@@ -150,12 +159,6 @@ def _objects(file):
 
 def _is_data(item):
     return isinstance(item, h5py.Dataset)
-
-
-def _is_inflated(dataset):
-    """Whether a dataset would fill the memory with what the file does not hold."""
-    largest = max(_SMALL_BYTES, _COMPRESSION * dataset.id.get_storage_size())
-    return dataset.nbytes > largest
 
 
 def _article(noun):

@@ -5,7 +5,7 @@ import json
 import os
 
 from experiment.process import UsageError
-from glomo_keras.files import remove_unfinished
+from glomo_keras import files
 from glomo_keras.locking import held_alone
 
 
@@ -25,7 +25,7 @@ def hold(folder):
             stack.enter_context(held_alone(folder))
         except RuntimeError as error:
             raise UsageError(str(error)) from error
-        remove_unfinished(folder)
+        files.remove_unfinished(folder)
         yield
 
 
@@ -55,7 +55,7 @@ def read_json(path):
         UsageError: if the file is missing or damaged.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = files.read_json(path)
         if not isinstance(value, dict):
             raise ValueError(f"it holds a {type(value).__name__}, not an object")
     except (FileNotFoundError, ValueError) as error:

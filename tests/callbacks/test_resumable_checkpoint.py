@@ -133,3 +133,20 @@ def test_the_checkpoint_of_another_model_is_refused(saved, other):
     model, checkpoint = make(folder, **other)
     with pytest.raises(ValueError, match="or that of another model"):
         checkpoint.restore(model)
+
+
+@pytest.mark.parametrize(
+    "patience, error", [(0, ValueError), (-1, ValueError), ("2", TypeError)]
+)
+def test_patience_is_at_least_one_epoch(tmp_path, patience, error):
+    with pytest.raises(error, match=f"`patience` must be.*patience={patience!r}"):
+        make(tmp_path / "checkpoints", patience=patience)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("logs", [{"loss": 1.0}, {}, None])
+def test_a_monitored_value_that_is_not_logged_is_named(tmp_path, logs):
+    _, checkpoint = make(tmp_path)
+    with pytest.raises(ValueError, match="monitor='error', and logged are .*`val_...`"):
+        checkpoint.on_epoch_end(0, logs)
+    assert not list(tmp_path.iterdir())

@@ -6,8 +6,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from glomo_keras import files
+from glomo_keras.data import describe_images
 from glomo_keras.data import draw_shapes
-from glomo_keras.data import numpy_files
 from glomo_keras.data import read_images
 from glomo_keras.data import shrink
 
@@ -178,7 +179,7 @@ def test_files_that_are_no_archives_are_named(tmp_path, damage):
 
 
 def test_what_grows_out_of_proportion_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(numpy_files, "_SAFE_BYTES", 10_000)
+    monkeypatch.setattr(files, "_SAFE_BYTES", 10_000)
     path = tmp_path / "bomb.npz"
     black = np.zeros((1, 300, 300, 3), "uint8")
     np.savez_compressed(path, images=black)
@@ -207,3 +208,9 @@ def test_tensorflow_datasets(images):
             read_images("tfds:mnist", "test")
         result = read_images("tfds:downsampled_imagenet/32x32", "test", limit=1)
         assert len(result.images) == 1 and result.labels is None
+
+
+@pytest.mark.parametrize("spec", ["shapes", "files:images.npz"])
+def test_one_split_as_a_string_is_no_list(spec):
+    with pytest.raises(ValueError, match="`splits` must be a list.* string: 'train'"):
+        describe_images(spec, splits="train")

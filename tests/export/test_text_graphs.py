@@ -50,3 +50,11 @@ def test_wrong_lengths(text_graphs, max_units, error):
 def test_a_length_of_numpy(text_graphs):
     cut = TextGraphs(text_graphs.predictor, text_graphs.vocabulary, np.int64(2))
     assert cut(TEXTS)["units"].shape == (5, 2)
+
+
+def test_a_preset_is_frozen_and_its_arguments_replaced(text_graphs, tmp_path):
+    text_graphs.predictor.save_to_preset(tmp_path, text_graphs.vocabulary)
+    loaded = TextGraphs.from_preset(preset=tmp_path, trainable=False, top_k=1)
+    assert not loaded.predictor.trainable and loaded.predictor.top_k == 1
+    assert loaded.max_units is None
+    assert TextGraphs.from_preset(tmp_path).predictor.trainable

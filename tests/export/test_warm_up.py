@@ -65,3 +65,12 @@ def test_the_guide_warms_a_version_up_before_a_server_sees_it(
     assert not list(pathlib.Path("staging").glob("*/1"))
     # What tells the model is still there, so that the next version is compared.
     assert (warmed / "assets.extra" / "glomo_keras.json").is_file()
+
+
+def test_one_string_is_no_list(archives):
+    with pytest.raises(ValueError, match="`signatures` must be a list.*: 'serve'"):
+        write_warm_up(archives["text"], ["a text"], signatures="serve")
+    with pytest.raises(ValueError, match="`texts` must be a list.*: 'a text'"):
+        write_warm_up(archives["text"], "a text")
+    with pytest.raises(ValueError, match="`texts` must hold at least one"):
+        write_warm_up(archives["text"], [])

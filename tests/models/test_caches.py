@@ -102,8 +102,8 @@ def test_layers_are_computed_once_by_whoever_is_first(tmp_path, monkeypatch):
     characters = np.random.default_rng(0).integers(1, 50, (6, 11))
     characters[0] = 0
     first, second = (
-        LanguageModelLayerCache(
-            tmp_path / "cache", tmp_path / "preset", {"text": Field()}, characters
+        LanguageModelLayerCache.from_preset(
+            tmp_path / "preset", tmp_path / "cache", {"text": Field()}, characters
         )
         for _ in range(2)
     )
@@ -116,3 +116,29 @@ def test_layers_are_computed_once_by_whoever_is_first(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match="too little free space"):
         first.layers("text", np.array([1]))
+
+
+def test_layers_of_a_model_are_those_of_its_preset(tmp_path):
+    sizes = {"units": 5, "projection_dim": 3, "kernel_sizes": [1], "filters": [3]}
+    model = BidirectionalLanguageModel(**sizes, max_characters=11)
+    fingerprint = model.save_to_preset(tmp_path / "preset")
+    arguments = tmp_path, {"text": Field()}, np.ones((6, 11), "int64")
+    cache = LanguageModelLayerCache(model, *arguments)
+    assert cache.directory.name.startswith(f"elmo-{fingerprint}-")
+    assert not model.trainable
+    # The preset is replaced: the folder is still that of the layers of each model.
+    other = BidirectionalLanguageModel(**sizes, max_characters=11)
+    other_fingerprint = other.save_to_preset(tmp_path / "preset")
+    again = LanguageModelLayerCache.from_preset(tmp_path / "preset", *arguments)
+    assert again.directory.name.startswith(f"elmo-{other_fingerprint}-")
+    assert other_fingerprint != fingerprint
+
+
+def test_messages_of_a_preset(tmp_path):
+    predictor = ImageGraphPredictor(6, 2, 3, num_convolutions=1)
+    predictor.save_to_preset(tmp_path)
+    cache = MessageCache.from_preset(tmp_path, composed=False, num_bytes=7)
+    assert cache.message_shape == (2, 3) and cache.results.free_bytes == 7
+    images = np.arange(18, dtype="uint8").reshape((1, 2, 3, 3))
+    expected = MessageCache(predictor, composed=False)(images)
+    np.testing.assert_array_equal(cache(images)["forward"], expected["forward"])

@@ -627,7 +627,7 @@ def large_array(file):
         (soft_link, "is a SoftLink"),
         (external_data, "has external data"),
         (virtual_data, "has virtual data"),
-        (huge_array, "holds next to none of them"),
+        (huge_array, "would unpack from 0 bytes"),
         (large_array, "large has 2,000 numbers, and the largest weight"),
         (lambda file: file.pop(TABLE), r"lacks 1 array of the shape \(13, 10\)"),
         (

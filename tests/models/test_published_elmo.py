@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_told(folder, tmp_path):
         load()
     broken = tmp_path / "broken"
     broken.write_bytes(b"\xff{")
-    with pytest.raises(ValueError, match="broken is no JSON file"):
+    with pytest.raises(ValueError, match="broken is damaged: it is no JSON file"):
         load_published_elmo(broken, folder / "weights.hdf5")
     with pytest.raises(ValueError, match="broken must be an HDF5 file"):
         load_published_elmo(folder / "options.json", broken)
@@ -204,6 +204,10 @@ def virtual_data(file):
     file.create_virtual_dataset("char_embed", layout)
 
 
+def filled(value):
+    return np.full((261, 4), value)
+
+
 def linked_group(file):
     del file["CNN"]
     file["CNN"] = h5py.ExternalLink("other.hdf5", "/")
@@ -219,7 +223,7 @@ def linked_group(file):
         (linked_group, "'/CNN' is an ExternalLink"),
         (
             lambda file: file.create_dataset("char_embed", (2**20, 2**18), "f"),
-            "'/char_embed' declares 1,099,511,627,776 bytes",
+            "'/char_embed' would unpack from 0 bytes to 1,099",
         ),
         (
             lambda file: file.create_dataset("char_embed", (2**10, 2**8), "f"),
@@ -229,6 +233,14 @@ def linked_group(file):
         (
             lambda file: file.create_dataset("char_embed", (261, 4), "S3"),
             "must have numbers in char_embed",
+        ),
+        (
+            lambda file: file.create_dataset("char_embed", data=filled(np.nan)),
+            "must have finite numbers in char_embed",
+        ),
+        (
+            lambda file: file.create_dataset("char_embed", data=filled(1e300)),
+            "must have finite numbers in char_embed",
         ),
     ],
 )
@@ -254,6 +266,17 @@ def changed(part, **changes):
         (changed("lstm", dim=True), "`lstm.dim` is True"),
         (changed("lstm", n_layers=0), "the num_layers are 0"),
         (changed("lstm", cell_clip="a"), "`lstm.cell_clip` is 'a'"),
+        (changed("lstm", cell_clip=float("nan")), "`lstm.cell_clip` is nan"),
+        (changed("lstm", cell_clip=10**400), "`lstm.cell_clip` is 1000"),
+        (changed("lstm", proj_clip=0), "`lstm.proj_clip` is 0"),
+        (changed("lstm", proj_clip=float("inf")), "`lstm.proj_clip` is inf"),
+        (changed("char_cnn", n_highway=-1), "`char_cnn.n_highway` is -1"),
+        (changed("char_cnn", filters=[]), "`char_cnn.filters` has no filter"),
+        (changed("char_cnn", filters=[[51, 5]]), "filters` has the width 51.* 50"),
+        (
+            changed("char_cnn", max_characters_per_token=2),
+            "`char_cnn.max_characters_per_token` is 2",
+        ),
         ([], "`char_cnn.n_characters` is missing"),
         (changed("lstm", dim=2**40), "W_0 of the shape"),
     ],
@@ -270,5 +293,5 @@ def test_a_damaged_file_is_named(tmp_path):
     with pytest.raises(ValueError, match="weights.hdf5 is damaged"):
         load_published_elmo(options, weights)
     options.write_text("[" * 10**5)
-    with pytest.raises(ValueError, match="options.json is no JSON file"):
+    with pytest.raises(ValueError, match="options.json is damaged: it is no JSON"):
         load_published_elmo(options, weights)

@@ -168,9 +168,9 @@ class TextTask(Task):
         )
         elmo_preset = parse_features(settings.features).elmo
         if elmo_preset:
-            texts.elmo = LanguageModelLayerCache(
-                settings.elmo_cache or settings.output,
+            texts.elmo = LanguageModelLayerCache.from_preset(
                 elmo_preset,
+                settings.elmo_cache or settings.output,
                 texts.fields,
                 texts.elmo_characters,
             )

@@ -1,0 +1,69 @@
+"""Cards that the library writes are its own, and those of others stay."""
+
+import json
+
+import numpy as np
+import pytest
+
+from glomo_keras.models import GraphPredictor
+from glomo_keras.models import preset_files
+from glomo_keras.models.preset_card import make_card
+
+
+def save(folder, value, **keywords):
+    sizes = {"num_graph_layers": 1, "num_heads": 2, "num_convolutions": 1}
+    predictor = GraphPredictor(4, embedding_dim=4, **sizes)
+    weights = [np.full(weight.shape, value) for weight in predictor.weights]
+    predictor.set_weights(weights)
+    return predictor.save_to_preset(folder, **keywords)
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("step", ["write_json", "write_text"])
+@pytest.mark.parametrize("card", [None, "by hand"])
+def test_a_kill_between_two_files_makes_no_card_a_handwritten_one(
+    tmp_path, monkeypatch, step, card
+):
+    save(tmp_path, 0.1)
+    writer = getattr(preset_files, step)
+
+    def write_and_end(path, content):
+        writer(path, content)
+        if path.name in ("metadata.json", "README.md"):
+            raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(preset_files, step, write_and_end)
+        save(tmp_path, 0.2, card=card)
+    fingerprint = save(tmp_path, 0.3)
+    text = (tmp_path / "README.md").read_text()
+    if card and step == "write_text":
+        assert text == "by hand"
+    else:
+        assert fingerprint in text
+
+
+def test_a_card_that_somebody_wrote_stays_from_save_to_save(tmp_path):
+    save(tmp_path, 0.1)
+    (tmp_path / "README.md").write_text("by hand")
+    for value in (0.2, 0.3):
+        save(tmp_path, value)
+        assert (tmp_path / "README.md").read_text() == "by hand"
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
+    assert metadata["automatic_cards"] == []
+
+
+def test_notes_on_the_training_stay_in_their_cells():
+    metadata = {
+        "config": {"class_name": "GraphPredictor", "registered_name": "a>b"},
+        "fingerprint": "0123",
+        "versions": {},
+        "training": {"fingerprint": "other", "a|b": "one\n\n| two |"},
+    }
+    lines = make_card("name", metadata, 1).splitlines()
+    assert "| fingerprint | 0123 |" in lines
+    assert "| training: fingerprint | other |" in lines
+    assert r"| a\|b | one \| two \| |" in lines

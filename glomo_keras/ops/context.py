@@ -4,6 +4,7 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
+from glomo_keras.checks import positive_integer
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
@@ -30,7 +31,8 @@ def context_targets(
         the sequence; elsewhere the id is that of some unit and means nothing.
 
     Raises:
-        ValueError: if the direction is unknown or a shape does not fit.
+        ValueError: if the direction is unknown, `context_length` is not positive or a
+            shape does not fit.
 
     Example:
 
@@ -43,6 +45,7 @@ def context_targets(
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 3.
     """
     check_direction(direction)
+    context_length = positive_integer("context_length", context_length)
     check_rank("unit_ids", unit_ids, "batch, length")
     if mask is not None:
         check_rank("mask", mask, "batch, length")
@@ -107,7 +110,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
         Float tensor `(...)`, in float32 for 16-bit inputs.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: if the shapes do not fit or `chunk_size` is not positive.
 
     Example:
 
@@ -116,6 +119,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
     >>> round(float(values[0, 0]), 4)  # log(1 / 7)
     -1.9459
     """
+    chunk_size = positive_integer("chunk_size", chunk_size)
     outputs, table = raise_precision(outputs), raise_precision(table)
     targets = ops.convert_to_tensor(targets)
     dim = outputs.shape[-1]

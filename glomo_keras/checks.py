@@ -1,6 +1,101 @@
 """Checks of arguments and shapes, which all of the library shares."""
 
+import collections.abc
 import numbers
+
+
+def positive_integer(name, value, or_none=False):
+    """Return a positive integer as one of Python, as Keras and JSON want it.
+
+    Args:
+        name: string, name of the argument.
+        value: the value to check, an integer of Python or NumPy.
+        or_none: bool, whether it may be `None`.
+
+    Returns:
+        Int, or `None`.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is not positive.
+
+    Example:
+
+    >>> import numpy as np
+    >>> positive_integer("units", np.int64(3))
+    3
+    >>> positive_integer("units", 0)
+    Traceback (most recent call last):
+    ValueError: `units` must be a positive integer. Received: units=0.
+    """
+    if value is None and or_none:
+        return None
+    expected = f"a positive integer{' or None' if or_none else ''}"
+    return _integer(name, value, 1, expected)
+
+
+def non_negative_integer(name, value):
+    """Return an integer that may be zero, as one of Python.
+
+    Args:
+        name: string, name of the argument.
+        value: the value to check, an integer of Python or NumPy.
+
+    Returns:
+        Int.
+
+    Raises:
+        TypeError: if it is no integer.
+        ValueError: if it is negative.
+
+    Example:
+
+    >>> non_negative_integer("num_highways", 0)
+    0
+    """
+    return _integer(name, value, 0, "a non-negative integer")
+
+
+def _integer(name, value, least, expected):
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or value < least:
+        raise (ValueError if is_integer else TypeError)(
+            f"`{name}` must be {expected}. Received: {name}={value!r}."
+        )
+    return int(value)
+
+
+def positive_integers(name, values):
+    """Return a sequence of positive integers as those of Python.
+
+    Args:
+        name: string, name of the argument.
+        values: list or tuple of integers of Python or NumPy.
+
+    Returns:
+        Tuple of ints.
+
+    Raises:
+        TypeError: if it is no sequence, or an element is no integer.
+        ValueError: if an element is not positive.
+
+    Example:
+
+    >>> positive_integers("filters", [3, 7])
+    (3, 7)
+    >>> positive_integers("filters", [3, 0])
+    Traceback (most recent call last):
+    ValueError: `filters[1]` must be a positive integer. Received: filters[1]=0.
+    """
+    if isinstance(values, str) or not isinstance(values, collections.abc.Iterable):
+        raise TypeError(
+            f"`{name}` must be a list or tuple of positive integers. Received: "
+            f"{name}={values!r}."
+        )
+    return tuple(
+        positive_integer(f"{name}[{index}]", value)
+        for index, value in enumerate(values)
+    )
 
 
 def check_positive_integers(or_none=False, **values):
@@ -16,30 +111,21 @@ def check_positive_integers(or_none=False, **values):
 
     Example:
 
-    >>> check_positive_integers(units=3)
-    >>> check_positive_integers(units=0)
-    Traceback (most recent call last):
-    ValueError: `units` must be a positive integer. Received: units=0.
+    >>> check_positive_integers(window=3, shift=2)
     """
     for name, value in values.items():
-        if value is None and or_none:
-            continue
-        is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not is_integer or value < 1:
-            raise (ValueError if is_integer else TypeError)(
-                f"`{name}` must be a positive integer{' or None' if or_none else ''}. "
-                f"Received: {name}={value!r}."
-            )
+        positive_integer(name, value, or_none)
 
 
 def plain_integer(value):
-    """Return an integer as one of Python, as Keras and JSON want it.
+    """Return a seed as an integer of Python, as Keras and JSON want it.
 
     Args:
-        value: an integer, of NumPy for instance, or `None`.
+        value: an integer, of NumPy for instance, or any other seed, which stays as it
+            is.
 
     Returns:
-        Int, or `None`.
+        Int, or `value`.
 
     Example:
 
@@ -90,7 +176,7 @@ def check_rank(name, shape, *layouts, advice=""):
         `shape`, as a tuple.
 
     Raises:
-        ValueError: if the number of axes is that of no layout.
+        ValueError: if the number of axes is that of no layout, or not known.
 
     Example:
 
@@ -101,22 +187,31 @@ def check_rank(name, shape, *layouts, advice=""):
     ValueError: `features` must have shape (batch, length, dim). Received a shape of
     rank 2: (2, 7).
     """
-    shape = getattr(shape, "shape", shape)
-    if getattr(shape, "rank", 0) is None:  # a rank that a tf.function does not know
-        return shape
-    shape = tuple(shape)
+    expected = " or ".join(f"({layout})" for layout in layouts)
+    shape = _known_rank(name, shape, expected)
 
     def fits(layout):
         axes = layout.split(", ")
         return len(shape) >= len(axes) - 1 if "..." in axes else len(shape) == len(axes)
 
     if not any(map(fits, layouts)):
-        expected = " or ".join(f"({layout})" for layout in layouts)
         raise ValueError(
             f"`{name}` must have shape {expected}. Received a shape of rank "
             f"{len(shape)}: {shape}. {advice}".rstrip()
         )
     return shape
+
+
+def _known_rank(name, shape, expected):
+    """Return the shape of a shape or tensor as a tuple."""
+    shape = getattr(shape, "shape", shape)
+    if getattr(shape, "rank", 0) is None:  # as of a `tf.TensorSpec(None)`
+        raise ValueError(
+            f"`{name}` needs a known rank: its shape must be {expected}. Received a "
+            "shape of unknown rank. Give it one, as `tf.ensure_shape` does; sizes may "
+            "stay None."
+        )
+    return tuple(shape)
 
 
 def check_shape(name, shape, other, expected):
@@ -129,7 +224,7 @@ def check_shape(name, shape, other, expected):
         expected: tuple of ints or `None`, the sizes that follow from the other.
 
     Raises:
-        ValueError: if the rank or a size differs.
+        ValueError: if the rank or a size differs, or the rank is not known.
 
     Example:
 
@@ -139,10 +234,8 @@ def check_shape(name, shape, other, expected):
     ValueError: `keys` must have shape (2, None, 5) to fit `queries`. Received a shape:
     (2, 7, 3).
     """
-    shape = getattr(shape, "shape", shape)
-    if getattr(shape, "rank", 0) is None:  # a rank that a tf.function does not know
-        return
-    shape, expected = tuple(shape), tuple(expected)
+    expected = tuple(expected)
+    shape = _known_rank(name, shape, expected)
     pairs = zip(shape, expected, strict=False)
     if len(shape) != len(expected) or any(
         None not in pair and pair[0] != pair[1] for pair in pairs

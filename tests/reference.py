@@ -429,7 +429,7 @@ def mix_graphs(graphs, weights, composed):
     return mixed
 
 
-def mixed_messages(features, mixed):
+def propagate_mixed(features, mixed):
     """Messages of every mixture, one beside the other."""
     batch, mixtures, _, _ = mixed.shape
     return np.stack(

@@ -443,7 +443,9 @@ IMAGE_DECODER = Entry(
         _DIRECTION,
         *_positive("num_layers", "num_logistics"),
         ({"context_window": (1, 1)}, ValueError, "more than one pixel.*(1, 1)"),
-        ({"context_window": (0, 3)}, ValueError, "more than one pixel.*(0, 3)"),
+        ({"context_window": (1, 1)}, ValueError, "more than one pixel.*(1, 1)"),
+        ({"context_window": (0, 3)}, ValueError, r"`context_window\[0\]` must .*=0"),
+        ({"context_window": (3.7, 3)}, TypeError, r"`context_window\[0\]` must .*=3.7"),
     ),
     wrong_inputs=(
         ({"pixels": (3, 21, 2)}, ValueError, "`pixels` must have shape"),
@@ -589,10 +591,13 @@ CHARACTERS = Entry(
         (
             {"filters": [5, 0]},
             ValueError,
-            "`filters` must be a positive int.*filters=0",
+            r"`filters\[1\]` must be a positive int.*=0",
         ),
         ({"projection_dim": 0}, ValueError, "`projection_dim` must be a positive"),
-        ({"num_highways": -1}, ValueError, "`num_highways` must not be negative"),
+        ({"num_highways": -1}, ValueError, "`num_highways` must be a non-neg.*=-1"),
+        ({"num_highways": 1.5}, TypeError, "`num_highways` must be a non-neg.*=1.5"),
+        ({"kernel_sizes": [2, 3.5]}, TypeError, r"`kernel_sizes\[1\]` must .*=3.5"),
+        ({"kernel_sizes": 3}, TypeError, "`kernel_sizes` must be a list or tuple"),
     ),
     wrong_inputs=(
         ({"character_ids": (3, 7)}, ValueError, "rank 2"),

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import non_negative_integer
+from glomo_keras.checks import positive_integer
+from glomo_keras.checks import positive_integers
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -77,31 +78,20 @@ class CharacterEncoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        kernel_sizes = [plain_integer(size) for size in kernel_sizes]
-        filters = [plain_integer(number) for number in filters]
+        kernel_sizes = list(positive_integers("kernel_sizes", kernel_sizes))
+        filters = list(positive_integers("filters", filters))
         if not filters or len(filters) != len(kernel_sizes):
             raise ValueError(
                 "`filters` must have one number for each of `kernel_sizes`. Received: "
                 f"filters={filters}, kernel_sizes={kernel_sizes}."
             )
-        check_positive_integers(
-            projection_dim=projection_dim,
-            num_characters=num_characters,
-            embedding_dim=embedding_dim,
-            kernel_sizes=min(kernel_sizes),
-            filters=min(filters),
-        )
-        if num_highways < 0:
-            raise ValueError(
-                f"`num_highways` must not be negative. Received: {num_highways}."
-            )
-        self.projection_dim = plain_integer(projection_dim)
-        self.num_characters = plain_integer(num_characters)
-        self.embedding_dim = plain_integer(embedding_dim)
+        self.projection_dim = positive_integer("projection_dim", projection_dim)
+        self.num_characters = positive_integer("num_characters", num_characters)
+        self.embedding_dim = positive_integer("embedding_dim", embedding_dim)
         self.kernel_sizes = kernel_sizes
         self.filters = filters
         self.activation = keras.activations.get(activation)
-        self.num_highways = plain_integer(num_highways)
+        self.num_highways = non_negative_integer("num_highways", num_highways)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True

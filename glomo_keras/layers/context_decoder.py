@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
@@ -100,20 +99,17 @@ class ContextDecoder(keras.layers.Layer):
                 "`embedding` must have tied weights: one table for input and output. "
                 "Received: tie_weights=False."
             )
-        check_positive_integers(
-            context_length=context_length, num_layers=num_layers, chunk_size=chunk_size
-        )
         if first_input not in FIRST_INPUTS:
             raise ValueError(
                 '`first_input` must be "unit" or "zeros". Received: '
                 f"first_input={first_input!r}."
             )
         self.embedding = embedding
-        self.context_length = plain_integer(context_length)
-        self.num_layers = plain_integer(num_layers)
+        self.context_length = positive_integer("context_length", context_length)
+        self.num_layers = positive_integer("num_layers", num_layers)
         self.direction = check_direction(direction)
         self.first_input = first_input
-        self.chunk_size = plain_integer(chunk_size)
+        self.chunk_size = positive_integer("chunk_size", chunk_size)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True

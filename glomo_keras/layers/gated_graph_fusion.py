@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -65,8 +65,7 @@ class GatedGraphFusion(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_positive_integers(or_none=True, units=units)
-        self.units = plain_integer(units)
+        self.units = positive_integer("units", units, or_none=True)
         self.use_bias = use_bias
         self.dropout = check_dropout(dropout)
         self.seed = plain_integer(seed)

@@ -3,10 +3,9 @@
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
@@ -67,8 +66,7 @@ class GraphMixer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_positive_integers(num_mixtures=num_mixtures)
-        self.num_mixtures = plain_integer(num_mixtures)
+        self.num_mixtures = positive_integer("num_mixtures", num_mixtures)
         self.composed = composed
         self.conditional = conditional
         self.kernel_initializer = get_initializer(kernel_initializer)

@@ -5,12 +5,13 @@ from keras import ops
 from keras import tree
 
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
 from glomo_keras.layers.graph_mixer import GraphMixer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
-from glomo_keras.ops.mixture import mixed_messages
+from glomo_keras.ops.mixture import propagate_mixture
 from glomo_keras.ops.visibility import DIRECTIONS
 
 # What `TextGraphs` and `SavedModelGraphs` return of strings, beside the graphs.
@@ -85,10 +86,10 @@ class GraphTransfer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.num_mixtures = plain_integer(num_mixtures)
+        self.num_mixtures = positive_integer("num_mixtures", num_mixtures)
         self.composed = composed
         self.conditional = conditional
-        self.units = plain_integer(units)
+        self.units = positive_integer("units", units, or_none=True)
         self.dropout = dropout
         self.seed = plain_integer(seed)
         self.kernel_initializer = get_initializer(kernel_initializer)
@@ -144,7 +145,7 @@ class GraphTransfer(keras.layers.Layer):
         Returns:
             Float tensor `(batch, length, num_mixtures * dim)`.
         """
-        return mixed_messages(features, graphs, weights, self.composed)
+        return propagate_mixture(features, graphs, weights, self.composed)
 
     def compute_mask(self, features, previous_mask=None):
         return previous_mask

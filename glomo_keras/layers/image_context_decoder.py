@@ -5,9 +5,8 @@ import math
 import keras
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -86,12 +85,10 @@ class ImageContextDecoder(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_context_window(context_window)
-        check_positive_integers(num_layers=num_layers, num_logistics=num_logistics)
-        self.context_window = tuple(map(plain_integer, context_window))
-        self.num_layers = plain_integer(num_layers)
+        self.context_window = check_context_window(context_window)
+        self.num_layers = positive_integer("num_layers", num_layers)
         self.direction = check_direction(direction)
-        self.num_logistics = plain_integer(num_logistics)
+        self.num_logistics = positive_integer("num_logistics", num_logistics)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

@@ -5,7 +5,8 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.checks import check_rank
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import non_negative_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import CurrentUnitInitializer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -68,10 +69,10 @@ class MaskedConvolution(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters = plain_integer(filters)
-        self.kernel_size = plain_integer(kernel_size)
+        self.filters = positive_integer("filters", filters)
+        self.kernel_size = positive_integer("kernel_size", kernel_size)
         self.direction = direction
-        self.num_above = plain_integer(num_above)
+        self.num_above = non_negative_integer("num_above", num_above)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 

@@ -3,8 +3,9 @@
 import keras
 
 from glomo_keras.checks import check_dropout
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
+from glomo_keras.layers.batch_normalization import BatchNormalization
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -93,17 +94,14 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_positive_integers(
-            filters=filters, kernel_size=kernel_size, num_layers=num_layers
-        )
         if normalization not in NORMALIZATIONS:
             raise ValueError(
                 f'`normalization` must be "layer", "batch" or None. Received: '
                 f"normalization={normalization!r}."
             )
-        self.filters = plain_integer(filters)
-        self.kernel_size = plain_integer(kernel_size)
-        self.num_layers = plain_integer(num_layers)
+        self.filters = positive_integer("filters", filters)
+        self.kernel_size = positive_integer("kernel_size", kernel_size)
+        self.num_layers = positive_integer("num_layers", num_layers)
         self.direction = check_direction(direction)
         self.normalization = normalization
         self.activation = keras.activations.get(activation)
@@ -190,7 +188,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
                 epsilon=1e-6, dtype=self.dtype_policy, name=name
             )
         if self.normalization == "batch":
-            return keras.layers.BatchNormalization(
+            return BatchNormalization(
                 momentum=0.9, epsilon=1e-5, dtype=self.dtype_policy, name=name
             )
         return None

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from glomo_keras.checks import check_rank
+
 
 def zero_padding(features, mask):
     """Set the features of padded units to zero, whatever they were, NaN included.
@@ -15,7 +17,7 @@ def zero_padding(features, mask):
 
     Raises:
         ValueError: if the mask is over other units than the features, as far as is
-            known.
+            known, or a rank is not known.
 
     Example:
 
@@ -26,15 +28,14 @@ def zero_padding(features, mask):
     """
     if mask is None:
         return features
-    real = ops.cast(mask, "bool")[..., None]
+    real = ops.cast(mask, "bool")
     _check_mask(real, features)
-    return ops.where(real, features, ops.zeros_like(features))
+    return ops.where(real[..., None], features, ops.zeros_like(features))
 
 
-def _check_mask(real, features):
-    if not real.shape:  # a rank that a tf.function does not know
-        return
-    shape, wanted = tuple(real.shape)[:-1], tuple(features.shape)[:-1]
+def _check_mask(mask, features):
+    shape = check_rank("mask", mask, "batch, ...")
+    wanted = check_rank("features", features, "batch, ..., dim")[:-1]
     pairs = zip(shape, wanted, strict=False)
     if len(shape) != len(wanted) or any(
         None not in pair and pair[0] not in (1, pair[1]) for pair in pairs

@@ -4,9 +4,8 @@ import keras
 from keras import ops
 from keras import tree
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -45,9 +44,10 @@ class ProjectedLSTM(keras.layers.Layer):
 
     Call arguments:
         features: float tensor `(batch, length, dim)`.
-        mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         initial_state: list of the output, float tensor `(batch, projection_dim)`, and
             the cell, `(batch, units)`, before the first unit, or `None` for zeros.
+        mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+        training: bool, which changes nothing: there is no dropout.
 
     Returns:
         Float tensor `(batch, projection_dim)`, or with `return_sequences` `(batch,
@@ -81,7 +81,6 @@ class ProjectedLSTM(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_positive_integers(units=units, projection_dim=projection_dim)
         for name, limit in (
             ("cell_clip", cell_clip),
             ("projection_clip", projection_clip),
@@ -91,8 +90,8 @@ class ProjectedLSTM(keras.layers.Layer):
                     f"`{name}` must be positive, or None for no limit. "
                     f"Received: {name}={limit}."
                 )
-        self.units = plain_integer(units)
-        self.projection_dim = plain_integer(projection_dim)
+        self.units = positive_integer("units", units)
+        self.projection_dim = positive_integer("projection_dim", projection_dim)
         self.cell_clip = cell_clip
         self.projection_clip = projection_clip
         self.return_sequences = return_sequences
@@ -135,7 +134,7 @@ class ProjectedLSTM(keras.layers.Layer):
         )
         self.recurrence.build((*features_shape[:-1], 4 * self.units))
 
-    def call(self, features, mask=None, initial_state=None):
+    def call(self, features, initial_state=None, mask=None, training=None):
         features = zero_padding(features, mask)
         batch, length, _ = ops.shape(features)
         # Keras's loop needs a unit: where there is none, it gets a padded one.
@@ -148,7 +147,7 @@ class ProjectedLSTM(keras.layers.Layer):
         # Of all units at once: one large product in place of many small ones.
         projected = ops.matmul(features, self.kernel) + self.bias
         outputs, *states = self.recurrence(
-            projected, initial_state=initial_state, mask=mask
+            projected, initial_state=initial_state, mask=mask, training=training
         )
         if not is_certain:
             # Sizes that are known in a graph are lost in a slice of others.
@@ -169,7 +168,9 @@ class ProjectedLSTM(keras.layers.Layer):
             outputs = (batch, length, self.projection_dim)
         return (outputs, last, (batch, self.units)) if self.return_state else outputs
 
-    def compute_output_spec(self, features, mask=None, initial_state=None):
+    def compute_output_spec(
+        self, features, initial_state=None, mask=None, training=None
+    ):
         return tree.map_shape_structure(
             lambda shape: keras.KerasTensor(shape, dtype=self.compute_dtype),
             self.compute_output_shape(features.shape),

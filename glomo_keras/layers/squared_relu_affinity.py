@@ -4,10 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -103,22 +102,18 @@ class SquaredReLUAffinity(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_positive_integers(
-            num_graph_layers=num_graph_layers, num_heads=num_heads, key_dim=key_dim
-        )
-        check_positive_integers(or_none=True, top_k=top_k)
         if threshold not in THRESHOLDS:
             raise ValueError(
                 '`threshold` must be "mean", "scalar", "query" or None. Received: '
                 f"threshold={threshold!r}."
             )
-        self.num_graph_layers = plain_integer(num_graph_layers)
-        self.num_heads = plain_integer(num_heads)
-        self.key_dim = plain_integer(key_dim)
+        self.num_graph_layers = positive_integer("num_graph_layers", num_graph_layers)
+        self.num_heads = positive_integer("num_heads", num_heads)
+        self.key_dim = positive_integer("key_dim", key_dim)
         self.direction = check_direction(direction)
         self.threshold = threshold
         self.use_bias = use_bias
-        self.top_k = plain_integer(top_k)
+        self.top_k = positive_integer("top_k", top_k, or_none=True)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
@@ -151,7 +146,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 shape=(self.num_graph_layers, self.key_dim),
                 initializer="zeros",
             )
-        if self.threshold in ("scalar", "query"):
+        if self._has_trained_threshold:
             self.threshold_bias = self.add_weight(
                 name="threshold_bias",
                 shape=(self.num_graph_layers,),
@@ -217,7 +212,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         self.check_attention()
         queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
         factors = {"queries": queries, "keys": keys}
-        if self.threshold in ("scalar", "query"):
+        if self._has_trained_threshold:
             zeros = ops.zeros_like(queries[..., 0])
             factors["threshold"] = zeros + self._threshold(queries)[..., 0]
         return factors
@@ -241,7 +236,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 returns, or one layer of it, and so are `keys` and `threshold`.
             keys: float tensor of the same shape.
             values: float tensor `(batch, ..., length, value_dim)`.
-            threshold: float tensor `(batch, ..., length)`, if `project` returns one.
+            threshold: float tensor `(batch, ..., length)` if `project` returns one,
+                and else `None`.
             queries_mask: bool tensor `(batch, length)`, `True` at real units, or
                 `None`.
             keys_mask: bool tensor likewise, or `None`.
@@ -249,6 +245,10 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
         Returns:
             Float tensor like `values`; 16-bit types come back as float32.
+
+        Raises:
+            ValueError: if `threshold` is missing, or given where the layer trains
+                none.
 
         Example:
 
@@ -260,6 +260,15 @@ class SquaredReLUAffinity(keras.layers.Layer):
         >>> tuple(affinity.attend(values=values, **factors).shape)
         (3, 1, 2, 7, 13)
         """
+        if self._has_trained_threshold != (threshold is not None):
+            expected = "be what `project` returns"
+            if not self._has_trained_threshold:
+                expected = "be None, since the layer trains none"
+            raise ValueError(
+                f"`threshold` must {expected}. Received: threshold="
+                f"{'None' if threshold is None else 'a tensor'}, for a layer with "
+                f"threshold={self.threshold!r}. Pass all that `project` returns."
+            )
         return squared_relu_attention(
             queries,
             keys,
@@ -306,6 +315,10 @@ class SquaredReLUAffinity(keras.layers.Layer):
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+    @property
+    def _has_trained_threshold(self):
+        return self.threshold in ("scalar", "query")
 
     def _project_both(self, queries, keys, queries_mask, keys_mask):
         """Project queries and keys of sequences; return their masks as well."""

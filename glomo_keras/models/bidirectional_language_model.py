@@ -4,11 +4,13 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_dropout
+from glomo_keras.checks import non_negative_integer
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
+from glomo_keras.checks import positive_integers
 from glomo_keras.layers.character_encoder import CharacterEncoder
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_is_tensor
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.preset_model import PresetModel
@@ -106,24 +108,24 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
         trainable = kwargs.pop("trainable", True)
         super().__init__(**kwargs)
         check_no_preset("units", units, BidirectionalLanguageModel)
-        self.units = as_integer("units", units)
-        self.projection_dim = as_integer("projection_dim", projection_dim)
-        self.num_layers = as_integer("num_layers", num_layers)
+        self.units = positive_integer("units", units)
+        self.projection_dim = positive_integer("projection_dim", projection_dim)
+        self.num_layers = positive_integer("num_layers", num_layers)
         self.cell_clip = cell_clip
         self.projection_clip = projection_clip
         self.skip_connections = skip_connections
         self.dropout = check_dropout(dropout)
-        self.max_characters = as_integer("max_characters", max_characters)
+        self.max_characters = positive_integer("max_characters", max_characters)
         if max_characters < 3:
             raise ValueError(
                 "`max_characters` must be at least 3: two marks and one character. "
                 f"Received: max_characters={max_characters}."
             )
-        self.embedding_dim = as_integer("embedding_dim", embedding_dim)
-        self.kernel_sizes = tuple(as_integer("kernel_sizes", n) for n in kernel_sizes)
-        self.filters = tuple(as_integer("filters", n) for n in filters)
+        self.embedding_dim = positive_integer("embedding_dim", embedding_dim)
+        self.kernel_sizes = positive_integers("kernel_sizes", kernel_sizes)
+        self.filters = positive_integers("filters", filters)
         self.activation = keras.activations.get(activation)
-        self.num_highways = plain_integer(num_highways)
+        self.num_highways = non_negative_integer("num_highways", num_highways)
         self.seed = seed = plain_integer(seed)
         self.character_encoder = CharacterEncoder(
             self.projection_dim,

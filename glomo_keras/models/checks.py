@@ -2,7 +2,6 @@
 
 import os
 
-from glomo_keras.checks import check_positive_integers
 from glomo_keras.checks import check_rank
 
 
@@ -63,30 +62,6 @@ def check_no_preset(name, value, kind):
             f"`{name}` must be an integer. Received: {name}={value!r}. To load a "
             f"preset use {kind.__name__}.from_preset({str(value)!r})."
         )
-
-
-def as_integer(name, value, or_none=False):
-    """Return a positive integer as Python's own, which JSON and Keras take.
-
-    Args:
-        name: string, name of the argument.
-        value: int, of Python or NumPy.
-        or_none: bool, whether it may be `None`.
-
-    Returns:
-        Int, or `None`.
-
-    Raises:
-        TypeError: if it is no integer.
-        ValueError: if it is not positive.
-
-    Example:
-
-    >>> as_integer("num_heads", np.int64(3))
-    3
-    """
-    check_positive_integers(or_none, **{name: value})
-    return None if value is None else int(value)
 
 
 def check_named_inputs(inputs, *names):

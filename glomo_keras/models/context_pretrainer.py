@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.graph_propagation import GraphPropagation
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.graph_metrics import fill_positions
 from glomo_keras.models.unsupervised import UnsupervisedModel
@@ -58,10 +58,10 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        block_size = as_integer("block_size", block_size, or_none=True)
+        block_size = positive_integer("block_size", block_size, or_none=True)
         if block_size is not None:
             graph_predictor.affinity("forward").check_attention()
-        num_positions = as_integer("num_positions", num_positions, or_none=True)
+        num_positions = positive_integer("num_positions", num_positions, or_none=True)
         self.graph_predictor = graph_predictor
         self.dim = dim
         self.update = update

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.checks import check_unit_ids
@@ -93,19 +93,19 @@ class GraphPredictor(BaseGraphPredictor):
         **kwargs,
     ):
         check_no_preset("vocabulary_size", vocabulary_size, GraphPredictor)
-        vocabulary_size = as_integer("vocabulary_size", vocabulary_size)
+        vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         if vocabulary_size < 2:
             raise ValueError(
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
                 f"vocabulary_size={vocabulary_size}."
             )
-        embedding_dim = as_integer("embedding_dim", embedding_dim)
-        num_graph_layers = as_integer("num_graph_layers", num_graph_layers)
-        num_heads = as_integer("num_heads", num_heads)
-        key_dim = as_integer("key_dim", key_dim, or_none=True)
-        num_convolutions = as_integer("num_convolutions", num_convolutions)
-        kernel_size = as_integer("kernel_size", kernel_size)
-        top_k = as_integer("top_k", top_k, or_none=True)
+        embedding_dim = positive_integer("embedding_dim", embedding_dim)
+        num_graph_layers = positive_integer("num_graph_layers", num_graph_layers)
+        num_heads = positive_integer("num_heads", num_heads)
+        key_dim = positive_integer("key_dim", key_dim, or_none=True)
+        num_convolutions = positive_integer("num_convolutions", num_convolutions)
+        kernel_size = positive_integer("kernel_size", kernel_size)
+        top_k = positive_integer("top_k", top_k, or_none=True)
         seed = plain_integer(seed)
         kernel_initializer = get_initializer(kernel_initializer)
         kernel_regularizer = keras.regularizers.get(kernel_regularizer)

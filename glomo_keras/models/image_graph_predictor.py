@@ -3,10 +3,10 @@
 import keras
 
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.ops.pixels import scale_pixels
@@ -124,14 +124,14 @@ class ImageGraphPredictor(BaseGraphPredictor):
         **kwargs,
     ):
         check_no_preset("filters", filters, ImageGraphPredictor)
-        filters = as_integer("filters", filters)
-        num_graph_layers = as_integer("num_graph_layers", num_graph_layers)
-        num_heads = as_integer("num_heads", num_heads)
-        key_dim = as_integer("key_dim", key_dim, or_none=True)
-        num_convolutions = as_integer("num_convolutions", num_convolutions)
-        kernel_size = as_integer("kernel_size", kernel_size)
-        top_k = as_integer("top_k", top_k, or_none=True)
-        channels = as_integer("channels", channels)
+        filters = positive_integer("filters", filters)
+        num_graph_layers = positive_integer("num_graph_layers", num_graph_layers)
+        num_heads = positive_integer("num_heads", num_heads)
+        key_dim = positive_integer("key_dim", key_dim, or_none=True)
+        num_convolutions = positive_integer("num_convolutions", num_convolutions)
+        kernel_size = positive_integer("kernel_size", kernel_size)
+        top_k = positive_integer("top_k", top_k, or_none=True)
+        channels = positive_integer("channels", channels)
         seed = plain_integer(seed)
         kernel_initializer = get_initializer(kernel_initializer)
         kernel_regularizer = keras.regularizers.get(kernel_regularizer)

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
@@ -102,9 +102,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         **kwargs,
     ):
         check_model("graph_predictor", graph_predictor, ImageGraphPredictor)
-        check_context_window(context_window)
+        context_window = check_context_window(context_window)
         kwargs.setdefault("dtype", graph_predictor.dtype_policy)
-        dim = as_integer("dim", dim, or_none=True) or graph_predictor.filters
+        dim = positive_integer("dim", dim, or_none=True) or graph_predictor.filters
         if dim % graph_predictor.num_heads:
             raise ValueError(
                 "`num_heads` of the graph predictor must divide `dim`. Received: "
@@ -121,9 +121,11 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_window = tuple(map(int, context_window))
-        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
-        self.num_logistics = as_integer("num_logistics", num_logistics)
+        self.context_window = context_window
+        self.num_decoder_layers = positive_integer(
+            "num_decoder_layers", num_decoder_layers
+        )
+        self.num_logistics = positive_integer("num_logistics", num_logistics)
         self.scaling = ScalePixels(dtype=self.dtype_policy, name="scaling")
         self.embedding = keras.layers.Dense(
             dim, dtype=self.dtype_policy, name="embedding"

@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_unit_ids
@@ -83,7 +83,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         check_model("language_model", language_model, BidirectionalLanguageModel)
         kwargs.setdefault("dtype", language_model.dtype_policy)
         super().__init__(**kwargs)
-        vocabulary_size = as_integer("vocabulary_size", vocabulary_size)
+        vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
         if vocabulary_size < 2:
             raise ValueError(
                 "`vocabulary_size` must be at least 2 (padding and unknown). Received: "
@@ -91,8 +91,8 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
             )
         self.language_model = language_model
         self.vocabulary_size = vocabulary_size
-        self.num_sampled = as_integer("num_sampled", num_sampled, or_none=True)
-        self.chunk_size = as_integer("chunk_size", chunk_size)
+        self.num_sampled = positive_integer("num_sampled", num_sampled, or_none=True)
+        self.chunk_size = positive_integer("chunk_size", chunk_size)
         self.seed = seed = plain_integer(seed)
         self._sample_seed = keras.random.SeedGenerator(seed)
         self.nats = keras.metrics.Mean(name="nats")

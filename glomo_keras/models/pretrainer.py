@@ -3,9 +3,9 @@
 import keras
 from keras import ops
 
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.context_decoder import ContextDecoder
 from glomo_keras.layers.masking import zero_padding
-from glomo_keras.models.checks import as_integer
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.context_pretrainer import ContextPretrainer
@@ -121,10 +121,12 @@ class GLoMoPretrainer(ContextPretrainer):
             seed,
             **kwargs,
         )
-        self.context_length = as_integer("context_length", context_length)
-        self.num_decoder_layers = as_integer("num_decoder_layers", num_decoder_layers)
+        self.context_length = positive_integer("context_length", context_length)
+        self.num_decoder_layers = positive_integer(
+            "num_decoder_layers", num_decoder_layers
+        )
         self.first_input = first_input
-        self.chunk_size = as_integer("chunk_size", chunk_size)
+        self.chunk_size = positive_integer("chunk_size", chunk_size)
         self.decoders = {
             direction: ContextDecoder(
                 graph_predictor.embedding,

@@ -14,7 +14,7 @@ from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mix_messages
-from glomo_keras.ops.mixture import mixed_messages
+from glomo_keras.ops.mixture import propagate_mixture
 from glomo_keras.ops.mixture import term_messages
 from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.pixels import pixel_log_likelihood
@@ -43,7 +43,7 @@ __all__ = [
     "mean_visible_score",
     "mix_graphs",
     "mix_messages",
-    "mixed_messages",
+    "propagate_mixture",
     "normalize_rows",
     "pixel_log_likelihood",
     "projected_lstm_step",

@@ -1,14 +1,13 @@
 """Messages along graphs that are never held: eq. 1 in blocks."""
 
 import dataclasses
-import numbers
 
 import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
-from glomo_keras.checks import plain_integer
+from glomo_keras.checks import positive_integer
 from glomo_keras.ops.affinity import subtract_mean_score
 from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import accumulation_dtype
@@ -56,6 +55,7 @@ def squared_relu_attention(
     Raises:
         ValueError: if the direction, the threshold or the size of a block is
             invalid, or the shapes do not fit.
+        TypeError: if the size of a block is no integer.
 
     Example:
 
@@ -91,10 +91,9 @@ class SquaredReLUAttention(keras.Operation):
     def __init__(self, use_mean_threshold, direction, block_size, name=None):
         super().__init__(name=name)
         check_direction(direction)
-        check_block_size(block_size)
         self.use_mean_threshold = use_mean_threshold
         self.direction = direction
-        self.block_size = plain_integer(block_size)
+        self.block_size = positive_integer("block_size", block_size)
 
     def call(
         self,
@@ -129,15 +128,6 @@ class SquaredReLUAttention(keras.Operation):
 
     def compute_output_spec(self, queries, keys, values, *others):
         return keras.KerasTensor(values.shape, dtype=accumulation_dtype(values.dtype))
-
-
-def check_block_size(block_size):
-    """Raise ValueError unless `block_size` is a positive integer."""
-    if not isinstance(block_size, numbers.Integral) or block_size < 1:
-        raise ValueError(
-            "`block_size` must be a positive integer, the receivers of a block. "
-            f"Received: block_size={block_size!r}."
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
+from glomo_keras.checks import positive_integer
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
@@ -30,7 +31,8 @@ def context_targets(
         the sequence; elsewhere the id is that of some unit and means nothing.
 
     Raises:
-        ValueError: if the direction is unknown or a shape does not fit.
+        ValueError: if the direction is unknown, `context_length` is not positive or a
+            shape does not fit.
 
     Example:
 
@@ -43,6 +45,7 @@ def context_targets(
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 3.
     """
     check_direction(direction)
+    context_length = positive_integer("context_length", context_length)
     check_rank("unit_ids", unit_ids, "batch, length")
     if mask is not None:
         check_rank("mask", mask, "batch, length")
@@ -56,11 +59,14 @@ def context_targets(
     places = positions[:, None] + steps[None, :]  # (num_positions, context_length)
     inside = ops.logical_and(places >= 0, places < length)
     places = ops.clip(places, 0, length - 1)
-    target_ids = ops.take(unit_ids, places, axis=1)
+    # JAX takes an empty table of places for an empty list.
+    shape = (batch, *ops.shape(places))
+    target_ids = ops.reshape(ops.take(unit_ids, places, axis=1), shape)
     valid = ops.broadcast_to(inside[None], (batch, *ops.shape(inside)))
     if mask is not None:
         mask = ops.cast(mask, "bool")
-        valid = ops.logical_and(valid, ops.take(mask, places, axis=1))
+        real_targets = ops.reshape(ops.take(mask, places, axis=1), shape)
+        valid = ops.logical_and(valid, real_targets)
         valid = ops.logical_and(valid, ops.take(mask, positions, axis=1)[..., None])
     return target_ids, valid
 
@@ -107,7 +113,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
         Float tensor `(...)`, in float32 for 16-bit inputs.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: if the shapes do not fit or `chunk_size` is not positive.
 
     Example:
 
@@ -116,6 +122,7 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
     >>> round(float(values[0, 0]), 4)  # log(1 / 7)
     -1.9459
     """
+    chunk_size = positive_integer("chunk_size", chunk_size)
     outputs, table = raise_precision(outputs), raise_precision(table)
     targets = ops.convert_to_tensor(targets)
     dim = outputs.shape[-1]

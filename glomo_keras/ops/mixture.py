@@ -44,7 +44,7 @@ def mix_graphs(graphs, weights, composed=True):
     return _mix(terms, weights)
 
 
-def mixed_messages(features, graphs, weights, composed=True):
+def propagate_mixture(features, graphs, weights, composed=True):
     """Compute messages along mixed graphs, without a product of graph and graph.
 
         messages_m = M_m @ features
@@ -67,7 +67,7 @@ def mixed_messages(features, graphs, weights, composed=True):
 
     >>> graphs = keras.ops.ones((2, 3, 5, 7, 7)) / 7
     >>> weights = keras.ops.ones((1, 1, 1, 5, 5)) / 25
-    >>> tuple(mixed_messages(keras.ops.ones((2, 7, 11)), graphs, weights).shape)
+    >>> tuple(propagate_mixture(keras.ops.ones((2, 7, 11)), graphs, weights).shape)
     (2, 7, 11)
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, H M.
@@ -97,7 +97,7 @@ def term_messages(features, graphs, composed=True):
     """Compute messages along every graph, and along products of graphs, unmixed.
 
     Of features that never change, such as the pixels of an image, these are constants
-    that can be kept; the weighted sum over terms and heads is what `mixed_messages`
+    that can be kept; the weighted sum over terms and heads is what `propagate_mixture`
     gives.
 
     Args:
@@ -139,7 +139,7 @@ def mix_messages(messages, weights):
 
     Returns:
         Float tensor `(batch, length, mixtures * dim)`, mixture by mixture: what
-        `mixed_messages` gives.
+        `propagate_mixture` gives.
 
     Raises:
         ValueError: if there is not a weight for each of the messages, or a rank is

@@ -3,6 +3,7 @@
 from keras import ops
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import positive_integers
 from glomo_keras.ops.sizes import batch_size
 from glomo_keras.ops.visibility import check_direction
 
@@ -66,6 +67,7 @@ def window_offsets(context_window=(3, 3), direction="forward"):
 
     Raises:
         ValueError: if the window or the direction is invalid.
+        TypeError: if the window is not of integers.
 
     Example:
 
@@ -75,8 +77,7 @@ def window_offsets(context_window=(3, 3), direction="forward"):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 3.5.
     """
     check_direction(direction)
-    check_context_window(context_window)
-    rows, columns = context_window
+    rows, columns = check_context_window(context_window)
     sign = 1 if direction == "forward" else -1
     return [
         (sign * row, sign * column)
@@ -87,13 +88,31 @@ def window_offsets(context_window=(3, 3), direction="forward"):
 
 
 def check_context_window(context_window):
-    """Raise ValueError unless it is a pair of ints that span more than one pixel."""
-    pair = isinstance(context_window, (list, tuple)) and len(context_window) == 2
-    if not pair or min(context_window) < 1 or max(context_window) < 2:
+    """Return a context window as a pair of Python's integers.
+
+    Args:
+        context_window: the value to check.
+
+    Returns:
+        Pair of ints.
+
+    Raises:
+        ValueError: if it is no pair of positive integers, or a single pixel.
+        TypeError: if an element is no integer.
+
+    Example:
+
+    >>> check_context_window([2, 3])
+    (2, 3)
+    """
+    is_pair = isinstance(context_window, (list, tuple)) and len(context_window) == 2
+    sizes = positive_integers("context_window", context_window) if is_pair else (1, 1)
+    if sizes == (1, 1):
         raise ValueError(
             "`context_window` must be rows and columns of more than one pixel, such as "
             f"(3, 3). Received: context_window={context_window}."
         )
+    return sizes
 
 
 def window_targets(pixels, positions=None, context_window=(3, 3), direction="forward"):
@@ -138,5 +157,8 @@ def window_targets(pixels, positions=None, context_window=(3, 3), direction="for
     rows, columns = positions // width + down, positions % width + right
     valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
     places = ops.clip(rows, 0, height - 1) * width + ops.clip(columns, 0, width - 1)
-    units = ops.reshape(pixels, (batch_size(pixels), height * width, channels))
-    return ops.take(units, places, axis=1), valid
+    batch = batch_size(pixels)
+    units = ops.reshape(pixels, (batch, height * width, channels))
+    # JAX takes an empty table of places for an empty list.
+    shape = (batch, *ops.shape(places), channels)
+    return ops.reshape(ops.take(units, places, axis=1), shape), valid

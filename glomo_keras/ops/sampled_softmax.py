@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.checks import check_shape
+from glomo_keras.checks import positive_integer
 from glomo_keras.ops.precision import raise_precision
 
 
@@ -34,7 +35,7 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
         Float tensor `(...)`, in float32 for 16-bit inputs.
 
     Raises:
-        ValueError: if the shapes do not fit.
+        ValueError: if the shapes do not fit or `num_sampled` is not positive.
 
     Example:
 
@@ -46,6 +47,7 @@ def sampled_log_likelihood(outputs, table, targets, num_sampled, seed=None):
     Reference: Jean et al., 2015 (arXiv 1412.2007); Peters et al., 2018 (arXiv
     1802.05365) train so.
     """
+    num_sampled = positive_integer("num_sampled", num_sampled)
     outputs, table = raise_precision(outputs), raise_precision(table)
     targets = ops.cast(targets, "int32")
     check_shape("table", table, "outputs", (None, outputs.shape[-1]))

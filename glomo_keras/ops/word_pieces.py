@@ -42,6 +42,10 @@ def word_of_piece(piece_starts, piece_limits, word_starts, word_limits):
         spans[name] = ops.cast(span, "int32")  # lists come as well
         check_rank(name, spans[name], f"batch, num_{name.split('_')[0]}s")
     start, limit, word_start, word_limit = spans.values()
+    # One more word, empty: there is no largest of texts without words.
+    word_start, word_limit = (
+        ops.pad(span, ((0, 0), (0, 1))) for span in (word_start, word_limit)
+    )
     start, limit = start[:, :, None], limit[:, :, None]
     word_start, word_limit = word_start[:, None], word_limit[:, None]
     shared = ops.minimum(limit, word_limit) > ops.maximum(start, word_start)

@@ -59,7 +59,7 @@ def expected_of(transfer, features, graphs, mask=None):
         weights = reference.mixture_weights(logits.reshape(shape))
         values = graphs[direction].astype(float)
         mixed[direction] = reference.mix_graphs(values, weights, transfer.composed)
-        messages.append(reference.mixed_messages(features, mixed[direction]))
+        messages.append(reference.propagate_mixed(features, mixed[direction]))
     linear, gate = dense_of(transfer.fusion.linear), dense_of(transfer.fusion.gate)
     messages = np.concatenate(messages, -1)
     return reference.gated_fusion(features, messages, linear, gate, mask), mixed

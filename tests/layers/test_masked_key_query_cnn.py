@@ -1,5 +1,7 @@
 """Queries and keys from masked convolutions."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from keras import ops
 from weights import stack_of
 
 from glomo_keras.layers import MaskedKeyQueryCNN
+from glomo_keras.layers.batch_normalization import BatchNormalization
 
 MASK = np.arange(13)[None] < np.array([[13], [7]])
 
@@ -228,3 +231,41 @@ def test_with_a_seed_every_layer_drops_channels_of_its_own():
     for first in range(4):
         for second in range(first):
             assert 0.2 < (dropped[first] == dropped[second]).mean() < 0.8
+
+
+@pytest.mark.parametrize("is_compiled", [False, True])
+@pytest.mark.parametrize("mask", [None, True, False])
+@pytest.mark.parametrize("shape", [(0, 7, 3), (2, 0, 3), (2, 7, 3), (0, 5, 7, 3)])
+def test_statistics_of_no_units_are_the_moving_ones(random, shape, mask, is_compiled):
+    network = MaskedKeyQueryCNN(5, num_layers=2, normalization="batch")
+    network.build((None, *shape[1:]))
+    registry.randomize(network, random)
+    before = network.get_weights()
+    if mask is not None:
+        mask = np.full(shape[:-1], mask)
+    features = random.normal(size=shape).astype("float32")
+    call = functools.partial(network, training=True)
+    if is_compiled:
+        if keras.backend.backend() != "tensorflow":
+            pytest.skip("a function of TensorFlow, of batches of any size")
+        import tensorflow as tf
+
+        call = tf.function(call, reduce_retracing=True)
+        call(tf.zeros((0, *shape[1:])), mask=None if mask is None else mask[:0])
+    call(features, mask=mask)
+    has_units = np.prod(shape) > 0 and (mask is None or mask.any())
+    moved = [
+        not np.allclose(one, other, rtol=1e-5)
+        for one, other in zip(before, network.get_weights(), strict=True)
+    ]
+    assert sum(moved) == (8 if has_units else 0)  # means and variances of four
+
+
+def test_statistics_of_units_are_those_of_keras(random):
+    for mask in (None, MASK):
+        features = random.normal(size=(2, 13, 3)).astype("float32")
+        layers = [BatchNormalization(), keras.layers.BatchNormalization()]
+        ours, theirs = (layer(features, training=True, mask=mask) for layer in layers)
+        np.testing.assert_array_equal(ours, theirs)
+        for one, other in zip(*(layer.get_weights() for layer in layers), strict=True):
+            np.testing.assert_array_equal(one, other)

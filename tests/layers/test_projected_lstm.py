@@ -1,5 +1,7 @@
 """The projected LSTM: pencil, reference, states, and Keras's own LSTM."""
 
+import inspect
+
 import gradients
 import keras
 import numpy as np
@@ -156,3 +158,17 @@ def test_it_stands_in_bidirectional(random, tmp_path, return_sequences, argument
 def test_shapes_of_states_are_computed_without_a_call(random):
     layer = make(random, return_state=True)
     assert layer.compute_output_shape((2, None, 5)) == ((2, None, 3), (2, 3), (2, 7))
+
+
+def test_arguments_are_in_the_order_of_the_lstm_of_keras(random):
+    layer = make(random, return_sequences=True)
+    names = list(inspect.signature(layer.call).parameters)
+    keras_names = list(inspect.signature(keras.layers.LSTM(7).call).parameters)
+    assert names[1:] == keras_names[1:] == ["initial_state", "mask", "training"]
+    features = random.normal(size=(2, 5, 5)).astype("float32")
+    state = [random.normal(size=(2, n)).astype("float32") for n in (3, 7)]
+    mask = np.arange(5) < np.array([[5], [2]])
+    expected = layer(features, mask=mask, initial_state=state)
+    found = layer(features, state, mask, training=True)
+    np.testing.assert_array_equal(found, ops.convert_to_numpy(expected))
+    assert not ops.convert_to_numpy(found)[1, 2:].any()

@@ -327,3 +327,18 @@ def test_the_units_of_images_are_their_pixels_in_raster_order(random, direction)
     assert affinity.compute_output_shape(queries.shape, keys.shape) == found.shape
     shape = affinity.compute_output_shape((None, None, 5, 13), (None, None, 5, 11))
     assert shape == (None, 2, 3, None, None)
+
+
+@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+def test_the_threshold_of_messages_is_the_trained_one(random, threshold):
+    affinity = affinity_for(random, threshold=threshold)
+    queries, keys = inputs_for(random)
+    factors = affinity.project(queries, keys)
+    values = ops.ones((2, 2, 3, 7, 5))
+    affinity.attend(values=values, **factors)
+    has_threshold = threshold in ("scalar", "query")
+    assert has_threshold == ("threshold" in factors)
+    other = None if has_threshold else ops.zeros((2, 2, 3, 7))
+    message = "be what `project` returns" if has_threshold else "be None"
+    with pytest.raises(ValueError, match=f"`threshold` must {message}"):
+        affinity.attend(values=values, **{**factors, "threshold": other})

@@ -36,6 +36,10 @@ def predictor_for(kind="default"):
     return GraphPredictor(13, embedding_dim=12, **SIZES, **KINDS[kind])
 
 
+def image_predictor_for(kind="default"):
+    return ImageGraphPredictor(12, **SIZES, **KINDS[kind])
+
+
 def ids_of(*shape):
     ids = np.zeros(shape, "int32")
     return {"unit_ids": ids, "padding_mask": ids != 0}
@@ -78,9 +82,10 @@ def test_graphs_of_nothing_in_a_function_of_tensorflow(kind, known):
         assert shapes(function(inputs)) == [(batch, 2, 3, length, length)] * 2
 
 
+@each_kind
 @pytest.mark.parametrize("shape", [(0, 5, 7), (2, 0, 7), (2, 5, 0), (2, 0, 0)])
-def test_graphs_of_images_without_pixels(shape):
-    predictor = ImageGraphPredictor(12, **SIZES)
+def test_graphs_of_images_without_pixels(kind, shape):
+    predictor = image_predictor_for(kind)
     pixels = shape[1] * shape[2]
     graphs = predictor(np.zeros((*shape, 3), "uint8"))
     assert shapes(graphs) == [(shape[0], 2, 3, pixels, pixels)] * 2
@@ -151,6 +156,24 @@ def test_training_on_nothing_leaves_everything_finite():
         assert all(np.isfinite(value) for value in logs.values()), logs
         for weight in pretrainer.get_weights():
             assert np.isfinite(weight).all()
+
+
+@each_kind
+def test_training_on_no_images_leaves_everything_finite(kind):
+    pretrainer = ImageGLoMoPretrainer(image_predictor_for(kind), seed=0)
+    pretrainer.compile("adam")
+    images = np.zeros((2, 3, 3, 3), "uint8")
+    pretrainer.train_on_batch(images)
+    statistics = [np.array(w) for w in pretrainer.graph_predictor.non_trainable_weights]
+    for batch in (images[:0], images[:1]):
+        logs = pretrainer.train_on_batch(batch, return_dict=True)
+        assert all(np.isfinite(value) for value in logs.values()), logs
+        for weight in pretrainer.get_weights():
+            assert np.isfinite(weight).all()
+        if not len(batch):
+            weights = pretrainer.graph_predictor.non_trainable_weights
+            for one, other in zip(statistics, weights, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 MIRRORED = """

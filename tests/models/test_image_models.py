@@ -293,7 +293,7 @@ def test_a_pretrainer_takes_a_predictor_of_images():
         ImageGLoMoPretrainer("x")
 
 
-@pytest.mark.parametrize("context_window", [3, (3,), (1, 1), (0, 2)])
+@pytest.mark.parametrize("context_window", [3, (3,), (1, 1)])
 def test_a_window_is_rows_and_columns(context_window):
     with pytest.raises(ValueError, match="`context_window` must be rows and columns"):
         ImageGLoMoPretrainer(

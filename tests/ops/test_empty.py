@@ -44,7 +44,7 @@ CASES = [
     (over_words, "f,B,3,2,N,N i,B,N", [("B", 3, 2, 2, 2)]),
     (ops.log_likelihood, "f,B,N,5 f,7,5 i,B,N", [("B", "N")]),
     (ops.mix_graphs, "f,B,3,2,N,N f,B,N,4,5,2", [("B", 4, "N", "N")]),
-    (ops.mixed_messages, "f,B,N,5 f,B,3,2,N,N f,B,N,4,5,2", [("B", "N", 20)]),
+    (ops.propagate_mixture, "f,B,N,5 f,B,3,2,N,N f,B,N,4,5,2", [("B", "N", 20)]),
     (ops.mix_messages, "f,B,3,2,N,5 f,B,N,4,3,2", [("B", "N", 20)]),
     (ops.normalize_rows, "f,B,N,N b,B,N,N", [("B", "N", "N")]),
     (ops.pixel_log_likelihood, "f,B,N,3,2,3 f,B,N,3", [("B", "N")]),

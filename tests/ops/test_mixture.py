@@ -7,7 +7,7 @@ import reference
 from keras import ops
 
 from glomo_keras.ops import mix_graphs
-from glomo_keras.ops import mixed_messages
+from glomo_keras.ops import propagate_mixture
 
 
 def example(random, precision, composed, layers=3, per_batch=2, per_unit=7):
@@ -54,10 +54,10 @@ def test_cheap_order_equals_mixed_graph_times_features(
     features, graphs, weights = example(
         random, precision, composed, layers, per_batch, per_unit
     )
-    messages = mixed_messages(features, graphs, weights, composed)
+    messages = propagate_mixture(features, graphs, weights, composed)
     assert tuple(messages.shape) == (2, 7, 33)
     mixed = reference.mix_graphs(graphs, weights, composed)
-    precision.assert_close(messages, reference.mixed_messages(features, mixed))
+    precision.assert_close(messages, reference.propagate_mixed(features, mixed))
 
 
 def test_weights_sum_to_one_but_rows_may_lose_mass(random):
@@ -76,7 +76,7 @@ def test_gradients_of_both_orders_agree(float64, random):
     target = random.normal(size=(2, 7, 3, 11))
 
     def cheap(features, graphs, weights):
-        messages = mixed_messages(features, graphs, weights)
+        messages = propagate_mixture(features, graphs, weights)
         return ops.sum(ops.reshape(messages, (2, 7, 3, 11)) * target)
 
     def plain(features, graphs, weights):

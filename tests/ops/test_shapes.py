@@ -1,5 +1,6 @@
 """Ops name the tensor whose shape does not fit, before any product is tried."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -29,12 +30,12 @@ WRONG = [
     (ops.mix_graphs, [(2, 5, 7, 7), (1, 1, 1, 5, 5)], "`graphs` must have .*rank 4"),
     (ops.mix_graphs, [GRAPHS, (1, 5, 5)], "`weights` must have .*rank 3"),
     (
-        ops.mixed_messages,
+        ops.propagate_mixture,
         [(7, 11), GRAPHS, (1, 1, 1, 5, 5)],
         "`features` must have .*rank 2",
     ),
     (
-        ops.mixed_messages,
+        ops.propagate_mixture,
         [(2, 6, 11), GRAPHS, (1, 1, 1, 5, 5)],
         "`graphs` must be over the units of `features`.*7 x 7 and 6 x 6",
     ),
@@ -96,3 +97,53 @@ def test_masks_of_another_rank_are_named(name):
     units = zeros(2, 7, 5)
     with pytest.raises(ValueError, match="mask` must have .*rank 3"):
         ops.squared_relu_attention(units, units, units, **mask)
+
+
+UNKNOWN = [
+    (ops.propagate, 2, "features"),
+    (ops.squared_relu_attention, 3, "queries"),
+    (ops.mix_graphs, 2, "graphs"),
+    (ops.propagate_mixture, 3, "features"),
+    (ops.log_likelihood, 3, "table"),
+    (ops.raster_units, 2, "features"),
+]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="shapes of a function of TensorFlow"
+)
+@pytest.mark.parametrize(
+    ("function", "number", "name"),
+    [pytest.param(*row, id=row[0].__name__) for row in UNKNOWN],
+)
+def test_a_rank_that_is_not_known_is_named(function, number, name):
+    import tensorflow as tf
+
+    traced = tf.function(
+        lambda *arguments: function(*arguments),
+        input_signature=[tf.TensorSpec(None)] * number,
+    )
+    with pytest.raises(ValueError, match=f"`{name}` needs a known rank"):
+        traced.get_concrete_function()
+
+
+@pytest.mark.parametrize("number", [0, 2.5, True])
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("context_length", lambda n: ops.context_targets(zeros(2, 7), None, n)),
+        (
+            "chunk_size",
+            lambda n: ops.log_likelihood(zeros(2, 3), zeros(7, 3), zeros(2), n),
+        ),
+        (
+            "num_sampled",
+            lambda n: ops.sampled_log_likelihood(zeros(2, 3), zeros(7, 3), zeros(2), n),
+        ),
+        (r"context_window\[1\]", lambda n: ops.window_offsets((3, n))),
+    ],
+)
+def test_numbers_are_positive_integers(name, function, number):
+    error = ValueError if type(number) is int else TypeError
+    with pytest.raises(error, match=f"`{name}` must be a positive integer.*={number}"):
+        function(number)

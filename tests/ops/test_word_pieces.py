@@ -95,3 +95,34 @@ def test_words_of_real_pieces(tmp_path):
         ("café", "café"),
         ("!", "!"),
     ]
+
+
+@pytest.mark.parametrize(("num_pieces", "num_words"), [(5, 0), (0, 0), (0, 3)])
+def test_texts_without_words_or_pieces(num_pieces, num_words):
+    pieces = np.tile(np.arange(num_pieces), (2, 1))
+    spans = np.zeros((2, num_words), "int32")
+    words = word_of_piece(pieces, pieces + 1, spans, spans)
+    np.testing.assert_array_equal(words, np.full((2, num_pieces), -1))
+    # Graphs of a vocabulary are padded to one unit.
+    for length in (num_words, max(num_words, 1)):
+        graphs = ops.ones((2, 3, 1, length, length))
+        over_pieces = graphs_over_pieces(graphs, words)
+        assert tuple(over_pieces.shape) == (2, 3, 1, num_pieces, num_pieces)
+        again = graphs_over_words(over_pieces, words, length)
+        assert tuple(again.shape) == (2, 3, 1, length, length)
+        for tensor in (over_pieces, again):
+            assert not ops.convert_to_numpy(tensor).any()
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the text units need TensorFlow"
+)
+def test_pieces_of_empty_strings():
+    from glomo_keras.data import split_units
+
+    units = split_units(["", " "])
+    pieces = np.zeros((2, 1), "int32")
+    words = word_of_piece(
+        pieces, pieces, units.starts.to_tensor(), units.limits.to_tensor()
+    )
+    np.testing.assert_array_equal(words, [[-1], [-1]])

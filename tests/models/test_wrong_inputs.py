@@ -25,7 +25,7 @@ def language_model():
     )
 
 
-@pytest.mark.parametrize("inputs", [[IDS, IDS != 0], (IDS, IDS != 0), IDS])
+@pytest.mark.parametrize("inputs", [[IDS, IDS != 0], (IDS, IDS != 0)])
 def test_a_predictor_takes_tensors_by_name(predictor, inputs):
     for call in (predictor, predictor.project):
         message = "must be a dict of `unit_ids` and `padding_mask`.* of type "
@@ -36,6 +36,8 @@ def test_a_predictor_takes_tensors_by_name(predictor, inputs):
 def test_missing_inputs_and_lists_of_numbers_are_named(predictor):
     with pytest.raises(ValueError, match=r"`padding_mask`. .*keys: \['unit_ids'\]"):
         predictor.project({"unit_ids": IDS})
+    with pytest.raises(TypeError, match="must be a dict of .* of type ndarray"):
+        predictor.project(IDS)
     with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type list"):
         predictor.project({"unit_ids": [[2, 3]], "padding_mask": [[True, True]]})
     images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)

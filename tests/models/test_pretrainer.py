@@ -523,8 +523,10 @@ def pretrainers():
     """A small one of every class, with what it is trained on."""
     ids = np.full((2, 5), 3)
     yield GLoMoPretrainer(GraphPredictor(13, embedding_dim=4, **SMALL)), ids
-    predictor = ImageGraphPredictor(6, **SMALL)
-    yield ImageGLoMoPretrainer(predictor), np.zeros((2, 3, 3, 3), "uint8")
+    pretrainer = ImageGLoMoPretrainer(
+        ImageGraphPredictor(6, **SMALL), context_window=(2, 2), num_logistics=2
+    )
+    yield pretrainer, np.zeros((2, 3, 3, 3), "uint8")
     language_model = BidirectionalLanguageModel(
         units=5, projection_dim=3, kernel_sizes=[1], filters=[5], max_characters=7
     )

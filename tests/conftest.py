@@ -89,6 +89,16 @@ def fixed_seed():
     keras.config.set_dtype_policy("float32")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs():
+    """JAX holds all that it has compiled: gigabytes over the whole suite."""
+    yield
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+
+
 @pytest.fixture
 def random():
     """A NumPy generator: inputs do not depend on what other tests drew."""

@@ -24,7 +24,9 @@ def check_string_list(name, value):
     ValueError: `texts` must be a list of strings. Received one string: 'a text'. Put it
     into a list.
     """
-    if isinstance(value, str | bytes):
+    if isinstance(value, str | bytes) or getattr(value, "shape", None) == ():
+        if not isinstance(value, str | bytes):
+            value = str(value)
         raise ValueError(
             f"`{name}` must be a list of strings. Received one string: {value[:60]!r}. "
             "Put it into a list."

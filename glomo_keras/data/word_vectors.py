@@ -121,7 +121,7 @@ def _is_number(field):
         float(field)
     except ValueError:
         return False
-    return True
+    return b"_" not in field  # which Python's own numbers may hold
 
 
 def _split_line(path, number, line, dim):
@@ -137,6 +137,8 @@ def _split_line(path, number, line, dim):
 
 def _vector(path, number, word, values):
     try:
+        if any(b"_" in value for value in values):
+            raise ValueError("a number holds an underscore")
         with np.errstate(over="ignore"):  # which gives an infinity
             vector = np.array(values, np.float32)
     except ValueError as error:

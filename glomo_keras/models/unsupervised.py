@@ -8,11 +8,12 @@ import keras
 class UnsupervisedModel:
     """Mixed into a `keras.Model` that is built before it is trained.
 
-    Its loss is its own, of the inputs alone: other losses, targets, sample weights and
-    class weights are refused, which would have no effect.
+    Its loss and metrics are its own, of the inputs alone: others, targets, sample
+    weights and class weights are refused, which would have no effect.
     """
 
     def fit(self, *args, **kwargs):
+        self._check_compiled_alone()
         given = self._check_inputs_alone(keras.Model.fit, args, kwargs)
         validation_data = given.get("validation_data")
         if isinstance(validation_data, tuple):
@@ -21,6 +22,7 @@ class UnsupervisedModel:
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
+        self._check_compiled_alone()
         self._check_inputs_alone(keras.Model.evaluate, args, kwargs)
         return super().evaluate(*args, **kwargs)
 
@@ -39,7 +41,7 @@ class UnsupervisedModel:
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
     def check_own_loss(self, y=None, sample_weight=None, class_weight=None):
-        """Raise ValueError where a loss, targets or weights were given.
+        """Raise ValueError where a loss, metrics, targets or weights were given.
 
         Args:
             y: targets, or `None`.
@@ -52,6 +54,20 @@ class UnsupervisedModel:
             "sample weights": sample_weight,
             "class weights": class_weight,
         }
+        self._refuse(given)
+
+    def _check_compiled_alone(self):
+        """Raise ValueError where `compile` was given what would have no effect."""
+        compiled = self.get_compile_config() or {}
+        self._refuse(
+            {
+                "loss weights": compiled.get("loss_weights"),
+                "metrics": compiled.get("metrics"),
+                "weighted metrics": compiled.get("weighted_metrics"),
+            }
+        )
+
+    def _refuse(self, given):
         given = [name for name, value in given.items() if value is not None]
         if given:
             raise ValueError(

@@ -154,6 +154,9 @@ def test_bad_arguments_are_refused():
 @pytest.mark.parametrize("text", ["the cat sat", b"the cat", ""])
 @pytest.mark.parametrize("read", [Vocabulary, Vocabulary.from_texts])
 def test_one_string_is_no_list(read, text):
+    for scalar in (tf.constant("the cat"), np.array("the cat")):
+        with pytest.raises(ValueError, match="must be a list of strings"):
+            Vocabulary.from_texts(scalar)
     with pytest.raises(ValueError, match="must be a list of strings.*one string: .*"):
         read(text)
     with pytest.raises(ValueError, match="must be a list of strings.*one string: .*"):

@@ -80,6 +80,12 @@ def test_a_header_that_is_wrong_is_refused(tmp_path, text, message):
         read_word_vectors(write(tmp_path / "v.txt", text))
 
 
+def test_a_number_is_not_one_of_python_alone(tmp_path):
+    path = write(tmp_path / "v.txt", "cat 1 2\nthe 1_0 2\n")
+    with pytest.raises(ValueError, match="v.txt line 2 must be a word in UTF-8 and 2"):
+        read_word_vectors(path)
+
+
 @pytest.mark.parametrize("number", ["nan", "-nan", "inf", "-inf", "1e39", "infinity"])
 @pytest.mark.parametrize("line", [1, 2, 150])
 def test_numbers_that_are_not_finite_are_refused(tmp_path, number, line):

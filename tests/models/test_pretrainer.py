@@ -519,6 +519,21 @@ def test_what_has_no_effect_is_refused(loss, given, received, method):
             np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    "compiled, received",
+    [
+        ({"loss_weights": [0.1]}, "loss weights"),
+        ({"metrics": ["accuracy"]}, "metrics"),
+        ({"weighted_metrics": ["accuracy"]}, "weighted metrics"),
+    ],
+)
+def test_what_has_no_effect_is_refused_in_compile(compiled, received):
+    pretrainer = GLoMoPretrainer(GraphPredictor(13, embedding_dim=4, **SMALL))
+    pretrainer.compile("adam", **compiled)
+    with pytest.raises(ValueError, match=f"of its own.*Received: {received}"):
+        pretrainer.fit(np.full((2, 5), 3), verbose=0)
+
+
 def pretrainers():
     """A small one of every class, with what it is trained on."""
     ids = np.full((2, 5), 3)

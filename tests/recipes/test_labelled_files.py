@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from experiment.text import labelled_files
 from experiment.text import squad_files
@@ -216,6 +217,7 @@ def test_every_answer_counts(tmp_path):
         {"answers": []},
         {"answers": [{"text": None, "answer_start": 17}]},
         {"answers": [{"text": "", "answer_start": 17}]},
+        {"answers": [{"text": " ", "answer_start": 3}]},
     ],
 )
 def test_nulls_and_missing_answers_are_named(changes, tmp_path):
@@ -233,8 +235,22 @@ def test_squad_2_is_named(changes, tmp_path):
         load(SquadTask, tmp_path)
 
 
-def test_rows_of_tensorflow_datasets_are_checked():
-    answers = {"text": ["mat"], "answer_start": [4]}
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        (np.int32(4), "tfds:squad, question 'q': the answer 'mat'"),
+        ("17", "an `answer_start`, an integer from 0. Received: 'mat' at '17'"),
+        (17.9, "an `answer_start`, an integer from 0. Received: 'mat' at 17.9"),
+    ],
+)
+def test_rows_of_tensorflow_datasets_are_checked(start, message):
+    answers = {"text": ["mat"], "answer_start": [start]}
     row = {"id": "q", "context": "The cat sat on a mat.", "question": "Where?"}
-    with pytest.raises(ValueError, match="tfds:squad, question 'q': the answer 'mat'"):
+    with pytest.raises(ValueError, match=message):
         squad_files.questions_of_rows([row | {"answers": answers}], "tfds:squad")
+
+
+@pytest.mark.parametrize("data", [3, None, [3], [{"paragraphs": 3}]])
+def test_documents_of_another_form_are_named(data, tmp_path):
+    with pytest.raises(ValueError, match="a.json is not in the format of SQuAD v1.1"):
+        squad_files.questions_of_document({"data": data}, "a.json")

@@ -1,5 +1,7 @@
 """Questions of SQuAD v1.1, from its files or from rows, checked."""
 
+import numbers
+
 from experiment.process import UsageError
 
 
@@ -60,7 +62,7 @@ def questions_of_rows(rows, name):
     for number, row in enumerate(rows):
         try:
             answers = list(row["answers"]["text"])
-            starts = [int(start) for start in row["answers"]["answer_start"]]
+            starts = list(row["answers"]["answer_start"])
             parts = row["id"], row["context"], row["question"]
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(
@@ -91,7 +93,7 @@ def _checked(identifier, context, question, answers, starts, source):
         "context": context,
         "question": question,
         "answers": answers,
-        "answer_start": starts[0],
+        "answer_start": int(starts[0]),
     }
 
 
@@ -103,7 +105,8 @@ def _check_answers(context, answers, starts, where):
             "has one: correct the question, or remove it."
         )
     for answer, start in zip(answers, starts, strict=True):
-        is_place = isinstance(start, int) and not isinstance(start, bool) and start >= 0
+        is_integer = isinstance(start, numbers.Integral) and not isinstance(start, bool)
+        is_place = is_integer and start >= 0
         if not isinstance(answer, str) or not is_place:
             raise UsageError(
                 f"{where}: an answer must be a string with an `answer_start`, an "
@@ -111,7 +114,7 @@ def _check_answers(context, answers, starts, where):
                 "the question, or remove it."
             )
         there = context[start : start + len(answer)]
-        if not answer or there != answer:
+        if not answer.strip() or there != answer:
             raise UsageError(
                 f"{where}: the answer {answer!r:.80} must be in the context at "
                 f"`answer_start` {start}, where it has {there!r:.80}. Correct the "
@@ -121,12 +124,17 @@ def _check_answers(context, answers, starts, where):
 
 def _has_impossible(document):
     """Return whether any question has the mark that SQuAD 2.0 puts on each."""
-    for article in _field(document, "data") or []:
-        for paragraph in _field(article, "paragraphs") or []:
-            for question in _field(paragraph, "qas") or []:
+    for article in _list(document, "data"):
+        for paragraph in _list(article, "paragraphs"):
+            for question in _list(paragraph, "qas"):
                 if _field(question, "is_impossible") is not None:
                     return True
     return False
+
+
+def _list(value, name):
+    items = _field(value, name)
+    return items if isinstance(items, list) else []
 
 
 def _field(value, name):

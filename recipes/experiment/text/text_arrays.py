@@ -123,7 +123,8 @@ def prepare_texts(
             "+" between.
         settings: dict, what else decides the arrays.
         sources: paths of the files that examples are read from. Arrays of files that
-            have changed since are not used, nor of changed vectors.
+            have changed since are not used, nor of changed vectors; the examples
+            themselves are not compared.
         keep_texts: fields whose texts are stored too.
         log: function that takes lines of progress.
 

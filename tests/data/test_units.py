@@ -156,9 +156,11 @@ def test_what_is_no_string_is_named():
             ValueError, match="list of strings.* one string: 'one text'"
         ):
             use("one text")
+    with pytest.raises(ValueError, match="list of strings.* one string: 'a'"):
+        split_units(np.array("a"))
 
 
-@pytest.mark.parametrize("texts", [[["nested"]], [["a"], ["b", "c"]], np.array("a")])
+@pytest.mark.parametrize("texts", [[["nested"]], [["a"], ["b", "c"]]])
 def test_other_ranks_are_refused(texts):
     with pytest.raises(ValueError, match=r"`texts` must be .* shape \(batch,\)"):
         split_units(texts)

@@ -276,6 +276,12 @@ def test_arrays_of_other_settings_are_refused(
     assert not (tmp_path / "settings.json").exists()
 
 
+def test_a_corpus_that_cannot_be_read_is_one_line(tmp_path):
+    (tmp_path / "text.txt").write_bytes("one two three".encode("utf-16"))
+    with pytest.raises(SystemExit, match="^error: .*text.txt must be UTF-8"):
+        run(f"files:{tmp_path / 'text.txt'}", tmp_path / "run", "--prepare-only")
+
+
 def test_arrays_of_other_texts_are_refused(tmp_path, capsys):
     text, output = tmp_path / "text.txt", tmp_path / "run"
     text.write_text("\n\n".join(["one two three"] * 9))

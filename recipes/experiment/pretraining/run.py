@@ -15,6 +15,7 @@ from experiment.pretraining.epoch_log import cut_log
 from experiment.pretraining.epoch_log import has_rows
 from experiment.pretraining.progress import EpochLine
 from experiment.process import UsageError
+from experiment.process import usage_errors
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import write_json
@@ -103,13 +104,14 @@ def prepare_once(settings, description, write):
         write: function without arguments, that writes the arrays.
 
     Raises:
-        UsageError: if the folder holds arrays of other settings or of other data, or
-            if another process writes them.
+        UsageError: if the folder holds arrays of other settings or of other data, if
+            the data cannot be read, or if another process writes the arrays.
     """
     if not _has_arrays(settings, description):
         with hold_prepared(settings):
             if not _has_arrays(settings, description):
-                write()
+                with usage_errors():
+                    write()
 
 
 def _has_arrays(settings, description):

@@ -8,18 +8,17 @@ characters. So both networks see the same units of the same text.
 import collections
 import dataclasses
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 
 from experiment.folders import differences
 from experiment.folders import read_array_settings
-from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.text.word_features import parse_features
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_folder
+from glomo_keras.files import read_json
 from glomo_keras.files import write_json
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
@@ -171,14 +170,14 @@ def load_texts(directory):
         fields[name] = FieldTexts(
             **arrays,
             length=length,
-            texts=json.loads(texts.read_bytes()) if texts.exists() else None,
+            texts=read_json(texts) if texts.exists() else None,
         )
     rows = {}
     for split in metadata["examples"]:
         with np.load(directory / f"rows_{split}.npz") as arrays:
             rows[split] = dict(arrays)
     return TaskTexts(
-        units=json.loads((directory / "units.json").read_bytes()),
+        units=read_json(directory / "units.json"),
         vectors=np.load(directory / "vectors.npy")
         if (directory / "vectors.npy").exists()
         else None,
@@ -188,7 +187,7 @@ def load_texts(directory):
         elmo_characters=np.load(directory / "elmo_characters.npy")
         if (directory / "elmo_characters.npy").exists()
         else None,
-        examples=json.loads((directory / "examples.json").read_bytes()),
+        examples=read_json(directory / "examples.json"),
         metadata=metadata,
         **tables,
     )

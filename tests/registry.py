@@ -491,6 +491,7 @@ FUSION = Entry(
         "use_bias": False,
         "dropout": 0.3,
         "seed": 5,
+        "linear_initializer": "ones",
         **_KERNELS,
     },
     _features_and_messages,
@@ -721,6 +722,7 @@ ENTRIES = [
     _variant(MIXER, "default", {}),
     FUSION,
     _variant(FUSION, "default", {}),
+    _variant(FUSION, "residual", {"residual": True}),
     MESSAGE_TRANSFER,
     _variant(
         MESSAGE_TRANSFER,
@@ -728,8 +730,10 @@ ENTRIES = [
         {},
         inputs=_features_and_message_dict("backward"),
     ),
+    _variant(MESSAGE_TRANSFER, "residual", {"residual": True}),
     TRANSFER,
     _variant(TRANSFER, "default", {}),
+    _variant(TRANSFER, "residual", {"residual": True}),
     _variant(
         TRANSFER,
         "forward",

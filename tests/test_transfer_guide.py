@@ -30,7 +30,7 @@ def namespace(tmp_path_factory):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text("utf-8"), re.S
     )
-    assert len(blocks) == 8
+    assert len(blocks) == 10
     folder = tmp_path_factory.mktemp("guide")  # where models are exported to
     names["folder"] = folder
     with pytest.MonkeyPatch.context() as patch:
@@ -96,7 +96,10 @@ def test_the_built_model_keeps_its_layers_and_reads_along_the_graphs(namespace):
     assert aware(ids).shape == trained(ids).shape == (1, 2)
     paths = {weight.path for weight in aware.trainable_weights}
     assert {weight.path for weight in trained.trainable_weights} < paths
-    assert any("graph_transfer" in path for path in paths)
+    assert any("transfer" in path for path in paths)
+    np.testing.assert_allclose(namespace["after"], namespace["before"], atol=1e-6)
+    transfer = aware.get_layer("transfer")
+    assert np.any(transfer.fusion.linear.kernel)  # it has been trained since
 
 
 def test_features_of_pieces_get_messages(namespace):

@@ -18,7 +18,12 @@ from glomo_keras.layers.masking import zero_padding
 class GatedGraphFusion(keras.layers.Layer):
     """Concatenate features with a gated projection of features and messages.
 
-        fused = [H, (W1 [H; messages] + b1) * sigmoid(W2 [H; messages] + b2)]
+        gated = (W1 [H; messages] + b1) * sigmoid(W2 [H; messages] + b2)
+        fused = [H, gated],  or H + gated if `residual`
+
+    W1 starts at zero: a model starts as if there were no messages, and takes of them
+    what helps. The residual form starts as the identity, so that it can be put into a
+    model that is trained already.
 
     Masking: padded units come out as zeros.
 
@@ -28,8 +33,11 @@ class GatedGraphFusion(keras.layers.Layer):
         use_bias: bool, whether b1 and b2 are there.
         dropout: float in [0, 1), rate of the dropout on `[H; messages]`.
         seed: int or None, seed of the dropout.
-        kernel_initializer: initializer of W1 and W2, or its name.
+        kernel_initializer: initializer of W2, or its name.
         kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
+        linear_initializer: initializer of W1, or its name.
+        residual: bool, whether to add the gated part to the features, of whose size it
+            is then, in place of concatenating it.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -39,7 +47,8 @@ class GatedGraphFusion(keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        Float tensor `(batch, length, dim + units)` in the compute dtype.
+        Float tensor `(batch, length, dim + units)`, or `(batch, length, dim)` if
+        `residual`, in the compute dtype.
 
     Raises:
         ValueError: if an argument is out of its range or a shape does not fit.
@@ -62,6 +71,8 @@ class GatedGraphFusion(keras.layers.Layer):
         seed=None,
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
+        linear_initializer="zeros",
+        residual=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,13 +82,15 @@ class GatedGraphFusion(keras.layers.Layer):
         self.seed = plain_integer(seed)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.linear_initializer = get_initializer(linear_initializer)
+        self.residual = residual
         self.supports_masking = True
 
     def build(self, features_shape, messages_shape):
         check_rank("features", features_shape, "batch, length, dim")
         check_rank("messages", messages_shape, "batch, length, dim")
         check_units("messages", messages_shape[1:2], "features", features_shape[1:2])
-        units = self.units or features_shape[-1]
+        units = self._num_units(features_shape)
         joined = (*features_shape[:-1], features_shape[-1] + messages_shape[-1])
         dense = {
             "units": units,
@@ -86,7 +99,7 @@ class GatedGraphFusion(keras.layers.Layer):
             "dtype": self.dtype_policy,
         }
         self.linear = keras.layers.Dense(
-            kernel_initializer=new_initializer(self.kernel_initializer),
+            kernel_initializer=new_initializer(self.linear_initializer),
             name="linear",
             **dense,
         )
@@ -108,15 +121,20 @@ class GatedGraphFusion(keras.layers.Layer):
         joined = ops.concatenate([features, messages], axis=-1)
         joined = self._dropout(joined, training=training)
         gated = self.linear(joined) * self.gate(joined)
-        fused = ops.concatenate([features, gated], axis=-1)
+        if self.residual:
+            fused = features + gated
+        else:
+            fused = ops.concatenate([features, gated], axis=-1)
         return zero_padding(fused, features_mask)
 
     def compute_mask(self, features, previous_mask=None):
         return previous_mask
 
     def compute_output_shape(self, features_shape, messages_shape):
-        dim = features_shape[-1]
-        return (*features_shape[:-1], dim + (self.units or dim))
+        units = self._num_units(features_shape)
+        if self.residual:
+            return tuple(features_shape)
+        return (*features_shape[:-1], features_shape[-1] + units)
 
     def get_config(self):
         return {
@@ -127,4 +145,16 @@ class GatedGraphFusion(keras.layers.Layer):
             "seed": self.seed,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "linear_initializer": serialize_initializer(self.linear_initializer),
+            "residual": self.residual,
         }
+
+    def _num_units(self, features_shape):
+        dim = features_shape[-1]
+        if self.residual and self.units not in (None, dim):
+            raise ValueError(
+                "`units` must be the last dimension of `features` if `residual`, whose "
+                "gated part is added to them. Received: "
+                f"units={self.units}, dim={dim}. Leave `units` out."
+            )
+        return self.units or dim

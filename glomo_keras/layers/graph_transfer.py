@@ -24,7 +24,12 @@ class GraphTransfer(keras.layers.Layer):
     """Mix pretrained graphs, send features along them and fuse the messages.
 
         messages = [M_forward H; M_backward H]        (one or more mixtures each)
-        output   = [H, W1 [H; messages] * sigmoid(W2 [H; messages])]
+        gated    = (W1 [H; messages] + b1) * sigmoid(W2 [H; messages] + b2)
+        output   = [H, gated],  or H + gated if `residual`
+
+    W1 starts at zero. In the residual form the layer starts as the identity: put into
+    a model that is trained already, it changes none of its outputs before it is trained
+    itself.
 
     The graphs come from a `GraphPredictor`; what this layer trains are the mixture
     weights of either direction and the fusion. Freeze the predictor (`trainable =
@@ -41,10 +46,12 @@ class GraphTransfer(keras.layers.Layer):
             features.
         dropout: float in [0, 1), rate of the dropout before the gate.
         seed: int or None, seed of the dropout.
-        kernel_initializer: initializer of W1 and W2, or its name.
+        kernel_initializer: initializer of W2, the gate, or its name.
         kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
         logit_scale: float, what the free logits of the mixtures are multiplied by: see
             `GraphMixer`. Models that were saved before there was this argument keep 1.
+        residual: bool, whether to add the gated part to the features, of whose size it
+            is then, in place of concatenating it.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -59,9 +66,10 @@ class GraphTransfer(keras.layers.Layer):
         training: bool, whether to apply dropout.
 
     Returns:
-        Float tensor `(batch, length, dim + units)` in the compute dtype; with
-        `return_graphs=True` a tuple of it and of a dict of the mixed graphs
-        `(batch, num_mixtures, length, length)` of every direction.
+        Float tensor `(batch, length, dim + units)`, or `(batch, length, dim)` if
+        `residual`, in the compute dtype; with `return_graphs=True` a tuple of it and of
+        a dict of the mixed graphs `(batch, num_mixtures, length, length)` of every
+        direction.
 
     Raises:
         ValueError: if `graphs` is not a dict of the known directions, is over other
@@ -87,6 +95,7 @@ class GraphTransfer(keras.layers.Layer):
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
         logit_scale=20.0,
+        residual=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -98,6 +107,7 @@ class GraphTransfer(keras.layers.Layer):
         self.seed = plain_integer(seed)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.residual = residual
         self.logit_scale = check_scale("logit_scale", logit_scale)
         self.fusion = GatedGraphFusion(
             units,
@@ -105,6 +115,7 @@ class GraphTransfer(keras.layers.Layer):
             seed=seed,
             kernel_initializer=self.kernel_initializer,
             kernel_regularizer=self.kernel_regularizer,
+            residual=residual,
             dtype=self.dtype_policy,
             name="fusion",
         )
@@ -156,8 +167,7 @@ class GraphTransfer(keras.layers.Layer):
         return previous_mask
 
     def compute_output_shape(self, features_shape, graphs_shape, return_graphs=False):
-        dim = features_shape[-1]
-        fused = (*features_shape[:-1], dim + (self.units or dim))
+        fused = self.fusion.compute_output_shape(features_shape, None)
         if not return_graphs:
             return fused
         mixed = {
@@ -187,6 +197,7 @@ class GraphTransfer(keras.layers.Layer):
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "logit_scale": self.logit_scale,
+            "residual": self.residual,
         }
 
     @classmethod

@@ -15,7 +15,8 @@ class MessageTransfer(GraphTransfer):
     """Mix given messages along all graphs, and fuse them with features.
 
         mixed  = [sum_{t, k} w[i, t, k] messages_{t, k}[i]]  (of both directions)
-        output = [H, W1 [H; mixed] * sigmoid(W2 [H; mixed])]
+        gated  = (W1 [H; mixed] + b1) * sigmoid(W2 [H; mixed] + b2)
+        output = [H, gated],  or H + gated if `residual`
 
     What `GraphTransfer` does, for features that never change, such as the pixels of an
     image or frozen vectors of words: their messages along every graph, and along the
@@ -32,10 +33,12 @@ class MessageTransfer(GraphTransfer):
             features.
         dropout: float in [0, 1), rate of the dropout before the gate.
         seed: int or None, seed of the dropout.
-        kernel_initializer: initializer of W1 and W2, or its name.
+        kernel_initializer: initializer of W2, the gate, or its name.
         kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
         logit_scale: float, what the free logits of the mixtures are multiplied by: see
             `GraphMixer`. Models that were saved before there was this argument keep 1.
+        residual: bool, whether to add the gated part to the features, of whose size it
+            is then, in place of concatenating it.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -46,7 +49,8 @@ class MessageTransfer(GraphTransfer):
         training: bool, whether to apply dropout.
 
     Returns:
-        Float tensor `(batch, length, dim + units)` in the compute dtype.
+        Float tensor `(batch, length, dim + units)`, or `(batch, length, dim)` if
+        `residual`, in the compute dtype.
 
     Raises:
         ValueError: if `messages` is not a dict of the known directions, is over other
@@ -72,6 +76,7 @@ class MessageTransfer(GraphTransfer):
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
         logit_scale=20.0,
+        residual=False,
         **kwargs,
     ):
         super().__init__(
@@ -84,6 +89,7 @@ class MessageTransfer(GraphTransfer):
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
             logit_scale=logit_scale,
+            residual=residual,
             **kwargs,
         )
 

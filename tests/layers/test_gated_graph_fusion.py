@@ -1,5 +1,6 @@
 """Features joined with messages through a gate."""
 
+import gradients
 import keras
 import numpy as np
 import pytest
@@ -35,6 +36,51 @@ def test_by_pencil():
     messages = np.array([[[1.0], [0.0]]], "float32")
     fused = ops.convert_to_numpy(fusion(features, messages))
     np.testing.assert_allclose(fused[0], [[1, 4.5], [5, 5.5]], rtol=1e-6)
+
+
+def test_residual_by_pencil():
+    # As above: the gated 4.5 and 5.5 are added to the features 1 and 5.
+    fusion = GatedGraphFusion(residual=True)
+    fusion.build((1, 2, 1), (1, 2, 1))
+    linear, gate = np.array([[2.0], [3.0]]), np.array([[0.0], [np.log(3.0)]])
+    fusion.set_weights([linear, np.ones(1), gate, np.zeros(1)])
+    features = np.array([[[1.0], [5.0]]], "float32")
+    messages = np.array([[[1.0], [0.0]]], "float32")
+    fused = ops.convert_to_numpy(fusion(features, messages))
+    np.testing.assert_allclose(fused[0], [[5.5], [10.5]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("residual", [True, False])
+def test_it_starts_as_if_there_were_no_messages(random, policy, residual):
+    fusion = GatedGraphFusion(residual=residual, dtype=policy)
+    features, messages = (ops.cast(x, fusion.compute_dtype) for x in inputs_for(random))
+    fused = ops.convert_to_numpy(ops.cast(fusion(features, messages), "float32"))
+    features = ops.convert_to_numpy(ops.cast(features, "float32"))
+    np.testing.assert_array_equal(fused[..., :11], features)
+    assert not fused[..., 11:].any()
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_the_rows_of_messages_get_gradients_at_the_start(random, residual):
+    fusion = GatedGraphFusion(residual=residual)
+    fusion.build((None, None, 11), (None, None, 13))
+
+    def total(fused):
+        return ops.sum(fused)
+
+    found = gradients.by_weights(fusion, total, *inputs_for(random))
+    (gradient,) = (v for path, v in found.items() if path.endswith("linear/kernel"))
+    assert (gradient != 0).all()
+
+
+@pytest.mark.parametrize("units", [5, 22])
+def test_the_residual_form_has_the_size_of_the_features(units):
+    fusion = GatedGraphFusion(units, residual=True)
+    with pytest.raises(ValueError, match=f"units={units}, dim=11. Leave `units` out"):
+        fusion.build((None, None, 11), (None, None, 13))
+    fusion = GatedGraphFusion(11, residual=True)
+    assert fusion.compute_output_shape((2, None, 11), (2, None, 13)) == (2, None, 11)
 
 
 @pytest.mark.parametrize("units", [None, 3, 17])
@@ -88,7 +134,7 @@ def test_masks_travel_through_functional_models():
     inputs = keras.Input((None,), dtype="int32")
     messages = keras.Input((None, 13))
     embedded = keras.layers.Embedding(13, 11, mask_zero=True)(inputs)
-    fused = GatedGraphFusion()(embedded, messages)
+    fused = GatedGraphFusion(linear_initializer="ones")(embedded, messages)
     assert fused._keras_mask is not None
     model = keras.Model([inputs, messages], fused)
     outputs = model.predict([unit_ids, np.ones((2, 5, 13))], verbose=0)

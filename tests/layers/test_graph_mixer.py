@@ -150,3 +150,39 @@ def test_one_layer_has_nothing_to_compose(random):
     graphs = registry.graph_array(random, "forward", 2, (1, 5), 7)
     mixed = ops.convert_to_numpy(mixer(features, graphs))
     np.testing.assert_allclose(mixed[:, 0], graphs[:, 0].mean(1), rtol=1e-5, atol=1e-6)
+
+
+def test_mixtures_do_not_start_as_copies():
+    mixer = GraphMixer(num_mixtures=3)
+    mixer.build((None, None, 11), (None, 3, 5, None, None))
+    logits = ops.convert_to_numpy(mixer.bias).reshape(3, -1)
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert (logits[one] != logits[other]).all()
+    weights = ops.convert_to_numpy(mixer.mixture_weights(np.ones((1, 1, 11))))
+    assert 0.5 / 25 < weights.min() and weights.max() < 2 / 25
+    single = GraphMixer()
+    single.build((None, None, 11), (None, 3, 5, None, None))
+    assert not ops.convert_to_numpy(single.bias).any()
+
+
+def test_free_logits_start_as_told():
+    mixer = GraphMixer(2, bias_initializer=keras.initializers.Constant(0.3))
+    mixer.build((None, None, 11), (None, 3, 5, None, None))
+    np.testing.assert_allclose(mixer.bias, np.full(50, 0.3), rtol=1e-6)
+
+
+def test_only_free_logits_are_scaled():
+    # Of two graphs: logits 3 * 0.1 + 0.5 and 3 * 0.2 + 0.
+    mixer = GraphMixer(logit_scale=3.0)
+    mixer.build((1, 1, 1), (1, 1, 2, 1, 1))
+    mixer.set_weights([np.array([[0.5, 0.0]]), np.array([0.1, 0.2])])
+    weights = ops.convert_to_numpy(mixer.mixture_weights(np.ones((1, 1, 1))))
+    expected = np.exp([0.8, 0.6]) / np.exp([0.8, 0.6]).sum()
+    np.testing.assert_allclose(weights.ravel(), expected, rtol=1e-6)
+
+
+def test_layers_saved_without_a_scale_have_none():
+    config = GraphMixer().get_config()
+    assert config.pop("logit_scale") == 20.0
+    del config["bias_initializer"]
+    assert GraphMixer.from_config(config).logit_scale == 1.0

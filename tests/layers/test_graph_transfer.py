@@ -179,7 +179,7 @@ def test_masked_features_and_mixed_graphs_together(random):
     fused, mixed = GraphTransfer()(embedding(unit_ids), graphs, return_graphs=True)
     assert (ops.convert_to_numpy(fused)[1, 3:] == 0).all()
     assert (ops.convert_to_numpy(mixed["backward"])[1, :, 3:] == 0).all()
-    assert (ops.convert_to_numpy(fused)[0] != 0).all()
+    assert (ops.convert_to_numpy(fused)[0, :, :11] != 0).all()
 
 
 def test_shapes_of_mixed_graphs_are_computed_without_a_call():
@@ -262,3 +262,84 @@ def test_graphs_of_another_predictor_are_refused(random, size):
     message = f"heads: those of `graphs` of {size[0]} layers. Received: 5 terms and 5 h"
     with pytest.raises(ValueError, match=message):
         layer(features, graphs(*size))
+
+
+def train_with_a_needle(random, **arguments):
+    """Train labels that tell of one graph among 16, and return its weight."""
+    units = random.normal(size=(256, 7, 5)).astype("float32")
+    graphs = random.dirichlet(np.full(7, 0.3), size=(256, 1, 16, 7)).astype("float32")
+    labels = (graphs[:, 0, 3] @ units).argmax(-1)
+    inputs = keras.Input((7, 5)), keras.Input((1, 16, 7, 7))
+    transfer = GraphTransfer(conditional=False, **arguments)
+    x = transfer(inputs[0], {"forward": inputs[1]})
+    model = keras.Model(inputs, keras.layers.Dense(5)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.002), loss)
+    model.fit([units, graphs], labels, batch_size=32, epochs=50, verbose=0)  # 400 steps
+    weights = transfer.mixers["forward"].mixture_weights(units)
+    return ops.convert_to_numpy(weights)[0, 0, :, 0, 3]
+
+
+def test_the_mixture_chooses_one_graph_of_many(random):
+    keras.utils.set_random_seed(3)
+    assert train_with_a_needle(random).min() > 0.9
+
+
+def test_logits_without_a_scale_hardly_move(random):
+    keras.utils.set_random_seed(3)
+    assert train_with_a_needle(random, logit_scale=1.0).max() < 0.6
+
+
+def test_several_mixtures_do_not_stay_copies(random):
+    features, graphs = inputs_for(random, ("forward",))
+    inputs = keras.Input((7, 11)), keras.Input((3, 5, 7, 7))
+    transfer = GraphTransfer(2)
+    outputs = transfer(inputs[0], {"forward": inputs[1]})
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    targets = random.normal(size=(2, 7, 22))
+    model.fit([features, graphs["forward"]], targets, epochs=30, verbose=0)
+    one, other = np.split(ops.convert_to_numpy(transfer.fusion.linear.kernel)[11:], 2)
+    assert np.abs(one - other).max() > 1e-3
+
+
+def test_models_saved_without_the_arguments_answer_as_before(random):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    transfer = transfer_for(random, ("forward", "backward"), num_mixtures=2)
+    config = transfer.get_config()
+    del config["logit_scale"], config["residual"]
+    loaded = GraphTransfer.from_config(config)
+    loaded(features, graphs)
+    loaded.set_weights(transfer.get_weights())
+    for mixer in transfer.mixers.values():
+        mixer.logit_scale = 1.0
+    expected, _ = expected_of(transfer, features, graphs)
+    np.testing.assert_allclose(loaded(features, graphs), expected, atol=1e-5)
+
+
+def test_the_residual_form_leaves_a_trained_model_as_it_was(random, tmp_path):
+    features, graphs = inputs_for(random, ("forward", "backward"))
+    labels = random.integers(2, size=(2, 7))
+    inputs = keras.Input((None, 11))
+    encoder, classifier = keras.layers.Dense(11), keras.layers.Dense(2)
+    trained = keras.Model(inputs, classifier(encoder(inputs)))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    trained.compile("adam", loss)
+    trained.fit(features, labels, epochs=3, verbose=0)
+    expected = trained.predict(features, verbose=0)
+
+    graph_inputs = {d: keras.Input((3, 5, None, None), name=d) for d in graphs}
+    transfer = GraphTransfer(num_mixtures=2, residual=True)
+    x = transfer(encoder(inputs), graph_inputs)
+    aware = keras.Model([inputs, graph_inputs], classifier(x))
+    values = [features, graphs]
+    np.testing.assert_allclose(aware.predict(values, verbose=0), expected, atol=1e-6)
+    encoder.trainable = classifier.trainable = False
+    aware.compile("adam", loss)
+    history = aware.fit(values, labels, epochs=20, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    outputs = aware.predict(values, verbose=0)
+    assert np.abs(outputs - expected).max() > 1e-3
+    aware.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(values, verbose=0), outputs, atol=1e-6)

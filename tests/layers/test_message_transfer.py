@@ -28,16 +28,18 @@ def test_by_pencil():
 
 @pytest.mark.parametrize("composed", [True, False])
 @pytest.mark.parametrize("conditional", [True, False])
+@pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("directions", [("forward", "backward"), ("backward",)])
 def test_it_gives_what_graph_transfer_gives(
-    precision, random, composed, conditional, directions
+    precision, random, composed, conditional, residual, directions
 ):
     features = precision.cast(random.normal(size=(2, 7, 11)))
     graphs = {
         direction: precision.cast(registry.graph_array(random, direction, 2, (3, 5), 7))
         for direction in directions
     }
-    arguments = {"num_mixtures": 2, "conditional": conditional, "units": 3}
+    arguments = {"num_mixtures": 2, "conditional": conditional}
+    arguments |= {"residual": True} if residual else {"units": 3}
     transfer = GraphTransfer(composed=composed, dtype=precision.dtype, **arguments)
     transfer(features, graphs)
     registry.randomize(transfer, random)

@@ -128,6 +128,13 @@ MODELS = [
     ),
     ModelEntry(
         models.GLoMoPretrainer,
+        {"unit_classes": [n // 3 for n in range(13)], "two_level": True},
+        IDS,
+        {"graph_predictor": _predictor(TEXT)},
+        is_preset=False,
+    ),
+    ModelEntry(
+        models.GLoMoPretrainer,
         {"message": "product_concat"},
         IDS,
         {"graph_predictor": _predictor(TEXT)},

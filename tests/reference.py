@@ -284,11 +284,16 @@ def context_log_likelihoods(
     first_input="unit",
     positions=None,
     mask=None,
+    class_table=None,
+    classes=None,
+    two_level=False,
 ):
     """Log-likelihood of each of the next units of each position; 0 where none.
 
     An RNN of `len(cells)` GRU layers, all started from `f_t`, reads x_t (or
-    zeros), x_{t+1}, ... and its top layer's output is scored against the table.
+    zeros), x_{t+1}, ... and its top layer's output is scored against the table; or
+    its class against the table of classes, and then with `two_level` the unit against
+    the others of its class.
     """
     batch, length = unit_ids.shape
     positions = range(length) if positions is None else list(positions)
@@ -308,7 +313,18 @@ def context_log_likelihoods(
             hidden = entry
             for layer, cell in enumerate(cells):
                 hidden = states[layer] = gru_cell(hidden, states[layer], *cell)
-            result[b, p, d] = log_softmax(table @ hidden)[targets[b, p, d]]
+            target = targets[b, p, d]
+            if classes is None:
+                result[b, p, d] = log_softmax(table @ hidden)[target]
+            else:
+                result[b, p, d] = log_softmax(class_table @ hidden)[classes[target]]
+            if two_level:
+                members = [
+                    u for u in range(len(table)) if classes[u] == classes[target]
+                ]
+                result[b, p, d] += log_softmax(table[members] @ hidden)[
+                    members.index(target)
+                ]
             entry = table[targets[b, p, d]]
     return result
 

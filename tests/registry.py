@@ -418,11 +418,31 @@ DECODER = Entry(
             "`embedding` must be a `keras.layers.ReversibleEmbedding`",
         ),
         ({"embedding": _untied_embedding()}, TypeError, "tied weights"),
+        ({"two_level": True}, ValueError, "`two_level` needs `unit_classes`"),
+        ({"unit_classes": [0, 1]}, ValueError, r"`unit_classes` must .*shape \(2,\)"),
+        ({"unit_classes": [0.0] * VOCABULARY}, TypeError, "`unit_classes` .*float64"),
+        (
+            {"unit_classes": [0] * VOCABULARY, "num_sampled": 3},
+            ValueError,
+            "`num_sampled` .*beside `unit_classes`",
+        ),
     ),
     wrong_inputs=(
         ({"features": (3, 7, 13)}, ValueError, "`features` must have .*dim=11"),
         ({"features": (3, 11)}, ValueError, "`features` must have shape"),
     ),
+)
+
+CLASS_DECODER = Entry(
+    layers.ContextDecoder,
+    {"unit_classes": [n // 3 for n in range(VOCABULARY)], "two_level": True},
+    _features_and_ids,
+    {"features": (1,), "unit_ids": (1,)},
+    (1,),
+    ("features_mask",),
+    label="classes",
+    factories={"embedding": _embedding},
+    output_dtype="float32",
 )
 
 IMAGE_DECODER = Entry(
@@ -688,6 +708,7 @@ ENTRIES = [
     _variant(PROPAGATION, "default", {}),
     _variant(PROPAGATION, "product", {"message": "product_concat"}),
     DECODER,
+    CLASS_DECODER,
     _variant(
         DECODER,
         "positions",

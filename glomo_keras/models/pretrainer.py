@@ -26,11 +26,15 @@ class GLoMoPretrainer(ContextPretrainer):
         mean over the directions of
             mean over valid (position, step) pairs of -log p    (nats a unit)
 
+    With `unit_classes` the decoder predicts the classes of these units instead, which
+    teaches grammar before topic and costs a small part of the softmax.
+
     After training `pretrainer.graph_predictor` is what is kept.
 
     Metrics: `nats` (the loss as a mean over units), `forward_perplexity` and
-    `backward_perplexity` (of the first step), `density` (active share of visible
-    pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
+    `backward_perplexity` (of the first step; with `unit_classes` both are those of
+    classes, unless `two_level` makes them those of units), `density` (active share of
+    visible pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
     sender), `dead_heads` (heads without an active sender in the whole epoch).
 
     Args:
@@ -46,11 +50,17 @@ class GLoMoPretrainer(ContextPretrainer):
             replacement and the same for all sequences. `None` means every position.
             Evaluation always takes every position.
         chunk_size: int, units of the vocabulary that a softmax treats at once.
+        unit_classes: int array `(vocabulary_size,)`, the class of every unit, as
+            `glomo_keras.data.unit_classes` makes them; or `None`, units are predicted.
+        two_level: bool, whether the units of the classes are predicted too: log
+            p(class) + log p(unit | class) in place of log p(class).
+        num_sampled: int or None, units that a training step's softmax over the
+            vocabulary is estimated from. `None` means all of them.
         block_size: int or None. Messages are computed for so many receivers at a time,
             no graph is held, and the gradient computes again what lies between the
             layers: for long texts. The metrics of the graphs are then those of the
             first sequence of a batch. `None` holds the graphs.
-        seed: int or None, seed of the positions.
+        seed: int or None, seed of the positions and of the sample.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
     Call arguments:
@@ -98,6 +108,9 @@ class GLoMoPretrainer(ContextPretrainer):
         first_input="unit",
         num_positions=None,
         chunk_size=8192,
+        unit_classes=None,
+        two_level=False,
+        num_sampled=None,
         block_size=None,
         seed=None,
         **kwargs,
@@ -135,11 +148,19 @@ class GLoMoPretrainer(ContextPretrainer):
                 direction,
                 first_input,
                 self.chunk_size,
+                unit_classes,
+                two_level,
+                num_sampled,
+                # A seed of each direction's own, or both draw the same units.
+                None if seed is None else seed + number,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
-            for direction in DIRECTIONS
+            for number, direction in enumerate(DIRECTIONS)
         }
+        self.unit_classes = self.decoders["forward"].unit_classes
+        self.two_level = two_level
+        self.num_sampled = num_sampled
         self.nats = keras.metrics.Mean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")
@@ -166,6 +187,7 @@ class GLoMoPretrainer(ContextPretrainer):
                 unit_ids,
                 positions=positions,
                 features_mask=padding_mask,
+                training=training,
             )
             _, outputs[f"{direction}_valid"] = context_targets(
                 unit_ids, positions, self.context_length, direction, padding_mask
@@ -210,6 +232,11 @@ class GLoMoPretrainer(ContextPretrainer):
             "num_decoder_layers": self.num_decoder_layers,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
+            "unit_classes": (
+                None if self.unit_classes is None else self.unit_classes.tolist()
+            ),
+            "two_level": self.two_level,
+            "num_sampled": self.num_sampled,
         }
 
 

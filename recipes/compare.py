@@ -34,8 +34,8 @@ from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
 from experiment.comparison.task import Task
-from experiment.folders import hold
 from experiment.dependencies.task import DependencyTask
+from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import UsageError
 from experiment.process import positive_int

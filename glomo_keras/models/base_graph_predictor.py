@@ -69,6 +69,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         kernel_initializer,
         kernel_regularizer,
         dtype,
+        position_bias=None,
     ):
         """Make a network and an affinity for each direction.
 
@@ -107,6 +108,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 top_k=top_k,
                 kernel_initializer=kernel_initializer or "glorot_uniform",
                 kernel_regularizer=kernel_regularizer,
+                position_bias=position_bias,
                 dtype=dtype,
                 name=f"{direction}_affinity",
             )

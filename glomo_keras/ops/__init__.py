@@ -12,6 +12,7 @@ from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.entmax import entmax_affinity
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mix_messages
 from glomo_keras.ops.mixture import propagate_mixture
@@ -36,6 +37,7 @@ __all__ = [
     "bits_per_dimension",
     "compose_graphs",
     "context_targets",
+    "entmax_affinity",
     "graph_counts",
     "graphs_over_pieces",
     "graphs_over_words",

@@ -279,14 +279,14 @@ def check_units(name, sizes, other, other_sizes, advice="Cut both to one length.
 
 
 def check_unit_classes(unit_classes, vocabulary_size):
-    """Return the classes of the units of a vocabulary as an array.
+    """Return the classes of the units of a vocabulary as a list.
 
     Args:
         unit_classes: int array `(vocabulary_size,)`, or `None`.
         vocabulary_size: int.
 
     Returns:
-        Int32 array, or `None`.
+        List of ints, or `None`.
 
     Raises:
         ValueError: if there is not a class for every unit, or one is negative.
@@ -294,7 +294,7 @@ def check_unit_classes(unit_classes, vocabulary_size):
 
     Example:
 
-    >>> check_unit_classes([0, 0, 1, 2], 4).tolist()
+    >>> check_unit_classes(np.array([0, 0, 1, 2]), 4)
     [0, 0, 1, 2]
     """
     if unit_classes is None:
@@ -311,4 +311,4 @@ def check_unit_classes(unit_classes, vocabulary_size):
             f"{classes.shape}, the lowest of it {classes.min(initial=0)}. Make them by "
             "`glomo_keras.data.unit_classes`."
         )
-    return classes.astype(np.int32)
+    return classes.tolist()

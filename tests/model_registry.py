@@ -120,6 +120,7 @@ MODELS = [
             "context_length": 2,
             "first_input": "zeros",
             "chunk_size": 5,
+            "num_sampled": 7,
             "block_size": 2,
         },
         IDS,

@@ -400,6 +400,8 @@ DECODER = Entry(
         "direction": "backward",
         "first_input": "zeros",
         "chunk_size": 10,
+        "num_sampled": 9,
+        "seed": 7,
         **_KERNELS,
     },
     _features_and_ids,
@@ -410,7 +412,7 @@ DECODER = Entry(
     output_dtype="float32",
     wrong_arguments=(
         _DIRECTION,
-        *_positive("context_length", "num_layers", "chunk_size"),
+        *_positive("context_length", "num_layers", "chunk_size", "num_sampled"),
         ({"first_input": "mean"}, ValueError, "`first_input` must be .*'mean'"),
         (
             {"embedding": keras.layers.Embedding(VOCABULARY, 11)},

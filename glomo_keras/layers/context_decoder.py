@@ -165,7 +165,7 @@ class ContextDecoder(keras.layers.Layer):
         if self.unit_classes is not None:
             self.class_table = self.add_weight(
                 name="class_table",
-                shape=(int(self.unit_classes.max()) + 1, dim),
+                shape=(max(self.unit_classes) + 1, dim),
                 initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
             )
 
@@ -225,9 +225,7 @@ class ContextDecoder(keras.layers.Layer):
             "direction": self.direction,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
-            "unit_classes": (
-                None if self.unit_classes is None else self.unit_classes.tolist()
-            ),
+            "unit_classes": self.unit_classes,
             "two_level": self.two_level,
             "num_sampled": self.num_sampled,
             "seed": self.seed,
@@ -255,7 +253,7 @@ class ContextDecoder(keras.layers.Layer):
                     outputs, table, target_ids, self.num_sampled, self._sample_seed
                 )
             return log_likelihood(outputs, table, target_ids, self.chunk_size)
-        classes = ops.convert_to_tensor(self.unit_classes)
+        classes = ops.convert_to_tensor(self.unit_classes, "int32")
         values = log_likelihood(
             outputs,
             ops.convert_to_tensor(self.class_table),

@@ -232,9 +232,7 @@ class GLoMoPretrainer(ContextPretrainer):
             "num_decoder_layers": self.num_decoder_layers,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
-            "unit_classes": (
-                None if self.unit_classes is None else self.unit_classes.tolist()
-            ),
+            "unit_classes": self.unit_classes,
             "two_level": self.two_level,
             "num_sampled": self.num_sampled,
         }

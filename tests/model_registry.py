@@ -19,6 +19,7 @@ PREDICTOR = {
     "threshold": "query",
     "use_bias": True,
     "top_k": 3,
+    "position_bias": 2,
     "dropout": 0.3,
     "seed": 7,
     "kernel_initializer": "he_normal",

@@ -85,6 +85,8 @@ def key_query_graphs(
     thresholds="mean",
     rule=square_relu,
     top_k=None,
+    scales=None,
+    position_biases=None,
 ):
     """Graphs of every layer and head.
 
@@ -93,8 +95,10 @@ def key_query_graphs(
         visible: `(batch, length, length)`.
         query_kernels, key_kernels: `(layers, dim, heads, key_dim)`.
         query_biases, key_biases: `(layers, heads, key_dim)` or None.
-        thresholds: `"mean"`, None, or `(layers, batch, heads, receivers)` values
-            that are subtracted from the scores.
+        thresholds: `"mean"`, `"entmax"`, None, or `(layers, batch, heads, receivers)`
+            values that are subtracted from the scores.
+        scales: `(layers, heads)`, by which scores are multiplied, or None.
+        position_biases: function of layer, head, receiver and sender, or None.
     """
     num_layers, _, heads, key_dim = key_kernels.shape
     batch, length, _ = keys.shape
@@ -110,8 +114,17 @@ def key_query_graphs(
                 if key_biases is not None:
                     key = key + key_biases[layer, k]
                 scores[i, j] = np.dot(query, key)
+        if scales is not None:
+            scores *= scales[layer, k]
+        if position_biases is not None:
+            for i, j in np.ndindex(length, length):
+                scores[i, j] += position_biases(layer, k, i, j)
         seen = visible[b] if visible.ndim == 3 else visible
-        if isinstance(thresholds, str):
+        if isinstance(thresholds, str) and thresholds == "entmax":
+            rows = [entmax(scores[i], seen[i]) for i in range(length)]
+            # The squares are what the rule gives, and their sum is one already.
+            scores, rule = np.array(rows), float
+        elif isinstance(thresholds, str):
             excess = scores - mean_visible_score(scores, seen)
             # One sender is its own mean: its row is empty by definition.
             alone = seen.sum(-1, keepdims=True) == 1

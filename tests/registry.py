@@ -347,6 +347,7 @@ AFFINITY = Entry(
         "threshold": "query",
         "use_bias": True,
         "top_k": 3,
+        "position_bias": 3,
         **_KERNELS,
     },
     _queries_and_keys,
@@ -356,7 +357,9 @@ AFFINITY = Entry(
     jumps=True,
     wrong_arguments=(
         _DIRECTION,
-        *_positive("num_graph_layers", "num_heads", "key_dim", "top_k"),
+        *_positive(
+            "num_graph_layers", "num_heads", "key_dim", "top_k", "position_bias"
+        ),
         ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
     ),
     wrong_inputs=(

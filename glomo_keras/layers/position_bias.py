@@ -48,12 +48,12 @@ class PositionBias(keras.layers.Layer):
     def __init__(
         self, num_graph_layers, num_heads, max_distance, direction="forward", **kwargs
     ):
-        # Sums over all pairs train them: 16 bits would lose small steps.
         super().__init__(**kwargs)
         self.num_graph_layers = positive_integer("num_graph_layers", num_graph_layers)
         self.num_heads = positive_integer("num_heads", num_heads)
         self.max_distance = positive_integer("max_distance", max_distance)
         self.direction = check_direction(direction)
+        self.supports_masking = True
 
     def build(self, features_shape):
         distances = (self.max_distance,)
@@ -63,7 +63,7 @@ class PositionBias(keras.layers.Layer):
             name="table",
             shape=(self.num_graph_layers, self.num_heads, *distances),
             initializer="zeros",
-            autocast=False,
+            autocast=False,  # the scores that it is added to are of float32 as well
         )
 
     def call(self, features):
@@ -86,6 +86,9 @@ class PositionBias(keras.layers.Layer):
             return matrix_of_offsets(numbers, (ops.shape(numbers)[-1] - 1) // 2)
         height, width = ((size - 1) // 2 for size in ops.shape(numbers)[-2:])
         return pixel_offset_matrix(numbers, height, width)
+
+    def compute_mask(self, features, previous_mask=None):
+        return None
 
     def get_config(self):
         return {

@@ -127,8 +127,8 @@ class SquaredReLUAffinity(keras.layers.Layer):
             )
         if threshold == "entmax" and self._has_own_rule:
             raise ValueError(
-                '`threshold` must not be "entmax" where `activate` is overridden: it is '
-                f"a score rule itself. Received: threshold={threshold!r}, for a "
+                '`threshold` must not be "entmax" where `activate` is overridden: it '
+                f"is a score rule itself. Received: threshold={threshold!r}, for a "
                 f"{type(self).__name__}. Take another threshold, or the class without "
                 "`activate`."
             )
@@ -256,17 +256,22 @@ class SquaredReLUAffinity(keras.layers.Layer):
         Returns:
             Dict of `queries` and `keys`, float tensors `(batch, num_graph_layers,
             num_heads, length, key_dim)`; and, if the threshold is `"scalar"` or
-            `"query"`, of `threshold`, `(batch, num_graph_layers, num_heads, length)`.
+            `"query"`, of `threshold`, `(batch, num_graph_layers, num_heads, length)`;
+            and with `position_bias`, of `bias`, numbers of all samples for each offset,
+            `(1, num_graph_layers, num_heads, ...)`.
 
         Raises:
             ValueError: if the score rule is another one, or rows are cut at `top_k`.
         """
         self.check_attention()
+        units = queries
         queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
         factors = {"queries": queries, "keys": keys}
         if self._has_trained_threshold:
             zeros = ops.zeros_like(queries[..., 0])
             factors["threshold"] = zeros + self._threshold(queries)[..., 0]
+        if self.position_bias is not None:
+            factors["bias"] = ops.cast(self.distances(units), queries.dtype)
         return factors
 
     def attend(
@@ -278,6 +283,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
         queries_mask=None,
         keys_mask=None,
         block_size=128,
+        bias=None,
     ):
         """Compute messages along the graphs, without the graphs.
 
@@ -285,7 +291,7 @@ class SquaredReLUAffinity(keras.layers.Layer):
 
         Args:
             queries: float tensor `(batch, ..., length, key_dim)`: what `project`
-                returns, or one layer of it, and so are `keys` and `threshold`.
+                returns, or one layer of it, and so are `keys`, `threshold` and `bias`.
             keys: float tensor of the same shape.
             values: float tensor `(batch, ..., length, value_dim)`.
             threshold: float tensor `(batch, ..., length)` if `project` returns one,
@@ -294,13 +300,14 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 `None`.
             keys_mask: bool tensor likewise, or `None`.
             block_size: int, receivers whose rows exist at a time.
+            bias: float tensor `(1, ...)` if `project` returns one, and else `None`.
 
         Returns:
             Float tensor like `values`; 16-bit types come back as float32.
 
         Raises:
-            ValueError: if `threshold` is missing, or given where the layer trains
-                none.
+            ValueError: if `threshold` or `bias` is missing, or given where the layer
+                trains none.
 
         Example:
 
@@ -312,24 +319,18 @@ class SquaredReLUAffinity(keras.layers.Layer):
         >>> tuple(affinity.attend(values=values, **factors).shape)
         (3, 1, 2, 7, 13)
         """
-        if self._has_trained_threshold != (threshold is not None):
-            expected = "be what `project` returns"
-            if not self._has_trained_threshold:
-                expected = "be None, since the layer trains none"
-            raise ValueError(
-                f"`threshold` must {expected}. Received: threshold="
-                f"{'None' if threshold is None else 'a tensor'}, for a layer with "
-                f"threshold={self.threshold!r}. Pass all that `project` returns."
-            )
+        self._check_factor("threshold", threshold, self._has_trained_threshold)
+        self._check_factor("bias", bias, self.position_bias is not None)
         return squared_relu_attention(
             queries,
             keys,
             values,
-            "mean" if self.threshold == "mean" else threshold,
+            self.threshold if self.threshold in ("mean", "entmax") else threshold,
             self.direction,
             queries_mask,
             keys_mask,
             block_size,
+            None if bias is None else self.distances.spread(bias),
         )
 
     def check_attention(self):
@@ -374,6 +375,19 @@ class SquaredReLUAffinity(keras.layers.Layer):
     @property
     def _has_trained_threshold(self):
         return self.threshold in ("scalar", "query")
+
+    def _check_factor(self, name, factor, is_trained):
+        """Raise where `attend` does not get what `project` returns."""
+        if is_trained != (factor is not None):
+            expected = "be what `project` returns"
+            if not is_trained:
+                expected = "be None, since the layer trains none"
+            raise ValueError(
+                f"`{name}` must {expected}. Received: {name}="
+                f"{'None' if factor is None else 'a tensor'}, for a layer with "
+                f"threshold={self.threshold!r}, position_bias={self.position_bias}. "
+                "Pass all that `project` returns."
+            )
 
     def _project_both(self, queries, keys, queries_mask, keys_mask):
         """Project queries and keys of sequences; return their masks as well."""

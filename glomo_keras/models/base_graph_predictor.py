@@ -161,8 +161,9 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 normalization are never run twice: each run changes their state.
 
         Returns:
-            Dict of `forward` and `backward`, dicts of `queries`, `keys` and, where it
-            is trained, `threshold`, float tensors of all graph layers and heads.
+            Dict of `forward` and `backward`, dicts of `queries`, `keys` and, where they
+            are trained, `threshold` and `bias`, float tensors of all graph layers and
+            heads.
 
         Raises:
             ValueError: if the graphs have another score rule, or rows cut at `top_k`.

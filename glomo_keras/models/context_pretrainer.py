@@ -172,20 +172,17 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
     def _propagate_in_blocks(self, first, direction, factors, mask):
         affinity = self.graph_predictor.affinity(direction)
 
-        def along(values, queries, keys, *threshold):
+        def along(values, *tensors):
             messages = affinity.attend(
-                queries,
-                keys,
-                split_heads(values, self.graph_predictor.num_heads),
-                *threshold,
+                values=split_heads(values, self.graph_predictor.num_heads),
+                **dict(zip(factors, tensors, strict=True)),
                 queries_mask=mask,
                 keys_mask=mask,
                 block_size=self.block_size,
             )
             return ops.cast(join_heads(messages), values.dtype)
 
-        names = [name for name in ("queries", "keys", "threshold") if name in factors]
-        layers = [ops.unstack(factors[name], axis=1) for name in names]
+        layers = [ops.unstack(factor, axis=1) for factor in factors.values()]
         return self.propagate(
             first, direction, zip(*layers, strict=True), along, mask, recompute=True
         )

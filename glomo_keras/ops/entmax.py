@@ -4,7 +4,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.precision import raise_precision
 
 # Of Newton's method: the last digit of float64 for rows of 20,000 senders, whatever
@@ -18,8 +17,8 @@ def entmax_affinity(scores, visible):
         graph[i, j] = relu(scores[i, j] / 2 - threshold[i])^2
 
     with j over the visible senders of receiver i, and the one threshold with which they
-    sum to one. Two steps apart it is eq. 1, whose denominator is one then. The larger
-    the differences of scores, the fewer senders a row has; equal scores share it.
+    sum to one: eq. 1, whose denominator is one then. The larger the differences of
+    scores, the fewer senders a row has; equal scores share it.
 
     A row with one visible sender is exactly one there, a row without any exactly zero.
 
@@ -42,18 +41,23 @@ def entmax_affinity(scores, visible):
     1909.00015), the gradient.
     """
     scores = raise_precision(scores)
-    dtype = accumulation_dtype(scores.dtype)
-    lowest = ops.cast(-float(np.finfo(dtype).max), scores.dtype)
     # Invisible senders are too far below the others to be read, where there are any.
-    rows = Entmax()(ops.where(visible, scores, lowest))
+    rows = Entmax()(ops.where(visible, scores, lowest_score(scores)))
     return ops.where(visible, rows, ops.zeros_like(rows))
+
+
+def lowest_score(scores):
+    """Return the lowest finite number of the dtype of scores, float32 or float64."""
+    dtype = keras.backend.standardize_dtype(scores.dtype)
+    lowest = -float(np.finfo(dtype).max)
+    return ops.convert_to_tensor(lowest, dtype=scores.dtype)
 
 
 def entmax_roots(scores):
     """Return the square roots of 1.5-entmax of the last axis.
 
-    Newton's method on sqrt(sum_j relu(scores[j] / 2 - threshold)^2) - 1, which is convex
-    and falls: from the left, steps never pass the solution.
+    Newton's method on sqrt(sum_j relu(scores[j] / 2 - threshold)^2) - 1, which is
+    convex and falls: from the left, steps never pass the solution.
 
     Args:
         scores: float tensor `(..., senders)`, of float32 or float64.
@@ -67,7 +71,7 @@ def entmax_roots(scores):
     >>> keras.ops.convert_to_numpy(roots * roots).round(6).tolist()
     [[0.5, 0.5, 0.0]]
     """
-    largest = ops.max(scores, axis=-1, keepdims=True, initial=-float("inf"))
+    largest = ops.max(scores, axis=-1, keepdims=True, initial=lowest_score(scores))
     # The threshold is at most one below the largest: what is lower has no weight.
     relative = ops.maximum((scores - largest) / 2, -1.0)
     threshold = -ops.ones_like(largest)
@@ -104,7 +108,8 @@ def _entmax(scores):
 def entmax_gradient(roots, upstream):
     """Return the gradient of scores, given that of their 1.5-entmax.
 
-        d_scores[j] = roots[j] (upstream[j] - sum_k roots[k] upstream[k] / sum_k roots[k])
+        mean = sum_k roots[k] upstream[k] / sum_k roots[k]
+        d_scores[j] = roots[j] (upstream[j] - mean)
 
     Args:
         roots: float tensor `(..., senders)`, square roots of the 1.5-entmax; zeros in

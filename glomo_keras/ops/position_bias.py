@@ -81,10 +81,10 @@ def pixel_offset_numbers(table, height, width, direction="forward"):
     """Look up a number for each offset, rows and columns, of pixels of an image.
 
     Args:
-        table: float tensor `(..., max_distance + 1, 2 * max_distance + 1)`: for 0, 1, ...
-            rows that the sender was read before, and from `-max_distance` columns to
-            `max_distance`; greater offsets share the last. `"backward"` is the image
-            turned round.
+        table: float tensor `(..., max_distance + 1, 2 * max_distance + 1)`, for rows
+            from 0 and columns from `-max_distance` that the receiver is after the
+            sender; greater offsets share the last. `"backward"` is the image turned
+            round.
         height: int or scalar int tensor.
         width: int or scalar int tensor.
         direction: `"forward"` or `"backward"`.
@@ -129,7 +129,5 @@ def pixel_offset_matrix(numbers, height, width):
     matrix = matrix_of_offsets(ops.swapaxes(numbers, -1, -2), height)
     matrix = ops.transpose(matrix, (*axes, number + 1, number + 2, number))
     matrix = matrix_of_offsets(matrix, width)  # (..., rows, rows, columns, columns)
-    matrix = ops.transpose(
-        matrix, (*axes, number, number + 2, number + 1, number + 3)
-    )
+    matrix = ops.transpose(matrix, (*axes, number, number + 2, number + 1, number + 3))
     return ops.reshape(matrix, (*before, height * width, height * width))

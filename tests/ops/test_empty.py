@@ -39,6 +39,7 @@ CASES = [
         "i,B,N b,B,N",
         [("B", "N", 3), ("B", "N", 3)],
     ),
+    (ops.entmax_affinity, "f,B,N,N b,B,N,N", [("B", "N", "N")]),
     (ops.graph_counts, "f,B,3,2,N,N b,B,N,N", [("B", 3, 2)] * 5),
     (ops.graphs_over_pieces, "f,B,3,2,N,N i,B,7", [("B", 3, 2, 7, 7)]),
     (over_words, "f,B,3,2,N,N i,B,N", [("B", 3, 2, 2, 2)]),

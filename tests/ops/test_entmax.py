@@ -84,7 +84,9 @@ def test_gradient_is_the_slope(float64, random):
     for place in np.ndindex(scores.shape):
         step = np.zeros_like(scores)
         step[place] = 1e-5
-        rise = (graph_of(scores + step, visible) - graph_of(scores - step, visible)) / 2e-5
+        rise = (
+            graph_of(scores + step, visible) - graph_of(scores - step, visible)
+        ) / 2e-5
         expected[place] = np.sum(rise * upstream)
     np.testing.assert_allclose(gradient, expected, atol=1e-7)
     assert np.abs(expected).max() > 0.1

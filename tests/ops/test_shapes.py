@@ -67,6 +67,13 @@ WRONG = [
         [(2, 7, 5), (2, 7, 5), (2, 7, 11), (2, 7, 1)],
         "`threshold` must",
     ),
+    (
+        lambda *arguments: ops.squared_relu_attention(
+            *arguments[:-1], bias=arguments[-1]
+        ),
+        [(2, 7, 5), (2, 7, 5), (2, 7, 11), (2, 7, 7)],
+        r"`bias` must have shape \(1, 7, 7\)",
+    ),
     (ops.term_messages, [FEATURES, (2, 5, 7, 7)], "`graphs` must have .*rank 4"),
     (ops.term_messages, [(2, 11), GRAPHS], "`features` must have .*rank 2"),
     (ops.window_targets, [(2, 15, 3)], "`pixels` must have .*rank 3"),

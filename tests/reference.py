@@ -493,3 +493,54 @@ def gated_fusion(features, messages, linear, gate, mask=None):
     change = (both @ linear[0] + linear[1]) * sigmoid(both @ gate[0] + gate[1])
     fused = np.concatenate([features, change], -1)
     return fused if mask is None else np.where(mask[..., None], fused, 0.0)
+
+
+def row_specificity(graph, visible):
+    """Distance of each row to what the other rows read of the senders it sees."""
+    length = len(graph)
+    seen = [[j for j in range(length) if visible[i, j]] for i in range(length)]
+    shares = {}
+    for i in range(length):
+        total = sum(graph[i, j] for j in seen[i])
+        if total > 0:
+            shares[i] = {j: graph[i, j] / total for j in seen[i]}
+    distances = np.zeros(length)
+    for i in shares:
+        salience = {}
+        for j in seen[i]:
+            lifts = [
+                shares[k][j] * len(seen[k]) for k in shares if k != i and j in shares[k]
+            ]
+            salience[j] = np.mean(lifts) if lifts else 1.0
+        total = sum(salience.values())
+        for j in seen[i]:
+            expected = salience[j] / total if total else 1 / len(seen[i])
+            distances[i] += abs(shares[i][j] - expected) / 2
+    return distances
+
+
+def relation_counts(graphs, visible, distances=None):
+    """Sums over rows, by name: arrays `(batch, layers, heads)`."""
+    length = graphs.shape[-1]
+    sums = {}
+    for place in np.ndindex(graphs.shape[:3]):
+        graph = graphs[place]
+        pairs = visible[place[0]] if visible.ndim == 3 else visible
+        specificity = row_specificity(graph, pairs)
+        for i in range(length):
+            senders = np.flatnonzero(pairs[i])
+            if not graph[i, senders].sum() > 0:
+                continue
+            shares = graph[i, senders] / graph[i, senders].sum()
+            away = abs(i - senders) if distances is None else distances[i, senders]
+            row = {
+                "specificity": specificity[i] if len(senders) > 1 else 0.0,
+                "choosing_rows": len(senders) > 1,
+                "effective_senders": 1 / (shares**2).sum(),
+                "visible_senders": len(senders),
+                "reading_rows": 1,
+                **{f"within_{n}": shares[away <= n].sum() for n in (1, 4, 16)},
+            }
+            for name, value in row.items():
+                sums.setdefault(name, np.zeros(graphs.shape[:3]))[place] += value
+    return sums

@@ -35,7 +35,11 @@ class GLoMoPretrainer(ContextPretrainer):
     `backward_perplexity` (of the first step; with `unit_classes` both are those of
     classes, unless `two_level` makes them those of units), `density` (active share of
     visible pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
-    sender), `dead_heads` (heads without an active sender in the whole epoch).
+    sender), `dead_heads` (heads without an active sender in the whole epoch);
+    `specificity`, `effective_senders`, `effective_share` (of the visible senders), and
+    `within_1`, `within_4`, `within_16` (share of a row's weight up to so many units
+    away), see `glomo_keras.ops.relation_counts`: of every sequence in evaluation, of
+    the first two of a batch in training. `describe_heads()` has them by head.
 
     Args:
         graph_predictor: `GraphPredictor`, what is trained.
@@ -75,9 +79,9 @@ class GLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, context_length)` and `<direction>_valid`: bool tensor of the
-        same shape; and `counts`: dict of float tensors `(batch or 1, 2,
+        same shape; and `counts`: dict of float tensors `(batch or fewer, 2,
         num_graph_layers, num_heads)`, forward first, of what
-        `glomo_keras.ops.graph_counts` counts, by its names.
+        `glomo_keras.ops.graph_counts` and `relation_counts` count, by their names.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -193,7 +197,7 @@ class GLoMoPretrainer(ContextPretrainer):
                 unit_ids, positions, self.context_length, direction, padding_mask
             )
         counted_mask = padding_mask if self.block_size is None else padding_mask[:1]
-        outputs["counts"] = self.count_graphs(graphs, counted_mask)
+        outputs["counts"] = self.count_graphs(graphs, counted_mask, training)
         if pair_weight is None:
             self.add_loss(self.mean_loss(outputs))
         return outputs

@@ -24,6 +24,10 @@ from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
+from glomo_keras.ops.relations import pixel_distances
+from glomo_keras.ops.relations import relation_counts
+from glomo_keras.ops.relations import row_specificity
+from glomo_keras.ops.relations import unit_distances
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
@@ -46,11 +50,14 @@ __all__ = [
     "mix_graphs",
     "mix_messages",
     "normalize_rows",
+    "pixel_distances",
     "pixel_log_likelihood",
     "projected_lstm_step",
     "propagate",
     "propagate_mixture",
     "raster_units",
+    "relation_counts",
+    "row_specificity",
     "sampled_log_likelihood",
     "scale_pixels",
     "squared_relu",
@@ -58,6 +65,7 @@ __all__ = [
     "squared_relu_attention",
     "subtract_mean_score",
     "term_messages",
+    "unit_distances",
     "visible_pairs",
     "window_offsets",
     "window_targets",

@@ -51,6 +51,8 @@ CASES = [
     (ops.pixel_log_likelihood, "f,B,N,3,2,3 f,B,N,3", [("B", "N")]),
     (ops.propagate, "f,B,N,6 f,B,2,N,N", [("B", "N", 6)]),
     (ops.raster_units, "f,B,N,3,5 b,B,N,3", [("B", "3N", 5), ("B", "3N")]),
+    (ops.relation_counts, "f,B,3,2,N,N b,B,N,N", [("B", 3, 2)] * 8),
+    (ops.row_specificity, "f,B,N,N b,B,N,N", [("B", "N")]),
     (ops.scale_pixels, "i,B,N,3", [("B", "N", 3)]),
     (ops.squared_relu, "f,B,N,N", [("B", "N", "N")]),
     (ops.squared_relu_affinity, "f,B,N,N b,B,N,N", [("B", "N", "N")]),

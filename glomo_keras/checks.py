@@ -164,6 +164,33 @@ def check_dropout(dropout):
     return dropout
 
 
+def check_scale(name, scale):
+    """Raise unless a scale is a positive number.
+
+    Args:
+        name: string, name of the argument.
+        scale: the value to check.
+
+    Returns:
+        `scale`, as a float of Python.
+
+    Raises:
+        ValueError: if it is not positive, or not finite.
+        TypeError: if it is no number.
+
+    Example:
+
+    >>> check_scale("logit_scale", 20)
+    20.0
+    """
+    is_number = isinstance(scale, numbers.Real) and not isinstance(scale, bool)
+    if not is_number or not 0 < scale < float("inf"):
+        raise (ValueError if is_number else TypeError)(
+            f"`{name}` must be a positive number. Received: {name}={scale!r}."
+        )
+    return float(scale)
+
+
 def check_rank(name, shape, *layouts, advice=""):
     """Raise unless a shape has one of the known layouts.
 

@@ -298,6 +298,10 @@ _DROPOUT = tuple(
     ({"dropout": rate}, ValueError, rf"`dropout` must be in \[0, 1\).*dropout={rate}")
     for rate in (-0.1, 1.0)
 )
+_SCALE = tuple(
+    ({"logit_scale": scale}, error, f"`logit_scale` must be a positive.*={scale!r}")
+    for scale, error in ((0, ValueError), (float("inf"), ValueError), ("3", TypeError))
+)
 _DIRECTION = ({"direction": "left"}, ValueError, "`direction` must be .*'left'")
 
 
@@ -480,13 +484,20 @@ IMAGE_DECODER = Entry(
 
 MIXER = Entry(
     layers.GraphMixer,
-    {"num_mixtures": 3, "composed": False, "conditional": False, **_KERNELS},
+    {
+        "num_mixtures": 3,
+        "composed": False,
+        "conditional": False,
+        "logit_scale": 3.0,
+        "bias_initializer": "ones",
+        **_KERNELS,
+    },
     _features_and_graphs,
     {"features": (1,), "graphs": (3, 4)},
     (2, 3),
     ("features_mask",),
     label="free",
-    wrong_arguments=_positive("num_mixtures"),
+    wrong_arguments=(*_positive("num_mixtures"), *_SCALE),
     wrong_inputs=(
         ({"features": (3, 11)}, ValueError, "`features` must have shape .*rank 2"),
         ({"graphs": (3, 5, 7, 7)}, ValueError, "`graphs` must have shape .*rank 4"),
@@ -525,6 +536,7 @@ TRANSFER = Entry(
         "num_mixtures": 3,
         "composed": False,
         "conditional": False,
+        "logit_scale": 3.0,
         "units": 5,
         "dropout": 0.3,
         "seed": 5,
@@ -535,7 +547,7 @@ TRANSFER = Entry(
     (1,),
     ("features_mask",),
     label="free",
-    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT),
+    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT, *_SCALE),
     wrong_inputs=(
         ({"graphs": (3, 2, 5, 7, 7)}, ValueError, "`graphs` must be a dict"),
         ({"graphs": {"left": (3, 2, 5, 7, 7)}}, ValueError, "`graphs` must .*'left'"),
@@ -559,6 +571,7 @@ MESSAGE_TRANSFER = Entry(
     {
         "num_mixtures": 3,
         "conditional": False,
+        "logit_scale": 3.0,
         "units": 5,
         "dropout": 0.3,
         "seed": 5,
@@ -569,7 +582,7 @@ MESSAGE_TRANSFER = Entry(
     (1,),
     ("features_mask",),
     label="free",
-    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT),
+    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT, *_SCALE),
     wrong_inputs=(
         ({"messages": (3, 2, 5, 7, 13)}, ValueError, "`messages` must be a dict"),
         ({"messages": {"left": (3, 2, 5, 7, 13)}}, ValueError, "`messages` .*'left'"),

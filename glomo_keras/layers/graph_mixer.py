@@ -4,9 +4,11 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_scale
 from glomo_keras.checks import check_units
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
+from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_graphs
@@ -16,12 +18,19 @@ from glomo_keras.ops.mixture import mix_graphs
 class GraphMixer(keras.layers.Layer):
     """Mix the graphs of one direction, and their products, by learned weights.
 
-        M[i, j] = sum_{t, k} w[i, t, k] N_{t,k}[i, j],   w = softmax over all (t, k)
+        M[i, j] = sum_{t, k} w[i, t, k] N_{t,k}[i, j]
+        w[i]    = softmax over all (t, k) of logit_scale * bias + features[i] kernel
 
     with the terms N: G^1 ... G^L and, if `composed`, their products of two to L
     layers (the product of one layer is G^1 itself). One softmax goes over all terms
-    and heads. The weights are free parameters, or computed from the features of the
-    receiver i. They start equal.
+    and heads. The weights are free parameters (`bias`), or depend on the features of
+    the receiver i as well (`kernel`). They start equal in a single mixture. Several start a little different:
+    equal ones may get equal gradients, and would stay copies of each other.
+
+    Adam moves a parameter by about its learning rate a step. Logits that are such
+    parameters themselves hardly leave the mean of all graphs in a short training;
+    `logit_scale` lets them choose one graph out of many. What the features add has no
+    scale: a sum over their dimensions moves fast enough, and faster it fits noise.
 
     Rows of M sum to at most one: rows of the graphs that are empty stay so.
 
@@ -33,6 +42,9 @@ class GraphMixer(keras.layers.Layer):
         conditional: bool, whether the weights depend on the receiver's features.
         kernel_initializer: initializer of the kernel by which they do, or its name.
         kernel_regularizer: regularizer of that kernel, its name, or `None`.
+        logit_scale: float, what the free logits, the bias, are multiplied by.
+        bias_initializer: initializer of the free logits before that, or its name.
+            `None` means zeros for one mixture, and small random numbers for several.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -44,7 +56,8 @@ class GraphMixer(keras.layers.Layer):
         Float tensor `(batch, num_mixtures, length, length)` in the compute dtype.
 
     Raises:
-        ValueError: if `num_mixtures` is not positive or a shape does not fit.
+        ValueError: if `num_mixtures` or `logit_scale` is not positive, or a shape does
+            not fit.
 
     Example:
 
@@ -63,6 +76,8 @@ class GraphMixer(keras.layers.Layer):
         conditional=True,
         kernel_initializer="zeros",
         kernel_regularizer=None,
+        logit_scale=20.0,
+        bias_initializer=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,6 +86,8 @@ class GraphMixer(keras.layers.Layer):
         self.conditional = conditional
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.logit_scale = check_scale("logit_scale", logit_scale)
+        self.bias_initializer = get_initializer(bias_initializer)
         self.supports_masking = True
 
     def build(self, features_shape, graphs_shape):
@@ -99,7 +116,9 @@ class GraphMixer(keras.layers.Layer):
                 initializer=self.kernel_initializer,
                 regularizer=self.kernel_regularizer,
             )
-        self.bias = self.add_weight(name="bias", shape=(size,), initializer="zeros")
+        self.bias = self.add_weight(
+            name="bias", shape=(size,), initializer=self._first_logits()
+        )
 
     def call(self, features, graphs, features_mask=None):
         weights = self.mixture_weights(zero_padding(features, features_mask))
@@ -121,7 +140,7 @@ class GraphMixer(keras.layers.Layer):
             terms are G^1 ... G^L, then the products of two to L layers.
         """
         mixtures, terms, heads = self._weights_shape
-        logits = ops.convert_to_tensor(self.bias)[None, None]
+        logits = self.logit_scale * ops.convert_to_tensor(self.bias)[None, None]
         if self.conditional:
             features = ops.cast(features, self.compute_dtype)
             logits = ops.matmul(features, self.kernel) + logits
@@ -148,4 +167,18 @@ class GraphMixer(keras.layers.Layer):
             "conditional": self.conditional,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "logit_scale": self.logit_scale,
+            "bias_initializer": serialize_initializer(self.bias_initializer),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        # Layers that were saved before there was the argument had no scale.
+        return super().from_config({"logit_scale": 1.0, **config})
+
+    def _first_logits(self):
+        if self.bias_initializer is not None:
+            return new_initializer(self.bias_initializer)
+        if self.num_mixtures == 1:
+            return "zeros"
+        return keras.initializers.RandomNormal(stddev=0.01)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 from keras import tree
 
+from glomo_keras.checks import check_scale
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
@@ -42,6 +43,8 @@ class GraphTransfer(keras.layers.Layer):
         seed: int or None, seed of the dropout.
         kernel_initializer: initializer of W1 and W2, or its name.
         kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
+        logit_scale: float, what the free logits of the mixtures are multiplied by: see
+            `GraphMixer`. Models that were saved before there was this argument keep 1.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -83,6 +86,7 @@ class GraphTransfer(keras.layers.Layer):
         seed=None,
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
+        logit_scale=20.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -94,6 +98,7 @@ class GraphTransfer(keras.layers.Layer):
         self.seed = plain_integer(seed)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.logit_scale = check_scale("logit_scale", logit_scale)
         self.fusion = GatedGraphFusion(
             units,
             dropout=dropout,
@@ -181,7 +186,13 @@ class GraphTransfer(keras.layers.Layer):
             "seed": self.seed,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "logit_scale": self.logit_scale,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        # Layers that were saved before there was the argument had no scale.
+        return super().from_config({"logit_scale": 1.0, **config})
 
     def _build_parts(self, features_shape, graphs_shape, message_size):
         """Build mixers and fusion, for messages of `message_size` in a mixture."""
@@ -215,6 +226,7 @@ class GraphTransfer(keras.layers.Layer):
             self.num_mixtures,
             self.composed,
             self.conditional,
+            logit_scale=self.logit_scale,
             dtype=self.dtype_policy,
             name=f"{direction}_mixer",
         )

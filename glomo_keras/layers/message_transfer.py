@@ -34,6 +34,8 @@ class MessageTransfer(GraphTransfer):
         seed: int or None, seed of the dropout.
         kernel_initializer: initializer of W1 and W2, or its name.
         kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
+        logit_scale: float, what the free logits of the mixtures are multiplied by: see
+            `GraphMixer`. Models that were saved before there was this argument keep 1.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -69,6 +71,7 @@ class MessageTransfer(GraphTransfer):
         seed=None,
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
+        logit_scale=20.0,
         **kwargs,
     ):
         super().__init__(
@@ -80,6 +83,7 @@ class MessageTransfer(GraphTransfer):
             seed=seed,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
+            logit_scale=logit_scale,
             **kwargs,
         )
 

@@ -138,7 +138,11 @@ def transfer_from_released(arrays, num_heads, dtype="float32"):
         num_graphs = arrays["mixt_logits_fw"].shape[1]
     num_layers = (num_graphs // num_heads + 1) // 2
     transfer = GraphTransfer(
-        num_mixtures=num_mixtures, conditional=conditional, units=units, dtype=dtype
+        num_mixtures=num_mixtures,
+        conditional=conditional,
+        units=units,
+        logit_scale=1.0,
+        dtype=dtype,
     )
     graphs = (None, num_layers, num_heads, None, None)
     transfer.build((None, None, dim), dict.fromkeys(DIRECTIONS, graphs))

@@ -40,7 +40,7 @@ def inputs_for(random, dtype="float32"):
 
 def expected_weights(mixer, features):
     terms = 5 if mixer.composed else 3
-    logits = as_float64(mixer.bias)[None, None]
+    logits = mixer.logit_scale * as_float64(mixer.bias)[None, None]
     if mixer.conditional:
         logits = features.astype(float) @ as_float64(mixer.kernel) + logits
     shape = (*logits.shape[:2], mixer.num_mixtures, terms, 5)
@@ -57,12 +57,12 @@ def test_equal_weights_at_first_by_pencil():
 
 
 def test_order_of_the_terms_by_pencil():
-    # Softmax of (0, 0, log 2): 1/4, 1/4, 1/2 of G^1, G^2, Lambda^2.
+    # Softmax of 3 (0, 0, log(2) / 3): 1/4, 1/4, 1/2 of G^1, G^2, Lambda^2.
     graphs = np.array([FIRST, SECOND], "float32")[None, :, None]
     features = np.ones((1, 3, 2), "float32")
-    mixer = GraphMixer(conditional=False)
+    mixer = GraphMixer(conditional=False, logit_scale=3.0)
     mixer.build(features.shape, graphs.shape)
-    mixer.set_weights([np.log([1.0, 1, 2])])
+    mixer.set_weights([np.log([1.0, 1, 2]) / 3])
     mixed = ops.convert_to_numpy(mixer(features, graphs))
     expected = [[0, 0, 0], [0.5, 0, 0], [0.325, 0.275, 0]]
     np.testing.assert_allclose(mixed[0, 0], expected, rtol=1e-6)
@@ -111,7 +111,7 @@ def test_free_weights_do_not_depend_on_features(random):
 
 @each_kind
 def test_mixed_graphs_stay_strict_and_within_one(random, kind):
-    mixer = mixer_for(random, **kind)
+    mixer = mixer_for(random, logit_scale=1.0, **kind)
     features, graphs = inputs_for(random)
     mixed = ops.convert_to_numpy(mixer(features, graphs))
     hidden = ~reference.visible_pairs(7, "backward")

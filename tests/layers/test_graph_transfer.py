@@ -51,7 +51,7 @@ def expected_of(transfer, features, graphs, mask=None):
         if direction not in graphs:
             continue
         mixer = transfer.mixers[direction]
-        logits = as_float64(mixer.bias)[None, None]
+        logits = mixer.logit_scale * as_float64(mixer.bias)[None, None]
         if transfer.conditional:
             logits = features @ as_float64(mixer.kernel) + logits
         terms = 5 if transfer.composed else 3

@@ -11,8 +11,8 @@ other sequences.
 Arms: `mean` (the default), `scalar`, `query`, `none` and `entmax` are thresholds of the
 squared ReLU; `softmax` and `square` are other score rules; `unnormalized` and `batch`
 have no normalization and batch normalization after the convolutions; `untrained` has
-random weights. The table also has two rules that need no learning. Finished runs are kept in
-OUTPUT/runs.jsonl and are not repeated.
+random weights. The table also has two rules that need no learning. Finished runs are
+kept in OUTPUT/runs.jsonl and are not repeated.
 """
 
 import argparse

@@ -361,9 +361,8 @@ AFFINITY = Entry(
     jumps=True,
     wrong_arguments=(
         _DIRECTION,
-        *_positive(
-            "num_graph_layers", "num_heads", "key_dim", "top_k", "position_bias"
-        ),
+        *_positive("num_graph_layers", "num_heads", "key_dim"),
+        *_positive("top_k", "position_bias"),
         ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
     ),
     wrong_inputs=(
@@ -709,7 +708,7 @@ ENTRIES = [
     _variant(
         AFFINITY,
         "images",
-        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3},
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "position_bias": 2},
         inputs=_image_queries_and_keys,
         unit_axes={"queries": (1, 2), "keys": (1, 2)},
         mask_names=(),
@@ -721,6 +720,11 @@ ENTRIES = [
         AFFINITY,
         "scalar",
         {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "threshold": "scalar"},
+    ),
+    _variant(
+        AFFINITY,
+        "entmax",
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "threshold": "entmax"},
     ),
     PROPAGATION,
     _variant(PROPAGATION, "default", {}),

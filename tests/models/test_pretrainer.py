@@ -35,6 +35,11 @@ KINDS = {
     },
     "residual": {"update": "residual", "shared_update": False, "context_length": 2},
     "blocks": {"block_size": 4},
+    "entmax": {"predictor": {"threshold": "entmax", "position_bias": 3}},
+    "entmax in blocks": {
+        "predictor": {"threshold": "entmax", "position_bias": 3},
+        "block_size": 4,
+    },
 }
 # Tracing a train step takes seconds: where one step is enough, it runs eagerly. JAX
 # is fast only when compiled.

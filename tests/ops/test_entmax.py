@@ -16,8 +16,8 @@ def graph_of(scores, visible=True):
 
 
 def test_by_pencil():
-    # Two senders of scores 2 a apart have weights (b + a/2)^2 and (b - a/2)^2 with a sum
-    # of one: a = 0.4, b = sqrt(0.5 - 0.04) = 0.678, squares 0.771 and 0.229.
+    # Halves of 0.4 and 0 have roots b + 0.2 and b - 0.2, whose squares sum to one:
+    # b = sqrt(0.5 - 0.04) = 0.678, squares 0.771 and 0.229.
     graph = graph_of(np.array([[0.8, 0.0, 3.0]]), np.array([[True, True, False]]))
     np.testing.assert_allclose(graph, [[0.771, 0.229, 0]], atol=1e-3)
 
@@ -84,10 +84,8 @@ def test_gradient_is_the_slope(float64, random):
     for place in np.ndindex(scores.shape):
         step = np.zeros_like(scores)
         step[place] = 1e-5
-        rise = (
-            graph_of(scores + step, visible) - graph_of(scores - step, visible)
-        ) / 2e-5
-        expected[place] = np.sum(rise * upstream)
+        rise = graph_of(scores + step, visible) - graph_of(scores - step, visible)
+        expected[place] = np.sum(rise * upstream) / 2e-5
     np.testing.assert_allclose(gradient, expected, atol=1e-7)
     assert np.abs(expected).max() > 0.1
     assert not gradient[:, ~ops.convert_to_numpy(visible)].any()

@@ -511,7 +511,7 @@ def row_specificity(graph, visible):
             lifts = [
                 shares[k][j] * len(seen[k]) for k in shares if k != i and j in shares[k]
             ]
-            salience[j] = np.mean(lifts) if lifts else 1.0
+            salience[j] = np.mean(lifts) if lifts else shares[i][j] * len(seen[i])
         total = sum(salience.values())
         for j in seen[i]:
             expected = salience[j] / total if total else 1 / len(seen[i])

@@ -26,8 +26,8 @@ def row_specificity(graphs, visible):
     Receivers see different senders. The lift, a weight by that of an even row, is what
     can be compared between them: even rows have a lift of 1 throughout, and so 0. A row
     has no part in its own reference: the previous unit, which one receiver alone
-    reads, is then nobody's salient one. A sender that no other receiver sees has a
-    salience of 1.
+    reads, is then nobody's salient one. For a sender that no other receiver sees,
+    `lift[i, j]` itself stands.
 
     Args:
         graphs: float tensor `(..., length, length)`, receivers in rows, not negative.
@@ -58,7 +58,7 @@ def row_specificity(graphs, visible):
     others = ops.sum(lift, axis=-2, keepdims=True) - lift
     num_others = ops.sum(compared, axis=-2, keepdims=True) - compared
     salience = ops.maximum(others, 0.0) / ops.maximum(num_others, 1.0)
-    salience = seen * ops.where(num_others > 0, salience, 1.0)
+    salience = seen * ops.where(num_others > 0, salience, lift)
     total = ops.sum(salience, axis=-1, keepdims=True)
     # What others read i may not see at all: nothing is known then, so it reads evenly.
     reference = ops.where(total > 0, salience, seen)

@@ -46,8 +46,8 @@ def test_three_units_by_pencil():
         "dead_heads": ([[0.0, 1.0]], 1.0),
         # (1 * 1 + 0.25 * 2 + 0.75 * 1) / 2
         "link_distance": ([[1.125, np.nan]], 1.125),
-        # Row 2, by the lift of row 1 and, where no other row sees, even: both 1.
-        "specificity": ([[0.25, np.nan]], 0.25),
+        # Row 2, by the lifts 1 of row 1 and, where no other row sees, its own 1.5.
+        "specificity": ([[0.15, np.nan]], 0.15),
         "effective_senders": ([[senders, np.nan]], senders),
         "effective_share": ([[senders / 1.5, np.nan]], senders / 1.5),
         "within_1": ([[0.875, np.nan]], 0.875),

@@ -36,9 +36,9 @@ def test_specificity_by_pencil():
         [[0, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0.25, 0.25, 0.5, 0]], "float32"
     )
     # Row 1 is its own reference. Row 2: salience of 0 is (1 + 0.75) / 2 = 0.875, of 1
-    # 0.75: reference [0.875, 0.75] / 1.625. Row 3: (1 + 2) / 2, 0, and 1 for the
-    # sender that no other receiver sees: [1.5, 0, 1] / 2.5 = [0.6, 0, 0.4].
-    expected = [0, 0, 0.75 / 1.625, 0.35]
+    # 0.75: reference [0.875, 0.75] / 1.625. Row 3: (1 + 2) / 2, 0, and its own 1.5 for
+    # the sender that no other receiver sees: [1.5, 0, 1.5] / 3.
+    expected = [0, 0, 0.75 / 1.625, 0.25]
     values = ops.convert_to_numpy(row_specificity(graph, visible_pairs(4)))
     np.testing.assert_allclose(values, expected, atol=1e-6)
 

@@ -110,7 +110,7 @@ def test_a_run_leaves_all_that_it_promises(runs):
     assert preset.vocabulary.read_text().startswith("[PAD]")
     assert preset.metadata["training"]["window"] == 23
     # The heads of the preset are described as the validation of its epoch found them.
-    best = min(rows.values(), key=lambda row: float(row["val_nats"]))
+    best = min(rows, key=lambda row: float(row["val_nats"]))
     density = preset.metadata["training"]["heads"]["density"]
     density = np.array([density["forward"], density["backward"]])
     assert density.shape == (2, 1, 3)

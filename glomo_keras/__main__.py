@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -136,7 +137,13 @@ def inspect(options):
     from glomo_keras.models import find_preset
 
     preset = find_preset(options.path)
-    print(json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2))
+    text = json.dumps({"folder": str(preset.folder), **preset.metadata}, indent=2)
+    print(re.sub(r"\[\n[-+.,\w\s]*\]", _one_line, text))
+
+
+def _one_line(numbers):
+    """Write a list of numbers, such as those of the heads of a layer, in one line."""
+    return " ".join(numbers[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def plot(options):

@@ -3,6 +3,8 @@
 import collections.abc
 import numbers
 
+import numpy as np
+
 
 def positive_integer(name, value, or_none=False):
     """Return a positive integer as one of Python, as Keras and JSON want it.
@@ -301,3 +303,39 @@ def check_units(name, sizes, other, other_sizes, advice="Cut both to one length.
             f"`{name}` must be over the units of `{other}`. Received: {received[0]} "
             f"and {received[1]} units. {advice}"
         )
+
+
+def check_unit_classes(unit_classes, vocabulary_size):
+    """Return the classes of the units of a vocabulary as a list.
+
+    Args:
+        unit_classes: int array `(vocabulary_size,)`, or `None`.
+        vocabulary_size: int.
+
+    Returns:
+        List of ints, or `None`.
+
+    Raises:
+        ValueError: if there is not a class for every unit, or one is negative.
+        TypeError: if the classes are no integers.
+
+    Example:
+
+    >>> check_unit_classes(np.array([0, 0, 1, 2]), 4)
+    [0, 0, 1, 2]
+    """
+    if unit_classes is None:
+        return None
+    classes = np.asarray(unit_classes)
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise TypeError(
+            f"`unit_classes` must be integers. Received: dtype {classes.dtype}."
+        )
+    if classes.shape != (vocabulary_size,) or classes.min() < 0:
+        raise ValueError(
+            "`unit_classes` must hold a class, 0 or more, for each of the "
+            f"{vocabulary_size} units of the vocabulary. Received: an array of shape "
+            f"{classes.shape}, the lowest of it {classes.min(initial=0)}. Make them by "
+            "`glomo_keras.data.unit_classes`."
+        )
+    return classes.tolist()

@@ -34,6 +34,7 @@ from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
 from experiment.comparison.task import Task
+from experiment.dependencies.task import DependencyTask
 from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import UsageError
@@ -42,7 +43,10 @@ from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
 
-TASKS = {task.name: task for task in (ImdbTask, NliTask, SquadTask, Cifar10Task)}
+TASKS = {
+    task.name: task
+    for task in (ImdbTask, NliTask, SquadTask, Cifar10Task, DependencyTask)
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +80,7 @@ def parse_arguments(arguments=None):
     )
     add = parser.add_argument
     add("task", choices=TASKS)
-    add("--arms", nargs="+", choices=ARMS, help="(default: all that the task has)")
+    add("--arms", nargs="+", choices=ARMS, help="(default: see the task)")
     add("--seeds", type=positive_int, default=5, help="of each arm (default: 5)")
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")
@@ -97,8 +101,9 @@ def parse_arguments(arguments=None):
     options, rest = parser.parse_known_args(arguments)
     task = TASKS[options.task]()
     arms = tuple(options.arms or task.arms)
-    if set(arms) - set(task.arms):
-        parser.error(f"{task.name} has the arms {', '.join(task.arms)}")
+    known = (*task.arms, *task.extra_arms)
+    if set(arms) - set(known):
+        parser.error(f"{task.name} has the arms {', '.join(known)}")
     if (options.against or options.dev) and not options.table:
         parser.error("--against and --dev are for --table")
     task_options = make_parser(task, task.__doc__).parse_args(rest)

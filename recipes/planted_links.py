@@ -8,11 +8,11 @@ predictor is pretrained on the unit ids alone. Then, on unseen sequences, the st
 sender of every recall is compared with the true one, in the head that did best on
 other sequences.
 
-Arms: `mean` (the default), `scalar`, `query` and `none` are thresholds of the squared
-ReLU; `softmax` and `square` are other score rules; `unnormalized` and `batch` have no
-normalization and batch normalization after the convolutions; `untrained` has random
-weights. The table also has two rules that need no learning. Finished runs are kept in
-OUTPUT/runs.jsonl and are not repeated.
+Arms: `mean` (the default), `scalar`, `query`, `none` and `entmax` are thresholds of the
+squared ReLU; `softmax` and `square` are other score rules; `unnormalized` and `batch`
+have no normalization and batch normalization after the convolutions; `untrained` has
+random weights. The table also has two rules that need no learning. Finished runs are
+kept in OUTPUT/runs.jsonl and are not repeated.
 """
 
 import argparse
@@ -48,6 +48,7 @@ ARMS = {
     "scalar": ("learned", {"threshold": "scalar"}),
     "query": ("learned", {"threshold": "query"}),
     "none": ("learned", {"threshold": None}),
+    "entmax": ("learned", {"threshold": "entmax"}),
     "softmax": ("softmax", {}),
     "square": ("square", {}),
     "unnormalized": ("learned", {"normalization": None}),

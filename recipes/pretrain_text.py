@@ -32,6 +32,7 @@ from experiment.process import positive_int
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.data.prepared import load_prepared
+from glomo_keras.layers.graph_propagation import UPDATES
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import ablations
 from glomo_keras.models import released
@@ -91,8 +92,14 @@ class Settings(text.CorpusSettings):
     num_graph_layers: int
     num_heads: int
     num_positions: int
+    num_convolutions: int
     context_length: int
+    update: str
+    num_classes: int
+    two_level: bool
+    num_sampled: int
     threshold: str | None
+    position_bias: int
     normalization: str | None
     shift: int
     keep_case: bool
@@ -137,16 +144,50 @@ def parse_settings(arguments=None):
         "--epochs", type=positive_int, help="epochs that the schedule spans"
     )
     add = sizes.add_argument
+    add("--num-convolutions", type=positive_int, default=4, help="(default: 4)")
     add("--context-length", type=int, default=3, help="units predicted (default: 3)")
     add(
         "--threshold",
-        choices=("mean", "scalar", "query", "none"),
+        choices=("entmax", "mean", "scalar", "query", "none"),
         help="of the scores (default: mean; released: query)",
+    )
+    add(
+        "--position-bias",
+        type=int,
+        default=0,
+        help="distances that have a bias of their own; 0 is no bias (default: 0)",
+    )
+    add(
+        "--update",
+        choices=UPDATES,
+        default="gru",
+        help="of the features by messages (default: gru)",
     )
     add(
         "--normalization",
         choices=("layer", "batch", "none"),
         help="in convolutions (default: layer; released: batch)",
+    )
+
+    targets = parser.add_argument_group("what is predicted")
+    add = targets.add_argument
+    add(
+        "--num-classes",
+        type=int,
+        default=0,
+        help="predict classes of units, so many; 0 predicts units (default: 0)",
+    )
+    add(
+        "--two-level",
+        action="store_true",
+        help="predict the class, and the unit in the class",
+    )
+    add(
+        "--num-sampled",
+        type=int,
+        default=0,
+        help="units that the softmax of a step is estimated from; 0 is all (default: "
+        "0)",
     )
 
     data = parser.add_argument_group("windows")
@@ -168,21 +209,24 @@ def parse_settings(arguments=None):
     return Settings.from_options(options, SIZES, options.released)
 
 
-def build_pretrainer(settings, vocabulary_size):
+def build_pretrainer(settings, vocabulary_size, unit_classes=None):
     """Return the model that the settings describe, compiled."""
-    predictor_choices, pretrainer_choices = {}, {}
+    predictor_choices, pretrainer_choices = {}, {"update": settings.update}
     if settings.released:
         predictor_choices = dict(released.PREDICTOR_CHOICES)
-        pretrainer_choices = dict(released.PRETRAINER_CHOICES)
+        pretrainer_choices = dict(released.PRETRAINER_CHOICES)  # its own update
     for name in ("threshold", "normalization"):
         value = getattr(settings, name)
         if value is not None:
             predictor_choices[name] = None if value == "none" else value
+    if settings.position_bias:
+        predictor_choices["position_bias"] = settings.position_bias
     predictor = PREDICTORS[settings.graphs](
         vocabulary_size,
         embedding_dim=settings.embedding_dim,
         num_graph_layers=settings.num_graph_layers,
         num_heads=settings.num_heads,
+        num_convolutions=settings.num_convolutions,
         **predictor_choices,
     )
     ablations.freeze_unused(predictor)
@@ -190,6 +234,9 @@ def build_pretrainer(settings, vocabulary_size):
         predictor,
         context_length=settings.context_length,
         num_positions=settings.num_positions or None,
+        unit_classes=unit_classes,
+        two_level=settings.two_level,
+        num_sampled=settings.num_sampled or None,
         seed=settings.seed,
         **pretrainer_choices,
     )
@@ -201,7 +248,10 @@ def train(settings):
     """Train on the prepared arrays."""
     corpus = load_prepared(settings.prepared)
     keras.utils.set_random_seed(settings.seed)
-    pretrainer = build_pretrainer(settings, len(corpus.units))
+    classes = None
+    if settings.num_classes:
+        classes = text.load_classes(corpus, settings)
+    pretrainer = build_pretrainer(settings, len(corpus.units), classes)
     predictor = pretrainer.graph_predictor
 
     checkpoint = run.restore_checkpoint(

@@ -40,6 +40,24 @@ def square_relu(score):
     return max(score, 0.0) ** 2
 
 
+def entmax(scores, visible=None):
+    """1.5-entmax of one row by halving an interval that holds the threshold."""
+    weights = np.zeros(len(scores))
+    seen = np.ones(len(scores), bool) if visible is None else np.asarray(visible)
+    if not seen.any():
+        return weights
+    halves = scores[seen] / 2
+    low, high = halves.max() - 1, halves.max()
+    for _ in range(100):
+        middle = (low + high) / 2
+        if np.sum(np.maximum(halves - middle, 0) ** 2) > 1:
+            low = middle
+        else:
+            high = middle
+    weights[seen] = np.maximum(halves - low, 0) ** 2
+    return weights
+
+
 def affinity_graph(scores, visible, rule=square_relu, top_k=None):
     """Rule of every visible score, divided by the row's sum (or zeros)."""
     visible = np.broadcast_to(visible, scores.shape)
@@ -67,6 +85,8 @@ def key_query_graphs(
     thresholds="mean",
     rule=square_relu,
     top_k=None,
+    scales=None,
+    position_biases=None,
 ):
     """Graphs of every layer and head.
 
@@ -75,8 +95,10 @@ def key_query_graphs(
         visible: `(batch, length, length)`.
         query_kernels, key_kernels: `(layers, dim, heads, key_dim)`.
         query_biases, key_biases: `(layers, heads, key_dim)` or None.
-        thresholds: `"mean"`, None, or `(layers, batch, heads, receivers)` values
-            that are subtracted from the scores.
+        thresholds: `"mean"`, `"entmax"`, None, or `(layers, batch, heads, receivers)`
+            values that are subtracted from the scores.
+        scales: `(layers, heads)`, by which scores are multiplied, or None.
+        position_biases: function of layer, head, receiver and sender, or None.
     """
     num_layers, _, heads, key_dim = key_kernels.shape
     batch, length, _ = keys.shape
@@ -92,8 +114,17 @@ def key_query_graphs(
                 if key_biases is not None:
                     key = key + key_biases[layer, k]
                 scores[i, j] = np.dot(query, key)
+        if scales is not None:
+            scores *= scales[layer, k]
+        if position_biases is not None:
+            for i, j in np.ndindex(length, length):
+                scores[i, j] += position_biases(layer, k, i, j)
         seen = visible[b] if visible.ndim == 3 else visible
-        if isinstance(thresholds, str):
+        if isinstance(thresholds, str) and thresholds == "entmax":
+            rows = [entmax(scores[i], seen[i]) for i in range(length)]
+            # The squares are what the rule gives, and their sum is one already.
+            scores, rule = np.array(rows), float
+        elif isinstance(thresholds, str):
             excess = scores - mean_visible_score(scores, seen)
             # One sender is its own mean: its row is empty by definition.
             alone = seen.sum(-1, keepdims=True) == 1
@@ -284,11 +315,16 @@ def context_log_likelihoods(
     first_input="unit",
     positions=None,
     mask=None,
+    class_table=None,
+    classes=None,
+    two_level=False,
 ):
     """Log-likelihood of each of the next units of each position; 0 where none.
 
     An RNN of `len(cells)` GRU layers, all started from `f_t`, reads x_t (or
-    zeros), x_{t+1}, ... and its top layer's output is scored against the table.
+    zeros), x_{t+1}, ... and its top layer's output is scored against the table; or
+    its class against the table of classes, and then with `two_level` the unit against
+    the others of its class.
     """
     batch, length = unit_ids.shape
     positions = range(length) if positions is None else list(positions)
@@ -308,7 +344,18 @@ def context_log_likelihoods(
             hidden = entry
             for layer, cell in enumerate(cells):
                 hidden = states[layer] = gru_cell(hidden, states[layer], *cell)
-            result[b, p, d] = log_softmax(table @ hidden)[targets[b, p, d]]
+            target = targets[b, p, d]
+            if classes is None:
+                result[b, p, d] = log_softmax(table @ hidden)[target]
+            else:
+                result[b, p, d] = log_softmax(class_table @ hidden)[classes[target]]
+            if two_level:
+                members = [
+                    u for u in range(len(table)) if classes[u] == classes[target]
+                ]
+                result[b, p, d] += log_softmax(table[members] @ hidden)[
+                    members.index(target)
+                ]
             entry = table[targets[b, p, d]]
     return result
 
@@ -446,3 +493,54 @@ def gated_fusion(features, messages, linear, gate, mask=None):
     change = (both @ linear[0] + linear[1]) * sigmoid(both @ gate[0] + gate[1])
     fused = np.concatenate([features, change], -1)
     return fused if mask is None else np.where(mask[..., None], fused, 0.0)
+
+
+def row_specificity(graph, visible):
+    """Distance of each row to what the other rows read of the senders it sees."""
+    length = len(graph)
+    seen = [[j for j in range(length) if visible[i, j]] for i in range(length)]
+    shares = {}
+    for i in range(length):
+        total = sum(graph[i, j] for j in seen[i])
+        if total > 0:
+            shares[i] = {j: graph[i, j] / total for j in seen[i]}
+    distances = np.zeros(length)
+    for i in shares:
+        salience = {}
+        for j in seen[i]:
+            lifts = [
+                shares[k][j] * len(seen[k]) for k in shares if k != i and j in shares[k]
+            ]
+            salience[j] = np.mean(lifts) if lifts else shares[i][j] * len(seen[i])
+        total = sum(salience.values())
+        for j in seen[i]:
+            expected = salience[j] / total if total else 1 / len(seen[i])
+            distances[i] += abs(shares[i][j] - expected) / 2
+    return distances
+
+
+def relation_counts(graphs, visible, distances=None):
+    """Sums over rows, by name: arrays `(batch, layers, heads)`."""
+    length = graphs.shape[-1]
+    sums = {}
+    for place in np.ndindex(graphs.shape[:3]):
+        graph = graphs[place]
+        pairs = visible[place[0]] if visible.ndim == 3 else visible
+        specificity = row_specificity(graph, pairs)
+        for i in range(length):
+            senders = np.flatnonzero(pairs[i])
+            if not graph[i, senders].sum() > 0:
+                continue
+            shares = graph[i, senders] / graph[i, senders].sum()
+            away = abs(i - senders) if distances is None else distances[i, senders]
+            row = {
+                "specificity": specificity[i] if len(senders) > 1 else 0.0,
+                "choosing_rows": len(senders) > 1,
+                "effective_senders": 1 / (shares**2).sum(),
+                "visible_senders": len(senders),
+                "reading_rows": 1,
+                **{f"within_{n}": shares[away <= n].sum() for n in (1, 4, 16)},
+            }
+            for name, value in row.items():
+                sums.setdefault(name, np.zeros(graphs.shape[:3]))[place] += value
+    return sums

@@ -114,6 +114,17 @@ def features_of(pretrainer, unit_ids, mask):
     return features
 
 
+def classes_of(decoder):
+    """What the reference takes of a decoder's classes."""
+    if decoder.unit_classes is None:
+        return {}
+    return {
+        "class_table": as_float64(decoder.class_table),
+        "classes": decoder.unit_classes,
+        "two_level": decoder.two_level,
+    }
+
+
 def log_likelihoods_of(pretrainer, unit_ids, mask):
     """Log-likelihoods and which of them count, by direction."""
     features = features_of(pretrainer, unit_ids, mask)
@@ -129,6 +140,7 @@ def log_likelihoods_of(pretrainer, unit_ids, mask):
             direction,
             pretrainer.first_input,
             mask=mask,
+            **classes_of(decoder),
         )
         _, valid[direction] = reference.context_targets(
             unit_ids,

@@ -351,6 +351,7 @@ AFFINITY = Entry(
         "threshold": "query",
         "use_bias": True,
         "top_k": 3,
+        "position_bias": 3,
         **_KERNELS,
     },
     _queries_and_keys,
@@ -360,7 +361,8 @@ AFFINITY = Entry(
     jumps=True,
     wrong_arguments=(
         _DIRECTION,
-        *_positive("num_graph_layers", "num_heads", "key_dim", "top_k"),
+        *_positive("num_graph_layers", "num_heads", "key_dim"),
+        *_positive("top_k", "position_bias"),
         ({"threshold": "median"}, ValueError, "`threshold` must be .*'median'"),
     ),
     wrong_inputs=(
@@ -404,6 +406,8 @@ DECODER = Entry(
         "direction": "backward",
         "first_input": "zeros",
         "chunk_size": 10,
+        "num_sampled": 9,
+        "seed": 7,
         **_KERNELS,
     },
     _features_and_ids,
@@ -414,7 +418,7 @@ DECODER = Entry(
     output_dtype="float32",
     wrong_arguments=(
         _DIRECTION,
-        *_positive("context_length", "num_layers", "chunk_size"),
+        *_positive("context_length", "num_layers", "chunk_size", "num_sampled"),
         ({"first_input": "mean"}, ValueError, "`first_input` must be .*'mean'"),
         (
             {"embedding": keras.layers.Embedding(VOCABULARY, 11)},
@@ -422,11 +426,31 @@ DECODER = Entry(
             "`embedding` must be a `keras.layers.ReversibleEmbedding`",
         ),
         ({"embedding": _untied_embedding()}, TypeError, "tied weights"),
+        ({"two_level": True}, ValueError, "`two_level` needs `unit_classes`"),
+        ({"unit_classes": [0, 1]}, ValueError, r"`unit_classes` must .*shape \(2,\)"),
+        ({"unit_classes": [0.0] * VOCABULARY}, TypeError, "`unit_classes` .*float64"),
+        (
+            {"unit_classes": [0] * VOCABULARY, "num_sampled": 3},
+            ValueError,
+            "`num_sampled` .*beside `unit_classes`",
+        ),
     ),
     wrong_inputs=(
         ({"features": (3, 7, 13)}, ValueError, "`features` must have .*dim=11"),
         ({"features": (3, 11)}, ValueError, "`features` must have shape"),
     ),
+)
+
+CLASS_DECODER = Entry(
+    layers.ContextDecoder,
+    {"unit_classes": [n // 3 for n in range(VOCABULARY)], "two_level": True},
+    _features_and_ids,
+    {"features": (1,), "unit_ids": (1,)},
+    (1,),
+    ("features_mask",),
+    label="classes",
+    factories={"embedding": _embedding},
+    output_dtype="float32",
 )
 
 IMAGE_DECODER = Entry(
@@ -685,7 +709,7 @@ ENTRIES = [
     _variant(
         AFFINITY,
         "images",
-        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3},
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "position_bias": 2},
         inputs=_image_queries_and_keys,
         unit_axes={"queries": (1, 2), "keys": (1, 2)},
         mask_names=(),
@@ -698,10 +722,16 @@ ENTRIES = [
         "scalar",
         {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "threshold": "scalar"},
     ),
+    _variant(
+        AFFINITY,
+        "entmax",
+        {"num_graph_layers": 2, "num_heads": 5, "key_dim": 3, "threshold": "entmax"},
+    ),
     PROPAGATION,
     _variant(PROPAGATION, "default", {}),
     _variant(PROPAGATION, "product", {"message": "product_concat"}),
     DECODER,
+    CLASS_DECODER,
     _variant(
         DECODER,
         "positions",

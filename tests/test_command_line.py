@@ -100,6 +100,19 @@ def test_export_and_inspect(preset, tmp_path, capsys):
     )
 
 
+def test_numbers_of_heads_stand_in_one_line(tmp_path, capsys):
+    sizes = {"num_graph_layers": 1, "num_heads": 2, "num_convolutions": 1}
+    heads = {"density": {"forward": [[0.25, None]], "backward": [[1e-05, -2]]}}
+    training = {"heads": heads, "note": "[ 1, 2 ]"}
+    GraphPredictor(9, embedding_dim=4, **sizes).save_to_preset(
+        tmp_path, training=training
+    )
+    command_line.main(["inspect", str(tmp_path)])
+    shown = capsys.readouterr().out
+    assert json.loads(shown)["training"] == training
+    assert "[0.25, null]" in shown and "[1e-05, -2]" in shown
+
+
 def test_another_preset_is_no_next_version(empty_archives, tmp_path, capsys):
     for size, name in ((6, "first"), (4, "other")):
         GraphPredictor(

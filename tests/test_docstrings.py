@@ -55,6 +55,8 @@ def test_public_docstrings_are_complete(value):
     helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
     helpers += ("graphs_over_pieces", "graphs_over_words", "word_of_piece")
     helpers += ("bits_per_dimension", "pixel_log_likelihood", "scale_pixels")
+    helpers += ("relation_counts", "row_specificity")
+    helpers += ("pixel_distances", "unit_distances")
     helpers += ("raster_units", "subtract_mean_score", "term_messages")
     helpers += ("find_preset", "load_preset", "GraphCache", "MessageCache")
     helpers += ("LanguageModelLayerCache", "ResultCache")

@@ -63,7 +63,7 @@ def affinity_of(affinity, queries):
         if bias is not None:
             bias = as_float64(bias).reshape(layers, heads, size)
         arguments[f"{name}_biases"] = bias
-    if affinity.threshold in ("mean", None):
+    if affinity.threshold in ("mean", "entmax", None):
         thresholds = affinity.threshold
     else:
         batch, length, _ = queries.shape
@@ -76,4 +76,12 @@ def affinity_of(affinity, queries):
                     query = query + arguments["query_biases"][layer, k]
                 threshold += query @ as_float64(affinity.threshold_kernel)[layer]
             thresholds[layer, b, k, i] = threshold
+    if affinity.threshold == "entmax":
+        arguments["scales"] = np.exp(as_float64(affinity.log_scale)) / np.sqrt(size)
+    if affinity.position_bias is not None:
+        table = as_float64(affinity.distances.table)
+        furthest = affinity.position_bias
+        arguments["position_biases"] = lambda layer, head, i, j: table[
+            layer, head, min(max(abs(i - j), 1), furthest) - 1
+        ]
     return {**arguments, "thresholds": thresholds, "top_k": affinity.top_k}

@@ -1,14 +1,20 @@
 """Numbers that tell sparse graphs from dense ones and living heads from dead ones."""
 
+import collections
+
 import numpy as np
 from keras import ops
 
 from glomo_keras.analysis.graph_arrays import graph_array
+from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 from glomo_keras.ops import graph_counts
+from glomo_keras.ops import pixel_distances
+from glomo_keras.ops import relation_counts
+from glomo_keras.ops import unit_distances
 from glomo_keras.ops import visible_pairs
 
 
-def graph_statistics(graphs, padding_mask=None, direction="forward"):
+def graph_statistics(graphs, padding_mask=None, direction="forward", image_shape=None):
     """Describe graphs by a few numbers for every head, and overall.
 
     - `"density"`: active weights by visible pairs. A weight is active above zero.
@@ -19,8 +25,14 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
       Overall it is the number of such heads.
     - `"link_distance"`: mean distance between receiver and sender in units, weighted
       by the graphs' weights.
-    - `"effective_senders"`: exp(entropy) of a row, on average over the rows that are
-      not empty: 1 for a single sender, n for n equal ones.
+    - `"specificity"`: how far a row is from what any receiver would read, 0 to 1, see
+      `glomo_keras.ops.row_specificity`; on average over the rows that are not empty
+      and see two senders or more. Each text is compared with itself.
+    - `"effective_senders"`: 1 / sum_j share_j^2 of a row, on average over the rows that
+      are not empty: 1 for a single sender, n for n equal ones.
+    - `"effective_share"`: the same by the mean number of senders that these rows see.
+    - `"within_1"`, `"within_4"`, `"within_16"`: share of a row's weight up to so many
+      units away, on average over the rows that are not empty.
 
     Args:
         graphs: float array or tensor `(batch, layers, heads, length, length)`,
@@ -28,12 +40,14 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
         padding_mask: bool array or tensor `(batch, length)`, `True` at real units,
             or `None` if all are.
         direction: `"forward"` or `"backward"`, that of the graphs.
+        image_shape: pair of ints, height and width of the image whose pixels the units
+            are; distances are then those of `glomo_keras.ops.pixel_distances`. `None`
+            means a sequence.
 
     Returns:
         Dict of two dicts with the names above as keys: `"by_head"` of float arrays
-        `(layers, heads)` and `"overall"` of floats, over all rows of all heads. The
-        last two are NaN where there is no active weight to average over, shares
-        where there is no receiver.
+        `(layers, heads)` and `"overall"` of floats, over all rows of all heads. They
+        are NaN where there is no row or no weight to average over.
 
     Raises:
         ValueError: if a shape does not fit, `direction` is unknown or is not that of
@@ -43,8 +57,8 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
 
     >>> graphs = np.array([[[[[0, 0, 0], [1, 0, 0], [0.5, 0.5, 0]]]]])
     >>> overall = graph_statistics(graphs)["overall"]
-    >>> overall["density"], round(overall["effective_senders"], 6)
-    (1.0, 1.5)
+    >>> overall["density"], overall["effective_senders"], overall["specificity"]
+    (1.0, 1.5, 0.0)
     """
     graphs = graph_array(graphs)  # the predictor's 16-bit graphs are exact in float32
     if graphs.ndim != 5 or graphs.shape[-1] != graphs.shape[-2]:
@@ -61,6 +75,7 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
                 f"Received: shape {padding_mask.shape}."
             )
     _check_direction(graphs, padding_mask, direction)
+    distances = _distances(graphs.shape[-1], image_shape)
     visible = visible_pairs(
         graphs.shape[-1], direction, queries_mask=padding_mask, keys_mask=padding_mask
     )
@@ -68,7 +83,12 @@ def graph_statistics(graphs, padding_mask=None, direction="forward"):
         name: ops.convert_to_numpy(count).astype("float64").sum(axis=0)
         for name, count in graph_counts(ops.convert_to_tensor(graphs), visible).items()
     }
-    totals.update(_weight_totals(graphs, ops.convert_to_numpy(visible)))
+    totals.update(_relation_totals(graphs, visible, distances))
+    totals.update(
+        _weight_totals(
+            graphs, ops.convert_to_numpy(visible), ops.convert_to_numpy(distances)
+        )
+    )
     overall = {name: float(value) for name, value in _shares(totals, np.sum).items()}
     return {"by_head": _shares(totals, np.asarray), "overall": overall}
 
@@ -85,23 +105,39 @@ def _check_direction(graphs, padding_mask, direction):
             )
 
 
-def _weight_totals(graphs, visible):
+def _distances(length, image_shape):
+    if image_shape is None:
+        return unit_distances(length)
+    height, width = image_shape
+    if height * width != length:
+        raise ValueError(
+            "`image_shape` must be the height and width of the images. Received: "
+            f"image_shape={image_shape} for graphs of {length} units."
+        )
+    return pixel_distances(height, width)
+
+
+def _relation_totals(graphs, visible, distances):
+    """Return sums over batch and rows: dict of float64 arrays `(layers, heads)`."""
+    totals = collections.defaultdict(lambda: np.zeros(graphs.shape[1:3]))
+    for sample in range(len(graphs)):  # one at a time, for the memory
+        one = slice(sample, sample + 1)
+        seen = visible if len(visible.shape) == 2 else visible[one]
+        graph = ops.convert_to_tensor(graphs[one])
+        for name, count in relation_counts(graph, seen, distances).items():
+            totals[name] += ops.convert_to_numpy(count)[0]
+    return totals
+
+
+def _weight_totals(graphs, visible, distances):
     """Return sums over batch and rows, in float64: dict of arrays `(layers, heads)`."""
     shape = graphs.shape[1:3]
     totals = {"weight": np.zeros(shape), "distance": np.zeros(shape)}
-    totals["effective_senders"] = np.zeros(shape)
-    places = np.arange(graphs.shape[-1])
-    distances = np.abs(places[:, None] - places[None, :])
     for sample, graph in enumerate(graphs):  # one at a time, for the memory
         seen = visible if visible.ndim == 2 else visible[sample]
         weights = np.where(seen, graph, 0.0).astype("float64")
-        row_sums = weights.sum(axis=-1)
-        # Rows of mixed and composed graphs sum to less than one.
-        shares = weights / np.where(row_sums > 0, row_sums, 1.0)[..., None]
-        entropies = -np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)), -1)
-        totals["weight"] += row_sums.sum(axis=-1)
+        totals["weight"] += weights.sum(axis=(-2, -1))
         totals["distance"] += (weights * distances).sum(axis=(-2, -1))
-        totals["effective_senders"] += np.sum(np.exp(entropies) * (row_sums > 0), -1)
     return totals
 
 
@@ -113,12 +149,12 @@ def _shares(totals, combine):
         # An empty share is NaN: a number would enter averages unseen.
         return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
 
-    read_rows = totals["receivers"] - totals["empty_rows"]
+    ratios = {
+        name: share(totals[part], totals[whole])
+        for name, (part, whole) in GRAPH_RATIOS.items()
+    }
     return {
-        "density": share(totals["active"], totals["visible"]),
-        "empty_rows": share(totals["empty_rows"], totals["receivers"]),
-        "one_sender_rows": share(totals["one_sender_rows"], totals["receivers"]),
+        **ratios,
         "dead_heads": combine((totals["active"] == 0).astype("float64")),
         "link_distance": share(totals["distance"], totals["weight"]),
-        "effective_senders": share(totals["effective_senders"], read_rows),
     }

@@ -21,7 +21,10 @@ _STATISTICS = {
     "density": "density: active weights by visible pairs",
     "empty_rows": "empty rows: share of the receivers that read nothing",
     "one_sender_rows": "one-sender rows: share of the receivers that read one unit",
-    "effective_senders": "effective senders of a row: exp(entropy)",
+    "specificity": "specificity: 0 where the receiver does not matter, at most 1",
+    "effective_senders": "effective senders of a row: 1 / sum of squared shares",
+    "within_1": "weight within 1 unit: mean share of a row",
+    "within_4": "weight within 4 units",
     "link_distance": "distance from receiver to sender: mean, in units",
 }
 

@@ -4,6 +4,8 @@ import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_unit_classes
+from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -14,6 +16,7 @@ from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.context import take_units
 from glomo_keras.ops.precision import accumulation_dtype
+from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import check_direction
 
 FIRST_INPUTS = ("unit", "zeros")
@@ -31,7 +34,16 @@ class ContextDecoder(keras.layers.Layer):
 
     for d = 1 ... `context_length`, with t-d in place of t+d when
     `direction="backward"`. Input and output share the table E. The softmax is exact
-    and is computed in chunks of the vocabulary.
+    and is computed in chunks of the vocabulary; with `num_sampled` that of training is
+    estimated from a sample.
+
+    With `unit_classes` the classes of the units are predicted, of a table C of their
+    own, and with `two_level` the units in them as well:
+
+        log p(class(x_{t+d})) = log softmax(C h_d)[class(x_{t+d})]
+        log p(x_{t+d}) = log p(class(x_{t+d})) + log p(x_{t+d} | class(x_{t+d}))
+
+    where the second term is a softmax of E h_d over the units of the class.
 
     Masking: a step counts if position and predicted unit are real units inside the
     sequence; elsewhere the log-likelihood is 0, and no gradient comes from it.
@@ -46,6 +58,12 @@ class ContextDecoder(keras.layers.Layer):
         first_input: `"unit"` (the embedding of x_t, as above) or `"zeros"` (the
             authors' program: x_t is known through f_t alone).
         chunk_size: int, how many units of the vocabulary are treated at once.
+        unit_classes: int array `(vocabulary_size,)`, the class of every unit, as
+            `glomo_keras.data.unit_classes` makes them, or `None`.
+        two_level: bool, whether the units of the classes are predicted too.
+        num_sampled: int or None, units that a training step's softmax over the
+            vocabulary is estimated from. `None` means all of them.
+        seed: int or None, seed of the sample.
         kernel_initializer: initializer of the GRU's kernels of inputs, or its name.
         kernel_regularizer: regularizer of the same kernels, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
@@ -56,6 +74,7 @@ class ContextDecoder(keras.layers.Layer):
         positions: int tensor `(num_positions,)`, the positions t, or `None` for
             every position.
         features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+        training: bool, whether the softmax may be estimated.
 
     Returns:
         Float tensor `(batch, num_positions, context_length)` in nats, nearest unit
@@ -84,6 +103,10 @@ class ContextDecoder(keras.layers.Layer):
         direction="forward",
         first_input="unit",
         chunk_size=8192,
+        unit_classes=None,
+        two_level=False,
+        num_sampled=None,
+        seed=None,
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
         **kwargs,
@@ -110,6 +133,13 @@ class ContextDecoder(keras.layers.Layer):
         self.direction = check_direction(direction)
         self.first_input = first_input
         self.chunk_size = positive_integer("chunk_size", chunk_size)
+        self.unit_classes = check_unit_classes(unit_classes, embedding.input_dim)
+        self.two_level = two_level
+        self.num_sampled = positive_integer("num_sampled", num_sampled, or_none=True)
+        self._check_targets()
+        self.seed = plain_integer(seed)
+        if self.num_sampled:
+            self._sample_seed = keras.random.SeedGenerator(self.seed)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         self.supports_masking = True
@@ -132,8 +162,16 @@ class ContextDecoder(keras.layers.Layer):
             self.kernel_initializer,
             self.kernel_regularizer,
         )
+        if self.unit_classes is not None:
+            self.class_table = self.add_weight(
+                name="class_table",
+                shape=(max(self.unit_classes) + 1, dim),
+                initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
+            )
 
-    def call(self, features, unit_ids, positions=None, features_mask=None):
+    def call(
+        self, features, unit_ids, positions=None, features_mask=None, training=None
+    ):
         features = zero_padding(features, features_mask)
         target_ids, valid = context_targets(
             unit_ids, positions, self.context_length, self.direction, features_mask
@@ -154,8 +192,8 @@ class ContextDecoder(keras.layers.Layer):
         ]
         outputs = decode(self.cells, ops.reshape(features, (-1, dim)), inputs)
         outputs = [ops.reshape(hidden, shape) for hidden in outputs]
-        values = log_likelihood(
-            ops.stack(outputs, axis=2), table, target_ids, self.chunk_size
+        values = self._log_likelihood(
+            ops.stack(outputs, axis=2), table, target_ids, training
         )
         return ops.where(valid, values, ops.zeros_like(values))
 
@@ -169,7 +207,7 @@ class ContextDecoder(keras.layers.Layer):
         return (features_shape[0], num_positions, self.context_length)
 
     def compute_output_spec(
-        self, features, unit_ids, positions=None, features_mask=None
+        self, features, unit_ids, positions=None, features_mask=None, training=None
     ):
         shape = self.compute_output_shape(
             features.shape,
@@ -187,6 +225,10 @@ class ContextDecoder(keras.layers.Layer):
             "direction": self.direction,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
+            "unit_classes": self.unit_classes,
+            "two_level": self.two_level,
+            "num_sampled": self.num_sampled,
+            "seed": self.seed,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
@@ -203,3 +245,36 @@ class ContextDecoder(keras.layers.Layer):
         if first and self.first_input == "zeros":
             return ops.zeros_like(rows)
         return rows
+
+    def _log_likelihood(self, outputs, table, target_ids, training):
+        if self.unit_classes is None:
+            if training and self.num_sampled:
+                return sampled_log_likelihood(
+                    outputs, table, target_ids, self.num_sampled, self._sample_seed
+                )
+            return log_likelihood(outputs, table, target_ids, self.chunk_size)
+        classes = ops.convert_to_tensor(self.unit_classes, "int32")
+        values = log_likelihood(
+            outputs,
+            ops.convert_to_tensor(self.class_table),
+            ops.take(classes, target_ids, axis=0),
+            self.chunk_size,
+        )
+        if self.two_level:
+            values = values + log_likelihood(
+                outputs, table, target_ids, self.chunk_size, classes
+            )
+        return values
+
+    def _check_targets(self):
+        if self.unit_classes is None and self.two_level:
+            raise ValueError(
+                "`two_level` needs `unit_classes`. Received: two_level=True, "
+                "unit_classes=None. Make classes by `glomo_keras.data.unit_classes`."
+            )
+        if self.unit_classes is not None and self.num_sampled:
+            raise ValueError(
+                "`num_sampled` estimates the softmax over all units, which is not "
+                f"computed with `unit_classes`. Received: num_sampled="
+                f"{self.num_sampled} beside `unit_classes`. Leave one of them out."
+            )

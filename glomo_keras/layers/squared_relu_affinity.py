@@ -11,20 +11,22 @@ from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.layers.messages_without_graphs import MessagesWithoutGraphs
+from glomo_keras.layers.position_bias import PositionBias
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import subtract_mean_score
-from glomo_keras.ops.attention import squared_relu_attention
+from glomo_keras.ops.entmax import entmax_affinity
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.visibility import check_direction
 from glomo_keras.ops.visibility import visible_pairs
 
-THRESHOLDS = ("mean", "scalar", "query", None)
+THRESHOLDS = ("mean", "scalar", "query", "entmax", None)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class SquaredReLUAffinity(keras.layers.Layer):
+class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
     """Graphs of several layers and heads, one for each, from queries and keys.
 
         q = W_q query, k = W_k key                      (per layer and head)
@@ -41,6 +43,15 @@ class SquaredReLUAffinity(keras.layers.Layer):
     paper's bias (threshold = -b), one a layer, starting at zero; `"query"` is
     linear in the projected query, the authors' program; `None` is zero.
 
+    `"entmax"` solves for the threshold with which the squares of a row sum to one, so
+    that no row is empty that sees a sender:
+
+        score[i, j] = exp(log_scale) <q_i, k_j> / sqrt(key_dim)   (per layer and head)
+        graph[i, j] = relu(score[i, j] / 2 - threshold[i])^2
+
+    Rows are the sharper the larger the scale, which is trained. It starts at one, with
+    which most visible senders are active.
+
     Masking: padded senders have no weight, padded receivers have rows of zeros. The
     output carries no mask. Scores and sums are computed in float32 when the compute
     dtype is a 16-bit one.
@@ -48,17 +59,23 @@ class SquaredReLUAffinity(keras.layers.Layer):
     The units of images are their pixels in raster order. Where the graphs would be
     large and nobody looks at them, `project` and `attend` make messages without them.
 
-    For another score rule, override `activate`.
+    With `position_bias`, a number for the distance of receiver and sender is added to
+    each score before the threshold, one a distance, layer and head, from zeros; in
+    images one for each offset in rows and columns.
+
+    For another score rule, override `activate`; `"entmax"` is a rule of its own.
 
     Args:
         num_graph_layers: int, number of graph layers.
         num_heads: int, number of heads of each.
         key_dim: int, size of a head's queries and keys.
         direction: `"forward"` (receivers read units before them) or `"backward"`.
-        threshold: `"mean"`, `"scalar"`, `"query"` or `None`.
+        threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`.
         use_bias: bool, whether the projections have biases.
         top_k: int or None. Keep the `top_k` largest activations of a row alone; what
             equals the smallest of them is kept as well.
+        position_bias: int or None. The greatest distance with a number of its own;
+            greater ones share it. `None` means no numbers.
         kernel_initializer: initializer of W_k and W_q, or its name.
         kernel_regularizer: regularizer of W_k and W_q, its name, or `None`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
@@ -99,13 +116,21 @@ class SquaredReLUAffinity(keras.layers.Layer):
         top_k=None,
         kernel_initializer="glorot_uniform",
         kernel_regularizer=None,
+        position_bias=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if threshold not in THRESHOLDS:
             raise ValueError(
-                '`threshold` must be "mean", "scalar", "query" or None. Received: '
-                f"threshold={threshold!r}."
+                '`threshold` must be "mean", "scalar", "query", "entmax" or None. '
+                f"Received: threshold={threshold!r}."
+            )
+        if threshold == "entmax" and self._has_own_rule:
+            raise ValueError(
+                '`threshold` must not be "entmax" where `activate` is overridden: it '
+                f"is a score rule itself. Received: threshold={threshold!r}, for a "
+                f"{type(self).__name__}. Take another threshold, or the class without "
+                "`activate`."
             )
         self.num_graph_layers = positive_integer("num_graph_layers", num_graph_layers)
         self.num_heads = positive_integer("num_heads", num_heads)
@@ -116,6 +141,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
         self.top_k = positive_integer("top_k", top_k, or_none=True)
         self.kernel_initializer = get_initializer(kernel_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.position_bias = positive_integer(
+            "position_bias", position_bias, or_none=True
+        )
         self.supports_masking = True
 
     def build(self, queries_shape, keys_shape):
@@ -152,8 +180,26 @@ class SquaredReLUAffinity(keras.layers.Layer):
                 shape=(self.num_graph_layers,),
                 initializer="zeros",
             )
+        if self.threshold == "entmax":
+            self.log_scale = self.add_weight(
+                name="log_scale",
+                shape=(self.num_graph_layers, self.num_heads),
+                initializer="zeros",
+                autocast=False,
+            )
+        if self.position_bias is not None:
+            self.distances = PositionBias(
+                self.num_graph_layers,
+                self.num_heads,
+                self.position_bias,
+                self.direction,
+                dtype=self.dtype_policy,
+                name="distances",
+            )
+            self.distances.build(queries_shape)
 
     def call(self, queries, keys, queries_mask=None, keys_mask=None):
+        units = queries
         queries, keys, queries_mask, keys_mask = self._project_both(
             queries, keys, queries_mask, keys_mask
         )
@@ -163,10 +209,16 @@ class SquaredReLUAffinity(keras.layers.Layer):
         if len(visible.shape) == 3:
             visible = visible[:, None, None]  # layers and heads share it
         scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        scores = self._subtract_threshold(scores, queries, visible)
-        # What must not be seen does not reach the score rule either.
-        scores = ops.where(visible, scores, ops.zeros_like(scores))
-        activations = self.activate(scores)
+        if self.position_bias is not None:
+            numbers = ops.cast(self.distances(units), scores.dtype)
+            scores = scores + self.distances.spread(numbers)
+        if self.threshold == "entmax":
+            activations = entmax_affinity(scores, visible)
+        else:
+            scores = self._subtract_threshold(scores, queries, visible)
+            # What must not be seen does not reach the score rule either.
+            scores = ops.where(visible, scores, ops.zeros_like(scores))
+            activations = self.activate(scores)
         if self.top_k is not None:
             activations = self._keep_largest(activations, visible)
         return ops.cast(normalize_rows(activations, visible), self.compute_dtype)
@@ -189,107 +241,6 @@ class SquaredReLUAffinity(keras.layers.Layer):
         ...         return keras.ops.exp(scores - highest)
         """
         return squared_relu(scores)
-
-    def project(self, queries, keys, queries_mask=None, keys_mask=None):
-        """Compute what the graphs come from, for messages without graphs.
-
-        `attend` makes the messages of them that the graphs would give.
-
-        Args:
-            queries: as in the call, and so are the others.
-            keys: float tensor.
-            queries_mask: bool tensor or `None`.
-            keys_mask: bool tensor or `None`.
-
-        Returns:
-            Dict of `queries` and `keys`, float tensors `(batch, num_graph_layers,
-            num_heads, length, key_dim)`; and, if the threshold is `"scalar"` or
-            `"query"`, of `threshold`, `(batch, num_graph_layers, num_heads, length)`.
-
-        Raises:
-            ValueError: if the score rule is another one, or rows are cut at `top_k`.
-        """
-        self.check_attention()
-        queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
-        factors = {"queries": queries, "keys": keys}
-        if self._has_trained_threshold:
-            zeros = ops.zeros_like(queries[..., 0])
-            factors["threshold"] = zeros + self._threshold(queries)[..., 0]
-        return factors
-
-    def attend(
-        self,
-        queries,
-        keys,
-        values,
-        threshold=None,
-        queries_mask=None,
-        keys_mask=None,
-        block_size=128,
-    ):
-        """Compute messages along the graphs, without the graphs.
-
-            messages[i] = sum_j graph[i, j] values[j]
-
-        Args:
-            queries: float tensor `(batch, ..., length, key_dim)`: what `project`
-                returns, or one layer of it, and so are `keys` and `threshold`.
-            keys: float tensor of the same shape.
-            values: float tensor `(batch, ..., length, value_dim)`.
-            threshold: float tensor `(batch, ..., length)` if `project` returns one,
-                and else `None`.
-            queries_mask: bool tensor `(batch, length)`, `True` at real units, or
-                `None`.
-            keys_mask: bool tensor likewise, or `None`.
-            block_size: int, receivers whose rows exist at a time.
-
-        Returns:
-            Float tensor like `values`; 16-bit types come back as float32.
-
-        Raises:
-            ValueError: if `threshold` is missing, or given where the layer trains
-                none.
-
-        Example:
-
-        >>> affinity = SquaredReLUAffinity(num_graph_layers=1, num_heads=2, key_dim=5)
-        >>> units = keras.random.normal((3, 7, 11), seed=0)
-        >>> _ = affinity(units, units)  # which builds it
-        >>> values = keras.ops.ones((3, 1, 2, 7, 13))
-        >>> factors = affinity.project(units, units)
-        >>> tuple(affinity.attend(values=values, **factors).shape)
-        (3, 1, 2, 7, 13)
-        """
-        if self._has_trained_threshold != (threshold is not None):
-            expected = "be what `project` returns"
-            if not self._has_trained_threshold:
-                expected = "be None, since the layer trains none"
-            raise ValueError(
-                f"`threshold` must {expected}. Received: threshold="
-                f"{'None' if threshold is None else 'a tensor'}, for a layer with "
-                f"threshold={self.threshold!r}. Pass all that `project` returns."
-            )
-        return squared_relu_attention(
-            queries,
-            keys,
-            values,
-            "mean" if self.threshold == "mean" else threshold,
-            self.direction,
-            queries_mask,
-            keys_mask,
-            block_size,
-        )
-
-    def check_attention(self):
-        """Raise ValueError where only the graphs themselves give the messages."""
-        if self.top_k is not None or type(self).activate is not (
-            SquaredReLUAffinity.activate
-        ):
-            raise ValueError(
-                "Messages without graphs need the squared ReLU of whole rows. "
-                f"Received: top_k={self.top_k}, and {type(self).__name__}.activate. "
-                "Compute the graphs instead; in pretraining that is block_size=None."
-            )
 
     def compute_mask(self, queries, previous_mask=None):
         return None
@@ -314,7 +265,12 @@ class SquaredReLUAffinity(keras.layers.Layer):
             "top_k": self.top_k,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "position_bias": self.position_bias,
         }
+
+    @property
+    def _has_own_rule(self):
+        return type(self).activate is not SquaredReLUAffinity.activate
 
     @property
     def _has_trained_threshold(self):
@@ -328,6 +284,9 @@ class SquaredReLUAffinity(keras.layers.Layer):
         keys, keys_mask = raster_units(zero_padding(keys, keys_mask), keys_mask)
         queries = self._project(queries, self.query_kernel, self.query_bias)
         keys = self._project(keys, self.key_kernel, self.key_bias)
+        if self.threshold == "entmax":
+            scale = ops.exp(ops.cast(self.log_scale, queries.dtype))
+            queries = queries * (scale * self.key_dim**-0.5)[..., None, None]
         return queries, keys, queries_mask, keys_mask
 
     def _project(self, features, kernel, bias):

@@ -69,6 +69,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         kernel_initializer,
         kernel_regularizer,
         dtype,
+        position_bias=None,
     ):
         """Make a network and an affinity for each direction.
 
@@ -107,6 +108,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 top_k=top_k,
                 kernel_initializer=kernel_initializer or "glorot_uniform",
                 kernel_regularizer=kernel_regularizer,
+                position_bias=position_bias,
                 dtype=dtype,
                 name=f"{direction}_affinity",
             )
@@ -159,8 +161,9 @@ class BaseGraphPredictor(PresetModel, keras.Model):
                 normalization are never run twice: each run changes their state.
 
         Returns:
-            Dict of `forward` and `backward`, dicts of `queries`, `keys` and, where it
-            is trained, `threshold`, float tensors of all graph layers and heads.
+            Dict of `forward` and `backward`, dicts of `queries`, `keys` and, where they
+            are trained, `threshold` and `bias`, float tensors of all graph layers and
+            heads.
 
         Raises:
             ValueError: if the graphs have another score rule, or rows cut at `top_k`.

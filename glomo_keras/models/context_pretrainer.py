@@ -1,12 +1,16 @@
 """What the pretraining of text and of images share: features along predicted graphs."""
 
+import math
+
 import keras
 from keras import ops
 
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.graph_propagation import GraphPropagation
+from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 from glomo_keras.models.graph_metrics import DeadHeads
+from glomo_keras.models.graph_metrics import HeadRatio
 from glomo_keras.models.graph_metrics import fill_positions
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.composition import join_heads
@@ -14,16 +18,12 @@ from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.composition import split_heads
 from glomo_keras.ops.counts import graph_counts
 from glomo_keras.ops.ordering import compute_after
+from glomo_keras.ops.relations import relation_counts
 from glomo_keras.ops.sizes import shortfall
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 
-# Metrics of the graphs by name: what is counted, and of what it is a share.
-_SHARES = {
-    "density": ("active", "visible"),
-    "empty_rows": ("empty_rows", "receivers"),
-    "one_sender_rows": ("one_sender_rows", "receivers"),
-}
+_WATCHED = 2  # sequences of a batch whose relations are counted in training
 
 
 class ContextPretrainer(UnsupervisedModel, keras.Model):
@@ -84,10 +84,9 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             ]
             for direction in DIRECTIONS
         }
-        self.shares = {name: keras.metrics.Mean(name=name) for name in _SHARES}
-        self.dead_heads = DeadHeads(
-            len(DIRECTIONS) * num_layers * graph_predictor.num_heads
-        )
+        heads = (len(DIRECTIONS), num_layers, graph_predictor.num_heads)
+        self.ratios = {name: HeadRatio(heads, name=name) for name in GRAPH_RATIOS}
+        self.dead_heads = DeadHeads(math.prod(heads))
 
     def build_propagations(self):
         """Build the updates of all directions and layers."""
@@ -172,20 +171,17 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
     def _propagate_in_blocks(self, first, direction, factors, mask):
         affinity = self.graph_predictor.affinity(direction)
 
-        def along(values, queries, keys, *threshold):
+        def along(values, *tensors):
             messages = affinity.attend(
-                queries,
-                keys,
-                split_heads(values, self.graph_predictor.num_heads),
-                *threshold,
+                values=split_heads(values, self.graph_predictor.num_heads),
+                **dict(zip(factors, tensors, strict=True)),
                 queries_mask=mask,
                 keys_mask=mask,
                 block_size=self.block_size,
             )
             return ops.cast(join_heads(messages), values.dtype)
 
-        names = [name for name in ("queries", "keys", "threshold") if name in factors]
-        layers = [ops.unstack(factors[name], axis=1) for name in names]
+        layers = [ops.unstack(factor, axis=1) for factor in factors.values()]
         return self.propagate(
             first, direction, zip(*layers, strict=True), along, mask, recompute=True
         )
@@ -222,22 +218,31 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             layers.append(update(layers[-1], *tensors_of_layer))
         return layers
 
-    def count_graphs(self, graphs, mask=None):
-        """Count active senders, and rows without any or with one.
+    def count_graphs(self, graphs, mask=None, training=None, distances=None):
+        """Count active senders, and what tells whether the graphs are relations.
 
         Args:
             graphs: dict of `forward` and `backward`, graphs.
             mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
+            training: bool, whether to take but two sequences for `relation_counts`.
+            distances: int tensor `(length, length)`, see `relation_counts`.
 
         Returns:
-            Dict of what `glomo_keras.ops.graph_counts` counts, by its names: float
-            tensors `(batch, 2, num_graph_layers, num_heads)`, forward first.
+            Dict of what `glomo_keras.ops.graph_counts` and `relation_counts` count, by
+            their names: float tensors `(batch, 2, num_graph_layers, num_heads)`,
+            forward first; of the latter, in training, `(2, ...)`.
         """
+        watched = slice(_WATCHED if training else None)
         counts = []
         for direction in DIRECTIONS:
             length = ops.shape(graphs[direction])[-1]
             visible = visible_pairs(length, direction, mask, mask)
-            counts.append(graph_counts(graphs[direction], visible))
+            graph = ops.stop_gradient(graphs[direction])
+            seen = visible if mask is None else visible[watched]
+            counts.append(
+                graph_counts(graph, visible)
+                | relation_counts(graph[watched], seen, distances)
+            )
         return {
             name: ops.stack([count[name] for count in counts], axis=1)
             for name in counts[0]
@@ -295,13 +300,26 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
                 direction, fill_positions(nats), fill_positions(valid)
             )
         counts = y_pred["counts"]
-        for name, (part, whole) in _SHARES.items():
-            part, whole = ops.sum(counts[part]), ops.sum(counts[whole])
-            share = part / ops.maximum(whole, 1.0)
-            self.shares[name].update_state(share, sample_weight=whole)
-        active = ops.sum(counts["active"], axis=0)  # (directions, layers, heads)
-        self.dead_heads.update_state(ops.reshape(active, (-1,)))
+        # (directions, layers, heads)
+        sums = {name: ops.sum(count, axis=0) for name, count in counts.items()}
+        for name, (part, whole) in GRAPH_RATIOS.items():
+            self.ratios[name].update_state(sums[part], sums[whole])
+        self.dead_heads.update_state(ops.reshape(sums["active"], (-1,)))
         return self.get_metrics_result()
+
+    def describe_heads(self):
+        """Return the metrics of the graphs for every head.
+
+        They are those of the last epoch, or of the last evaluation, if that was later.
+
+        Returns:
+            Dict by the names of the metrics of dicts of `forward` and `backward`:
+            nested lists `[layer][head]` of floats, `None` where nothing was counted.
+        """
+        return {
+            name: dict(zip(DIRECTIONS, ratio.by_head(), strict=True))
+            for name, ratio in self.ratios.items()
+        }
 
     def update_likelihoods(self, direction, nats, valid):
         """Update the metrics of likelihood, in the units of the subclass.

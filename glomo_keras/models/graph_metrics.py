@@ -1,9 +1,23 @@
 """Metrics of pretraining: likelihood, and the state of the graphs."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from glomo_keras.ops.relations import NEAR
 from glomo_keras.ops.sizes import shortfall
+
+# Metrics of graphs by name: sums of what, by sums of what, of `graph_counts` and
+# `relation_counts`.
+GRAPH_RATIOS = {
+    "density": ("active", "visible"),
+    "empty_rows": ("empty_rows", "receivers"),
+    "one_sender_rows": ("one_sender_rows", "receivers"),
+    "specificity": ("specificity", "choosing_rows"),
+    "effective_senders": ("effective_senders", "reading_rows"),
+    "effective_share": ("effective_senders", "visible_senders"),
+    **{f"within_{limit}": (f"within_{limit}", "reading_rows") for limit in NEAR},
+}
 
 
 def fill_positions(values):
@@ -52,6 +66,58 @@ class Perplexity(keras.metrics.Mean):
 
     def result(self):
         return ops.exp(super().result())
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class HeadRatio(keras.metrics.Metric):
+    """Ratio of two sums, over all heads; `by_head` tells them apart.
+
+        ratio = sum part / sum whole
+
+    Args:
+        shape: tuple of ints, `(directions, layers, heads)`.
+        name: str, name of the metric.
+        dtype: dtype of the result.
+
+    Example:
+
+    >>> density = HeadRatio((1, 1, 2))
+    >>> density.update_state(
+    ...     keras.ops.array([[[1.0, 3.0]]]), keras.ops.array([[[4.0, 4.0]]]))
+    >>> float(density.result()), density.by_head()
+    (0.5, [[[0.25, 0.75]]])
+    """
+
+    def __init__(self, shape, name="head_ratio", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        self.shape = tuple(shape)
+        self.part = self.add_variable(self.shape, initializer="zeros", name="part")
+        self.whole = self.add_variable(self.shape, initializer="zeros", name="whole")
+
+    def update_state(self, part, whole):
+        """Add sums of the heads, both of the shape of the metric."""
+        self.part.assign_add(ops.cast(part, self.part.dtype))
+        self.whole.assign_add(ops.cast(whole, self.whole.dtype))
+
+    def result(self):
+        whole = ops.sum(self.whole)
+        return ops.sum(self.part) / ops.where(whole > 0, whole, 1.0)
+
+    def by_head(self):
+        """Return the ratios of the heads: nested lists, `None` where there is no whole.
+
+        Four decimals are kept.
+        """
+        part, whole = map(ops.convert_to_numpy, (self.part, self.whole))
+        ratios = np.full(self.shape, None)
+        counted = whole > 0
+        ratios[counted] = [
+            round(ratio, 4) for ratio in (part[counted] / whole[counted]).tolist()
+        ]
+        return ratios.tolist()
+
+    def get_config(self):
+        return {**super().get_config(), "shape": self.shape}
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")

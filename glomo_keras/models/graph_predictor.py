@@ -38,7 +38,7 @@ class GraphPredictor(BaseGraphPredictor):
         num_convolutions: int, convolutions in each of the key and query networks.
         kernel_size: int, units that a convolution sees.
         normalization: `"layer"`, `"batch"` or `None`, in the convolutions.
-        threshold: `"mean"`, `"scalar"`, `"query"` or `None`, of the scores.
+        threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`, of the scores.
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
@@ -46,6 +46,8 @@ class GraphPredictor(BaseGraphPredictor):
         kernel_initializer: initializer of the convolutions and projections, its name,
             or `None`, which means those of the layers.
         kernel_regularizer: regularizer of the same kernels, its name, or `None`.
+        position_bias: int or None, greatest distance with a number of its own, added to
+            the scores. `None` means no numbers.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -89,6 +91,7 @@ class GraphPredictor(BaseGraphPredictor):
         seed=None,
         kernel_initializer=None,
         kernel_regularizer=None,
+        position_bias=None,
         dtype=None,
         **kwargs,
     ):
@@ -107,6 +110,7 @@ class GraphPredictor(BaseGraphPredictor):
         kernel_size = positive_integer("kernel_size", kernel_size)
         top_k = positive_integer("top_k", top_k, or_none=True)
         seed = plain_integer(seed)
+        position_bias = positive_integer("position_bias", position_bias, or_none=True)
         kernel_initializer = get_initializer(kernel_initializer)
         kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -138,6 +142,7 @@ class GraphPredictor(BaseGraphPredictor):
             seed=seed,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
+            position_bias=position_bias,
             dtype=policy,
         )
 
@@ -169,6 +174,7 @@ class GraphPredictor(BaseGraphPredictor):
         self.seed = seed
         self.kernel_initializer = kernel_initializer
         self.kernel_regularizer = kernel_regularizer
+        self.position_bias = position_bias
 
     def check_inputs(self, inputs):
         check_named_inputs(inputs, "unit_ids", "padding_mask")
@@ -195,6 +201,7 @@ class GraphPredictor(BaseGraphPredictor):
             "seed": self.seed,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "position_bias": self.position_bias,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

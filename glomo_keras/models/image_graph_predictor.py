@@ -69,7 +69,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         num_convolutions: int, convolutions in each of the key and query networks.
         kernel_size: int, odd, rows and columns that a convolution spans.
         normalization: `"layer"`, `"batch"` or `None`, in the convolutions.
-        threshold: `"mean"`, `"scalar"`, `"query"` or `None`, of the scores.
+        threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`, of the scores.
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
@@ -78,6 +78,8 @@ class ImageGraphPredictor(BaseGraphPredictor):
         kernel_initializer: initializer of the convolutions and projections, its name,
             or `None`, which means those of the layers.
         kernel_regularizer: regularizer of the same kernels, its name, or `None`.
+        position_bias: int or None, rows and columns up to which each offset has a
+            number of its own, added to the scores. `None` means no numbers.
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
@@ -120,6 +122,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         seed=None,
         kernel_initializer=None,
         kernel_regularizer=None,
+        position_bias=None,
         dtype=None,
         **kwargs,
     ):
@@ -133,6 +136,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         top_k = positive_integer("top_k", top_k, or_none=True)
         channels = positive_integer("channels", channels)
         seed = plain_integer(seed)
+        position_bias = positive_integer("position_bias", position_bias, or_none=True)
         kernel_initializer = get_initializer(kernel_initializer)
         kernel_regularizer = keras.regularizers.get(kernel_regularizer)
         policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
@@ -154,6 +158,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
             seed=seed,
             kernel_initializer=kernel_initializer,
             kernel_regularizer=kernel_regularizer,
+            position_bias=position_bias,
             dtype=policy,
         )
 
@@ -178,6 +183,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
         self.seed = seed
         self.kernel_initializer = kernel_initializer
         self.kernel_regularizer = kernel_regularizer
+        self.position_bias = position_bias
 
     def check_inputs(self, images):
         check_images(images, self.channels)
@@ -202,6 +208,7 @@ class ImageGraphPredictor(BaseGraphPredictor):
             "seed": self.seed,
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "position_bias": self.position_bias,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),

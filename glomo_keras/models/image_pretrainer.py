@@ -14,6 +14,7 @@ from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.raster import check_context_window
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_targets
+from glomo_keras.ops.relations import pixel_distances
 from glomo_keras.ops.visibility import DIRECTIONS
 
 _COUNTED = 16  # rows and columns whose graphs are counted where none are held
@@ -34,7 +35,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
 
     Metrics: `bits` (bits per dimension, of all cells), `forward_bits` and
     `backward_bits` (of the first cell), and those of the graphs: `density`,
-    `empty_rows`, `one_sender_rows`, `dead_heads`, see `GLoMoPretrainer`.
+    `empty_rows`, `one_sender_rows`, `dead_heads`, `specificity`, `effective_senders`,
+    `effective_share`, `within_1`, `within_4`, `within_16`, see `GLoMoPretrainer`. The
+    distance of two pixels is the larger one of rows and columns.
 
     With `block_size` messages are computed in blocks of receivers, no graph is held,
     and the gradient computes again what lies between the layers: for a batch of 32
@@ -66,9 +69,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, cells)` in nats a pixel and `<direction>_valid`: bool tensor of
-        the same shape; and `counts`: dict of float tensors `(batch or 1, 2,
-        num_graph_layers, num_heads)`, what `glomo_keras.ops.graph_counts` counts, by
-        its names.
+        the same shape; and `counts`: dict of float tensors `(batch or fewer, 2,
+        num_graph_layers, num_heads)`, what `glomo_keras.ops.graph_counts` and
+        `relation_counts` count, by their names.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -168,7 +171,13 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             _, valid = window_targets(inputs, positions, self.context_window, direction)
             outputs[direction] = values
             outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
-        outputs["counts"] = self.count_graphs(graphs)
+        height, width = inputs.shape[1:3]
+        if self.block_size is not None:
+            height, width = min(height, _COUNTED), min(width, _COUNTED)
+        distances = pixel_distances(height, width)
+        outputs["counts"] = self.count_graphs(
+            graphs, training=training, distances=distances
+        )
         self.add_loss(self.mean_loss(outputs))
         return outputs
 

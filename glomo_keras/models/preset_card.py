@@ -28,10 +28,14 @@ def make_card(name, metadata, num_parameters):
         "fingerprint": metadata["fingerprint"],
         "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
     }
-    for key, value in metadata["training"].items():
+    training = dict(metadata["training"])
+    heads = training.pop("heads", None)
+    for key, value in training.items():
         rows[f"training: {key}" if key in rows else key] = value
     lines = [f"# {name}", "", f"A `{class_name}`.", "", "| | |", "|---|---|"]
     lines += [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items()]
+    if isinstance(heads, dict):
+        lines += ["", *_head_table(heads)]
     lines += [
         "",
         "```python",
@@ -42,6 +46,25 @@ def make_card(name, metadata, num_parameters):
         "",
     ]
     return "\n".join(lines)
+
+
+def _head_table(heads):
+    """Return the lines of a table: metrics in columns, directions to heads in rows."""
+    names = list(heads)
+    lines = [
+        "## Graphs",
+        "By head, on the validation data of the best epoch.",
+        "",
+        f"| direction, layer, head | {' | '.join(map(_cell, names))} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for direction, layers in heads[names[0]].items():
+        for layer, row in enumerate(layers):
+            for head in range(len(row)):
+                values = [heads[name][direction][layer][head] for name in names]
+                cells = ["" if v is None else f"{v:.3g}" for v in values]
+                lines.append(f"| {direction} {layer} {head} | {' | '.join(cells)} |")
+    return lines
 
 
 def _cell(value):

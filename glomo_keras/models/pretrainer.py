@@ -26,12 +26,20 @@ class GLoMoPretrainer(ContextPretrainer):
         mean over the directions of
             mean over valid (position, step) pairs of -log p    (nats a unit)
 
+    With `unit_classes` the decoder predicts the classes of these units instead, which
+    teaches grammar before topic and costs a small part of the softmax.
+
     After training `pretrainer.graph_predictor` is what is kept.
 
     Metrics: `nats` (the loss as a mean over units), `forward_perplexity` and
-    `backward_perplexity` (of the first step), `density` (active share of visible
-    pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
-    sender), `dead_heads` (heads without an active sender in the whole epoch).
+    `backward_perplexity` (of the first step; with `unit_classes` both are those of
+    classes, unless `two_level` makes them those of units), `density` (active share of
+    visible pairs), `empty_rows` and `one_sender_rows` (shares of the rows that see a
+    sender), `dead_heads` (heads without an active sender in the whole epoch);
+    `specificity`, `effective_senders`, `effective_share` (of the visible senders), and
+    `within_1`, `within_4`, `within_16` (share of a row's weight up to so many units
+    away), see `glomo_keras.ops.relation_counts`: of every sequence in evaluation, of
+    the first two of a batch in training. `describe_heads()` has them by head.
 
     Args:
         graph_predictor: `GraphPredictor`, what is trained.
@@ -46,11 +54,17 @@ class GLoMoPretrainer(ContextPretrainer):
             replacement and the same for all sequences. `None` means every position.
             Evaluation always takes every position.
         chunk_size: int, units of the vocabulary that a softmax treats at once.
+        unit_classes: int array `(vocabulary_size,)`, the class of every unit, as
+            `glomo_keras.data.unit_classes` makes them; or `None`, units are predicted.
+        two_level: bool, whether the units of the classes are predicted too: log
+            p(class) + log p(unit | class) in place of log p(class).
+        num_sampled: int or None, units that a training step's softmax over the
+            vocabulary is estimated from. `None` means all of them.
         block_size: int or None. Messages are computed for so many receivers at a time,
             no graph is held, and the gradient computes again what lies between the
             layers: for long texts. The metrics of the graphs are then those of the
             first sequence of a batch. `None` holds the graphs.
-        seed: int or None, seed of the positions.
+        seed: int or None, seed of the positions and of the sample.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
     Call arguments:
@@ -65,9 +79,9 @@ class GLoMoPretrainer(ContextPretrainer):
     Returns:
         Dict of, for each direction, `<direction>`: log-likelihoods `(batch,
         num_positions, context_length)` and `<direction>_valid`: bool tensor of the
-        same shape; and `counts`: dict of float tensors `(batch or 1, 2,
+        same shape; and `counts`: dict of float tensors `(batch or fewer, 2,
         num_graph_layers, num_heads)`, forward first, of what
-        `glomo_keras.ops.graph_counts` counts, by its names.
+        `glomo_keras.ops.graph_counts` and `relation_counts` count, by their names.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -98,6 +112,9 @@ class GLoMoPretrainer(ContextPretrainer):
         first_input="unit",
         num_positions=None,
         chunk_size=8192,
+        unit_classes=None,
+        two_level=False,
+        num_sampled=None,
         block_size=None,
         seed=None,
         **kwargs,
@@ -135,11 +152,19 @@ class GLoMoPretrainer(ContextPretrainer):
                 direction,
                 first_input,
                 self.chunk_size,
+                unit_classes,
+                two_level,
+                num_sampled,
+                # A seed of each direction's own, or both draw the same units.
+                None if seed is None else seed + number,
                 dtype=self.dtype_policy,
                 name=f"{direction}_decoder",
             )
-            for direction in DIRECTIONS
+            for number, direction in enumerate(DIRECTIONS)
         }
+        self.unit_classes = self.decoders["forward"].unit_classes
+        self.two_level = two_level
+        self.num_sampled = num_sampled
         self.nats = keras.metrics.Mean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")
@@ -166,12 +191,13 @@ class GLoMoPretrainer(ContextPretrainer):
                 unit_ids,
                 positions=positions,
                 features_mask=padding_mask,
+                training=training,
             )
             _, outputs[f"{direction}_valid"] = context_targets(
                 unit_ids, positions, self.context_length, direction, padding_mask
             )
         counted_mask = padding_mask if self.block_size is None else padding_mask[:1]
-        outputs["counts"] = self.count_graphs(graphs, counted_mask)
+        outputs["counts"] = self.count_graphs(graphs, counted_mask, training)
         if pair_weight is None:
             self.add_loss(self.mean_loss(outputs))
         return outputs
@@ -210,6 +236,9 @@ class GLoMoPretrainer(ContextPretrainer):
             "num_decoder_layers": self.num_decoder_layers,
             "first_input": self.first_input,
             "chunk_size": self.chunk_size,
+            "unit_classes": self.unit_classes,
+            "two_level": self.two_level,
+            "num_sampled": self.num_sampled,
         }
 
 

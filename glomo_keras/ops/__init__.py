@@ -12,6 +12,7 @@ from glomo_keras.ops.composition import propagate
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.counts import graph_counts
+from glomo_keras.ops.entmax import entmax_affinity
 from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mix_messages
 from glomo_keras.ops.mixture import propagate_mixture
@@ -23,6 +24,10 @@ from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.raster import window_offsets
 from glomo_keras.ops.raster import window_targets
+from glomo_keras.ops.relations import pixel_distances
+from glomo_keras.ops.relations import relation_counts
+from glomo_keras.ops.relations import row_specificity
+from glomo_keras.ops.relations import unit_distances
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
@@ -36,6 +41,7 @@ __all__ = [
     "bits_per_dimension",
     "compose_graphs",
     "context_targets",
+    "entmax_affinity",
     "graph_counts",
     "graphs_over_pieces",
     "graphs_over_words",
@@ -44,11 +50,14 @@ __all__ = [
     "mix_graphs",
     "mix_messages",
     "normalize_rows",
+    "pixel_distances",
     "pixel_log_likelihood",
     "projected_lstm_step",
     "propagate",
     "propagate_mixture",
     "raster_units",
+    "relation_counts",
+    "row_specificity",
     "sampled_log_likelihood",
     "scale_pixels",
     "squared_relu",
@@ -56,6 +65,7 @@ __all__ = [
     "squared_relu_attention",
     "subtract_mean_score",
     "term_messages",
+    "unit_distances",
     "visible_pairs",
     "window_offsets",
     "window_targets",

@@ -9,6 +9,9 @@ from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
 from glomo_keras.checks import positive_integer
 from glomo_keras.ops.affinity import subtract_mean_score
+from glomo_keras.ops.entmax import entmax_gradient
+from glomo_keras.ops.entmax import entmax_roots
+from glomo_keras.ops.entmax import lowest_score
 from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.precision import raise_precision
@@ -24,13 +27,15 @@ def squared_relu_attention(
     queries_mask=None,
     keys_mask=None,
     block_size=128,
+    bias=None,
 ):
     """Sum values, weighted as `squared_relu_affinity` weights them.
 
         messages[i] = sum_j relu(s[i, j])^2 values[j] / sum_j relu(s[i, j])^2
-        s[i, j] = <queries[i], keys[j]> - threshold[i]
+        s[i, j] = <queries[i], keys[j]> + bias[i, j] - threshold[i]
 
-    over the senders j that receiver i may see. The graph exists for `block_size`
+    over the senders j that receiver i may see; or with `threshold="entmax"`, weighted
+    as `entmax_affinity` weights them. The graph exists for `block_size`
     receivers at a time, forward and backward: the gradient recomputes it.
 
     Blocks need a length that is known when the function is traced; with one that is
@@ -41,12 +46,15 @@ def squared_relu_attention(
         keys: float tensor of the same shape.
         values: float tensor `(batch, ..., length, value_dim)`.
         threshold: float tensor `(batch, ..., length)`; `"mean"`, the mean score of
-            every receiver's visible senders; or `None`, zero.
+            every receiver's visible senders; `"entmax"`, the one that is solved for; or
+            `None`, zero.
         direction: `"forward"` or `"backward"`.
         queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
             `None`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
         block_size: int, receivers of a block.
+        bias: float tensor `(1, ..., length, length)`, added to the scores of all
+            samples, or `None`. It is held as a whole, and so is its gradient.
 
     Returns:
         Float tensor like `values`, zeros where nothing is read; 16-bit types come
@@ -68,30 +76,40 @@ def squared_relu_attention(
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
     """
-    use_mean_threshold = isinstance(threshold, str)
-    if use_mean_threshold and threshold != "mean":
+    is_rule = isinstance(threshold, str)
+    if is_rule and threshold not in ("mean", "entmax"):
         raise ValueError(
-            '`threshold` must be a tensor, "mean" or None. Received: '
+            '`threshold` must be a tensor, "mean", "entmax" or None. Received: '
             f"threshold={threshold!r}."
         )
     shape = check_rank("queries", queries, "batch, ..., length, key_dim")
     check_shape("keys", keys, "queries", shape)
     check_shape("values", values, "queries", (*shape[:-1], None))
-    if not use_mean_threshold and threshold is not None:
+    if not is_rule and threshold is not None:
         check_shape("threshold", threshold, "queries", shape[:-1])
-    operation = SquaredReLUAttention(use_mean_threshold, direction, block_size)
-    threshold = None if use_mean_threshold else threshold
-    return operation(queries, keys, values, threshold, queries_mask, keys_mask)
+    if bias is not None:
+        check_shape("bias", bias, "queries", (1, *shape[1:-1], shape[-2]))
+    operation = SquaredReLUAttention(
+        is_rule and threshold == "mean",
+        direction,
+        block_size,
+        use_entmax=is_rule and threshold == "entmax",
+    )
+    threshold = None if is_rule else threshold
+    return operation(queries, keys, values, threshold, queries_mask, keys_mask, bias)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SquaredReLUAttention(keras.Operation):
     """`squared_relu_attention` as an operation, which functional models can hold."""
 
-    def __init__(self, use_mean_threshold, direction, block_size, name=None):
+    def __init__(
+        self, use_mean_threshold, direction, block_size, use_entmax=False, name=None
+    ):
         super().__init__(name=name)
         check_direction(direction)
         self.use_mean_threshold = use_mean_threshold
+        self.use_entmax = use_entmax
         self.direction = direction
         self.block_size = positive_integer("block_size", block_size)
 
@@ -103,6 +121,7 @@ class SquaredReLUAttention(keras.Operation):
         threshold=None,
         queries_mask=None,
         keys_mask=None,
+        bias=None,
     ):
         queries, keys, values = map(raise_precision, (queries, keys, values))
         zeros = ops.zeros_like(keys[..., 0])
@@ -114,13 +133,20 @@ class SquaredReLUAttention(keras.Operation):
         if queries_mask is not None:
             queries_mask = _over_units(queries_mask, queries)
             queries = _zero(queries, queries_mask)
+        rule = None
+        if self.use_mean_threshold:
+            rule = "mean"
+        elif self.use_entmax:
+            rule = "entmax"
         messages = _attend(
             queries,
             keys,
             values,
             zeros if threshold is None else raise_precision(threshold),
             real,
-            use_mean_threshold=self.use_mean_threshold,
+            zeros if bias is None else raise_precision(bias),
+            rule=rule,
+            has_bias=bias is not None,
             direction=self.direction,
             block_size=self.block_size,
         )
@@ -159,19 +185,15 @@ def _visible_pairs_of_block(block, direction, real):
     return ops.logical_and(visible, real[..., None, block.senders] > 0)
 
 
-def _excess_scores(block, visible, queries, keys, threshold):
+def _excess_scores(scores, visible, threshold):
     """Compute by how much scores exceed the threshold, and zeros elsewhere.
 
     A threshold of `None` stands for the mean score.
     """
-    scores = ops.matmul(
-        queries[..., block.receivers, :],
-        ops.swapaxes(keys[..., block.senders, :], -1, -2),
-    )
     if threshold is None:
         scores = subtract_mean_score(scores, visible)
     else:
-        scores = scores - threshold[..., block.receivers, None]
+        scores = scores - threshold
     return ops.where(visible, ops.relu(scores), 0.0)
 
 
@@ -198,11 +220,14 @@ def _pad_to_length(gradient, senders, length):
     return ops.pad(gradient, [*widths, (senders.start, length - senders.stop), (0, 0)])
 
 
-def _compute_rows(block, direction, queries, keys, threshold, real):
-    """Return who reads whom, and what `_scale_rows` returns, of the block's rows."""
-    visible = _visible_pairs_of_block(block, direction, real)
-    excess = _excess_scores(block, visible, queries, keys, threshold)
-    return visible, *_scale_rows(excess)
+def _pad_to_rows(gradient, block, length, bias):
+    """Put the gradient of a block's scores into rows of that of the bias."""
+    gradient = ops.sum(gradient, axis=0, keepdims=True)  # all samples have one bias
+    if length is None:
+        return gradient
+    widths = [(0, 0)] * (len(bias.shape) - 1)
+    senders = (block.senders.start, length - block.senders.stop)
+    return ops.pad(gradient, [*widths, senders])
 
 
 def _attend(
@@ -211,22 +236,42 @@ def _attend(
     values,
     threshold,
     real,
+    bias,
     *,
-    use_mean_threshold,
+    rule,
+    has_bias,
     direction,
     block_size,
 ):
     length = keys.shape[-2]
     blocks = _split_into_blocks(length, block_size, direction)
 
+    def compute_rows(block, queries, keys, threshold, real, bias):
+        """Return who reads whom, and what `_scale_rows` returns, of a block."""
+        visible = _visible_pairs_of_block(block, direction, real)
+        scores = ops.matmul(
+            queries[..., block.receivers, :],
+            ops.swapaxes(keys[..., block.senders, :], -1, -2),
+        )
+        if has_bias:
+            scores = scores + bias[..., block.receivers, block.senders]
+        if rule == "entmax":
+            roots = entmax_roots(ops.where(visible, scores, lowest_score(scores)))
+            # Squares of these sum to one as they are.
+            return visible, ops.where(visible, roots, 0.0), 1.0, 1.0
+        if rule is None:
+            threshold = threshold[..., block.receivers, None]
+        else:
+            threshold = None
+        return visible, *_scale_rows(_excess_scores(scores, visible, threshold))
+
     @ops.custom_gradient
-    def function(queries, keys, values, threshold, real):
-        used_threshold = None if use_mean_threshold else threshold
+    def function(queries, keys, values, threshold, real, bias):
         messages = []
         ordered_queries = queries
         for block in blocks:
-            _, relative, _, inverse_total = _compute_rows(
-                block, direction, ordered_queries, keys, used_threshold, real
+            _, relative, _, inverse_total = compute_rows(
+                block, ordered_queries, keys, threshold, real, bias
             )
             message = ops.matmul(ops.square(relative), values[..., block.senders, :])
             message = message * inverse_total
@@ -238,11 +283,11 @@ def _attend(
             upstream = args[0] if upstream is None else upstream
             keys_gradient = ops.zeros_like(keys)
             values_gradient = ops.zeros_like(values)
-            queries_gradients, threshold_gradients = [], []
+            queries_gradients, threshold_gradients, bias_gradients = [], [], []
             ordered_queries = queries
             for block in blocks:
-                visible, relative, largest, inverse_total = _compute_rows(
-                    block, direction, ordered_queries, keys, used_threshold, real
+                visible, relative, largest, inverse_total = compute_rows(
+                    block, ordered_queries, keys, threshold, real, bias
                 )
                 arriving = upstream[..., block.receivers, :] * inverse_total
                 d_values = ops.matmul(
@@ -254,9 +299,12 @@ def _attend(
                 ) - ops.sum(
                     arriving * messages[..., block.receivers, :], axis=-1, keepdims=True
                 )
-                d_scores = 2.0 * relative * d_squares / largest
+                if rule == "entmax":
+                    d_scores = entmax_gradient(relative, d_squares)
+                else:
+                    d_scores = 2.0 * relative * d_squares / largest
                 d_threshold = -ops.sum(d_scores, axis=-1)
-                if use_mean_threshold:
+                if rule == "mean":
                     number = ops.sum(ops.cast(visible, keys.dtype), -1, keepdims=True)
                     share = d_threshold[..., None] / ops.maximum(number, 1.0)
                     d_scores = d_scores + ops.where(visible, share, 0.0)
@@ -266,6 +314,8 @@ def _attend(
                 )
                 queries_gradients.append(d_queries)
                 threshold_gradients.append(d_threshold)
+                if has_bias:
+                    bias_gradients.append(_pad_to_rows(d_scores, block, length, bias))
                 keys_gradient += _pad_to_length(d_keys, block.senders, length)
                 values_gradient += _pad_to_length(d_values, block.senders, length)
                 ordered_queries = compute_after(queries, d_queries, d_keys, d_values)
@@ -275,11 +325,14 @@ def _attend(
                 values_gradient,
                 ops.concatenate(threshold_gradients, axis=-1),
                 ops.zeros_like(real),
+                ops.concatenate(bias_gradients, axis=-2)
+                if has_bias
+                else ops.zeros_like(bias),
             )
 
         return messages, gradient
 
-    return function(queries, keys, values, threshold, real)
+    return function(queries, keys, values, threshold, real, bias)
 
 
 def _over_units(mask, tensor):

@@ -95,19 +95,21 @@ def take_units(features, positions):
     return ops.swapaxes(ops.take(features, positions, axis=0), 0, 1)
 
 
-def log_likelihood(outputs, table, targets, chunk_size=8192):
+def log_likelihood(outputs, table, targets, chunk_size=8192, groups=None):
     """Compute the log-probability of targets under a full softmax over a vocabulary.
 
         log p = table[target] . output - log sum_v exp(table[v] . output)
 
-    Exact, yet the logits of no more than `chunk_size` units of the vocabulary are
-    held at once, forward and backward: the gradient recomputes them.
+    with v over the vocabulary, or with `groups` over the units of the target's group:
+    log p(target | group). Exact, yet the logits of no more than `chunk_size` units of
+    the vocabulary are held at once, forward and backward: the gradient recomputes them.
 
     Args:
         outputs: float tensor `(..., dim)`.
         table: float tensor `(vocabulary_size, dim)`.
         targets: int tensor `(...)`, ids in the vocabulary.
         chunk_size: int, how many units of the vocabulary are treated at once.
+        groups: int tensor `(vocabulary_size,)`, the group of every unit, or `None`.
 
     Returns:
         Float tensor `(...)`, in float32 for 16-bit inputs.
@@ -130,19 +132,28 @@ def log_likelihood(outputs, table, targets, chunk_size=8192):
     check_shape("targets", targets, "outputs", outputs.shape[:-1])
     rows = ops.reshape(outputs, (-1, dim))
     chosen = ops.take(table, targets, axis=0)
-    log_normalizer = _log_sum_exp_logits(rows, table, chunk_size)
+    row_groups = None
+    if groups is not None:
+        groups = ops.convert_to_tensor(groups)
+        check_shape("groups", groups, "table", (table.shape[0],))
+        row_groups = ops.take(groups, ops.reshape(targets, (-1,)), axis=0)
+    log_normalizer = _log_sum_exp_logits(rows, table, chunk_size, row_groups, groups)
     return ops.sum(outputs * chosen, axis=-1) - ops.reshape(
         log_normalizer, ops.shape(targets)
     )
 
 
-def _log_sum_exp_logits(rows, table, chunk_size):
+def _log_sum_exp_logits(rows, table, chunk_size, row_groups=None, groups=None):
     """Compute `logsumexp(rows @ table^T)`, `(num_rows,)`, by chunks of the table."""
     size = table.shape[0]
     chunks = [(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
 
     def logits(rows, table, chunk):
-        return ops.matmul(rows, ops.transpose(table[chunk[0] : chunk[1]]))
+        values = ops.matmul(rows, ops.transpose(table[chunk[0] : chunk[1]]))
+        if groups is None:
+            return values
+        counts = row_groups[:, None] == groups[None, chunk[0] : chunk[1]]
+        return ops.where(counts, values, -1e30)
 
     @ops.custom_gradient
     def function(rows, table):

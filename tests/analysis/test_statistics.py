@@ -3,17 +3,26 @@
 import keras
 import numpy as np
 import pytest
+import reference
 
 from glomo_keras.analysis import graph_statistics
+from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 
 NAMES = [
     "density",
     "empty_rows",
     "one_sender_rows",
+    "specificity",
+    "effective_senders",
+    "effective_share",
+    "within_1",
+    "within_4",
+    "within_16",
     "dead_heads",
     "link_distance",
-    "effective_senders",
 ]
+# What the backend sums in float32; the others are exact, or summed in float64.
+SINGLE = NAMES[3:9]
 
 
 def _random_graphs(random, direction="forward", shape=(2, 3, 5, 7, 7)):
@@ -29,7 +38,7 @@ def test_three_units_by_pencil():
     graph = [[0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]]
     found = graph_statistics(np.array([[[graph, np.zeros((3, 3))]]]))
     assert list(found["by_head"]) == list(found["overall"]) == NAMES
-    senders = (1 + np.exp(-0.25 * np.log(0.25) - 0.75 * np.log(0.75))) / 2
+    senders = (1 + 1 / (0.25**2 + 0.75**2)) / 2
     expected = {
         "density": ([[1.0, 0.0]], 0.5),
         "empty_rows": ([[0.0, 1.0]], 0.5),
@@ -37,7 +46,13 @@ def test_three_units_by_pencil():
         "dead_heads": ([[0.0, 1.0]], 1.0),
         # (1 * 1 + 0.25 * 2 + 0.75 * 1) / 2
         "link_distance": ([[1.125, np.nan]], 1.125),
+        # Row 2, by the lifts 1 of row 1 and, where no other row sees, its own 1.5.
+        "specificity": ([[0.15, np.nan]], 0.15),
         "effective_senders": ([[senders, np.nan]], senders),
+        "effective_share": ([[senders / 1.5, np.nan]], senders / 1.5),
+        "within_1": ([[0.875, np.nan]], 0.875),
+        "within_4": ([[1.0, np.nan]], 1.0),
+        "within_16": ([[1.0, np.nan]], 1.0),
     }
     for name, (by_head, overall) in expected.items():
         np.testing.assert_allclose(found["by_head"][name], by_head, rtol=1e-6)
@@ -63,7 +78,8 @@ def test_against_a_slow_loop(random, direction, masked):
                 np.testing.assert_allclose(
                     found["by_head"][name][layer, head],
                     expected[name],
-                    rtol=1e-9,
+                    rtol=1e-5 if name in SINGLE else 1e-9,
+                    atol=1e-7 if name in SINGLE else 0,
                     err_msg=name,
                 )
     # Overall: one head with the rows of all heads.
@@ -77,7 +93,7 @@ def test_against_a_slow_loop(random, direction, masked):
 def _slow(graphs, lengths, direction):
     active = visible = empty = single = receivers = 0
     weight = distance = 0.0
-    effective = []
+    relations = {}
     for graph, length in zip(graphs, lengths, strict=True):
         for i in range(length):
             senders = range(i) if direction == "forward" else range(i + 1, length)
@@ -91,16 +107,24 @@ def _slow(graphs, lengths, direction):
             single += np.sum(row > 0) == 1
             weight += row.sum()
             distance += sum(w * abs(i - j) for w, j in zip(row, senders, strict=True))
-            if row.sum() > 0:
-                shares = row[row > 0] / row.sum()
-                effective.append(np.exp(-np.sum(shares * np.log(shares))))
+        seen = reference.visible_pairs(length, direction)
+        sums = reference.relation_counts(
+            graph[None, None, None, :length, :length], seen
+        )
+        for name, value in sums.items():
+            relations[name] = relations.get(name, 0.0) + value.item()
+    ratios = {
+        name: relations[part] / relations[whole] if relations else np.nan
+        for name, (part, whole) in GRAPH_RATIOS.items()
+        if name in SINGLE
+    }
     return {
+        **ratios,
         "density": active / visible,
         "empty_rows": empty / receivers,
         "one_sender_rows": single / receivers,
         "dead_heads": float(active == 0),
         "link_distance": distance / weight if weight else np.nan,
-        "effective_senders": np.mean(effective) if effective else np.nan,
     }
 
 
@@ -113,6 +137,16 @@ def test_uniform_rows_have_as_many_effective_senders_as_they_see():
     half = graph_statistics(0.5 * graph[None, None, None])["overall"]
     assert half["effective_senders"] == pytest.approx(found["effective_senders"])
     assert half["link_distance"] == pytest.approx(found["link_distance"])
+
+
+def test_distances_of_images():
+    # The last pixel of 2 rows of 3 reads the one above it: 3 units, 1 pixel away.
+    graph = np.zeros((6, 6))
+    graph[5, 2] = 1
+    found = graph_statistics(graph[None, None, None], image_shape=(2, 3))["overall"]
+    assert found["link_distance"] == 1.0 and found["within_1"] == 1.0
+    found = graph_statistics(graph[None, None, None])["overall"]
+    assert found["link_distance"] == 3.0 and found["within_1"] == 0.0
 
 
 def test_padding_does_not_count(random):
@@ -157,6 +191,11 @@ def test_tensors_of_the_backend(random, dtype):
             r"`padding_mask` must have shape \(batch, length\) = \(2, 7\)",
         ),
         (np.zeros((2, 3, 5, 7, 7)), {"direction": "both"}, "direction='both'"),
+        (
+            np.zeros((2, 3, 5, 7, 7)),
+            {"image_shape": (2, 3)},
+            r"image_shape=\(2, 3\) for graphs of 7 units",
+        ),
     ],
 )
 def test_wrong_arguments(graphs, arguments, message):

@@ -9,12 +9,14 @@ import pytest
 import reference
 import registry
 from keras import ops
+from reference_models import classes_of
 from weights import as_float64
 from weights import cell_of
 
 from glomo_keras.layers import ContextDecoder
 
 VOCABULARY, DIM, LENGTH = 13, 5, 7
+CLASSES = [0, 0, 1, 2, 3, 3, 4, 4, 4, 3, 3, 4, 3]
 MASK = np.arange(LENGTH)[None] < np.array([[7], [4]])
 
 both_directions = pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -47,6 +49,7 @@ def expected_of(decoder, features, unit_ids, positions=None, mask=None):
         decoder.first_input,
         positions,
         mask,
+        **classes_of(decoder),
     )
 
 
@@ -168,6 +171,57 @@ def test_no_leak(random, direction, first_input, training):
                 read = read[1:]
             exists = 0 <= target < LENGTH
             assert moved[t, step] == (exists and unit in (*read, target))
+
+
+@both_directions
+@pytest.mark.parametrize("two_level", [False, True])
+@pytest.mark.parametrize("mask", [None, MASK], ids=["plain", "masked"])
+def test_classes_equal_reference(precision, random, direction, two_level, mask):
+    decoder = decoder_for(
+        random,
+        precision.dtype,
+        direction=direction,
+        chunk_size=3,
+        unit_classes=CLASSES,
+        two_level=two_level,
+    )
+    assert decoder.class_table.shape == (5, DIM)
+    features, unit_ids = inputs_for(random, precision.dtype)
+    values = decoder(features, unit_ids, features_mask=mask)
+    precision.assert_close(values, expected_of(decoder, features, unit_ids, mask=mask))
+
+
+def test_two_levels_are_a_distribution_of_units(random):
+    decoder = decoder_for(random, unit_classes=CLASSES, two_level=True)
+    features, unit_ids = inputs_for(random)
+    total = 0.0
+    for unit in range(VOCABULARY):
+        unit_ids[:, 4] = unit
+        total = total + np.exp(values_of(decoder, features, unit_ids)[:, 3, 0])
+    np.testing.assert_allclose(total, 1.0, rtol=1e-5)
+
+
+def test_units_of_a_class_are_one_target(random):
+    decoder = decoder_for(random, context_length=1, unit_classes=CLASSES)
+    features, unit_ids = inputs_for(random)
+    values = []
+    for unit in (4, 9):  # of class 3
+        unit_ids[:, 4] = unit
+        values.append(values_of(decoder, features, unit_ids)[:, 3])
+    np.testing.assert_array_equal(*values)
+
+
+def test_samples_are_for_training_alone(random):
+    arguments = {"context_length": 2, "num_sampled": 500, "seed": 3}
+    decoder = decoder_for(random, **arguments)
+    features, unit_ids = inputs_for(random)
+    exact = values_of(decoder, features, unit_ids)
+    np.testing.assert_allclose(
+        exact, expected_of(decoder, features, unit_ids), rtol=1e-4, atol=1e-6
+    )
+    samples = [values_of(decoder, features, unit_ids, training=True) for _ in range(2)]
+    assert (samples[0] != samples[1]).any()
+    np.testing.assert_allclose(samples[0], exact, atol=0.5)
 
 
 def test_features_of_other_positions_do_not_matter(random):

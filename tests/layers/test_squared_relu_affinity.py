@@ -1,5 +1,6 @@
 """Graphs of all layers and heads from queries and keys."""
 
+import gradients
 import keras
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from weights import affinity_of
 from glomo_keras.layers import SquaredReLUAffinity
 
 SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
+THRESHOLDS = ["mean", "scalar", "query", "entmax", None]
 MASK = np.arange(7)[None] < np.array([[7], [4]])
 
 
@@ -30,6 +32,13 @@ def affinity_for(random, dtype="float32", cls=SquaredReLUAffinity, **arguments):
     sizes = {"num_graph_layers": 2, "num_heads": 3, "key_dim": 5}
     affinity = cls(**{**sizes, **arguments}, dtype=dtype)
     affinity.build((None, None, 13), (None, None, 11))
+    registry.randomize(affinity, random)
+    return affinity
+
+
+def image_affinity_for(random, **arguments):
+    affinity = SquaredReLUAffinity(2, 3, 5, **arguments)
+    affinity.build((None, None, None, 13), (None, None, None, 11))
     registry.randomize(affinity, random)
     return affinity
 
@@ -103,15 +112,19 @@ def test_equal_scores_have_no_row_above_their_mean(level):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
 @pytest.mark.parametrize("use_bias", [False, True])
-def test_equals_reference(precision, random, direction, threshold, use_bias):
+@pytest.mark.parametrize("position_bias", [None, 3])
+def test_equals_reference(
+    precision, random, direction, threshold, use_bias, position_bias
+):
     affinity = affinity_for(
         random,
         precision.dtype,
         direction=direction,
         threshold=threshold,
         use_bias=use_bias,
+        position_bias=position_bias,
     )
     queries, keys = inputs_for(random, precision.dtype)
     for mask in (None, MASK):
@@ -169,7 +182,7 @@ def test_either_mask_may_come_alone(float64, random, masks):
     float64.assert_close(affinity(queries, keys, **given), expected)
 
 
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_rows_sum_to_one_or_are_exact_zeros(random, threshold):
     affinity = affinity_for(random, threshold=threshold)
     queries, keys = inputs_for(random)
@@ -179,22 +192,29 @@ def test_rows_sum_to_one_or_are_exact_zeros(random, threshold):
     np.testing.assert_allclose(sums[full], 1.0, rtol=1e-6)
     assert not full[..., 0].any() and not full[1, ..., 4:].any()
     assert full[0].any() and full[1].any()
+    if threshold == "entmax":  # wherever a sender is seen
+        assert full[0, ..., 1:].all() and full[1, ..., 1:4].all()
     if threshold == "mean":  # alive wherever two senders are seen
         assert full[0, ..., 2:].all() and full[1, ..., 2:4].all()
         assert not full[..., 1].any()
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
 @pytest.mark.parametrize("training", [False, True])
-def test_no_leak(random, direction, threshold, training):
+@pytest.mark.parametrize("position_bias", [None, 2])
+def test_no_leak(random, direction, threshold, training, position_bias):
     affinity = affinity_for(
-        random, direction=direction, threshold=threshold, use_bias=True
+        random,
+        direction=direction,
+        threshold=threshold,
+        use_bias=True,
+        position_bias=position_bias,
     )
     length = 7
     queries, keys = inputs_for(random, length=length)
     before = ops.convert_to_numpy(affinity(queries, keys))
-    # In the order of reading; the row of a single sender is empty with the mean.
+    # In the order of reading.
     order = range(length) if direction == "forward" else range(length - 1, -1, -1)
     order = list(order)
     moves = np.zeros((length, length), bool)
@@ -206,16 +226,17 @@ def test_no_leak(random, direction, threshold, training):
         moves[:, unit] = (after != before).any((0, 1, 2, 4))
     for place, row in enumerate(order):
         assert not moves[row, order[place + 1 :]].any()  # nothing read later
-        if place >= (2 if threshold == "mean" else 1):
+        # With some thresholds, the row of a single sender is always the same.
+        if place >= (2 if threshold in ("mean", "entmax") else 1):
             assert moves[row, row] or moves[row, order[place - 1]]
 
 
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
-def test_directions_mirror_each_other(precision, random, threshold):
-    forward = affinity_for(random, precision.dtype, threshold=threshold)
-    backward = affinity_for(
-        random, precision.dtype, threshold=threshold, direction="backward"
-    )
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("position_bias", [None, 3])
+def test_directions_mirror_each_other(precision, random, threshold, position_bias):
+    arguments = {"threshold": threshold, "position_bias": position_bias}
+    forward = affinity_for(random, precision.dtype, **arguments)
+    backward = affinity_for(random, precision.dtype, **arguments, direction="backward")
     backward.set_weights(forward.get_weights())
     queries, keys = inputs_for(random, precision.dtype)
     one = ops.convert_to_numpy(forward(queries, keys))
@@ -236,10 +257,10 @@ def test_the_score_rule_can_be_replaced(float64, random):
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_scores_beyond_float16_make_whole_rows(random, policy, threshold):
     # Queries and keys of a few hundred: their products are about a million.
-    affinity = affinity_for(random, policy, threshold=threshold)
+    affinity = affinity_for(random, policy, threshold=threshold, position_bias=3)
     queries, keys = (300 * array for array in inputs_for(random))
     graphs = affinity(queries, keys)
     assert keras.backend.standardize_dtype(graphs.dtype) == policy[6:]
@@ -285,17 +306,30 @@ def test_layers_and_heads_differ(random):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
-def test_projections_give_the_messages_of_the_graphs(random, direction, threshold):
-    affinity = affinity_for(
-        random, direction=direction, threshold=threshold, use_bias=True
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("position_bias", [None, 3])
+@pytest.mark.parametrize("is_image", [False, True])
+def test_projections_give_the_messages_of_the_graphs(
+    random, direction, threshold, position_bias, is_image
+):
+    affinity = image_affinity_for if is_image else affinity_for
+    affinity = affinity(
+        random,
+        direction=direction,
+        threshold=threshold,
+        use_bias=True,
+        position_bias=position_bias,
     )
     queries, keys = inputs_for(random)
-    graphs = affinity(queries, keys, queries_mask=MASK, keys_mask=MASK)
+    mask = MASK
+    if is_image:
+        queries, keys, mask = (x.reshape(2, 1, 7, -1) for x in (queries, keys, MASK))
+        mask = mask[..., 0]
+    graphs = affinity(queries, keys, queries_mask=mask, keys_mask=mask)
     values = random.normal(size=(2, 2, 3, 7, 5)).astype("float32")
     messages = affinity.attend(
         values=values,
-        **affinity.project(queries, keys, MASK, MASK),
+        **affinity.project(queries, keys, mask, mask),
         queries_mask=MASK,
         keys_mask=MASK,
         block_size=3,
@@ -329,7 +363,7 @@ def test_the_units_of_images_are_their_pixels_in_raster_order(random, direction)
     assert shape == (None, 2, 3, None, None)
 
 
-@pytest.mark.parametrize("threshold", ["mean", "scalar", "query", None])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
 def test_the_threshold_of_messages_is_the_trained_one(random, threshold):
     affinity = affinity_for(random, threshold=threshold)
     queries, keys = inputs_for(random)
@@ -342,3 +376,102 @@ def test_the_threshold_of_messages_is_the_trained_one(random, threshold):
     message = "be what `project` returns" if has_threshold else "be None"
     with pytest.raises(ValueError, match=f"`threshold` must {message}"):
         affinity.attend(values=values, **{**factors, "threshold": other})
+
+
+def test_the_bias_of_messages_is_the_one_of_the_layer(random):
+    inputs = inputs_for(random)
+    values = ops.ones((2, 2, 3, 7, 5))
+    with_bias, without = affinity_for(random, position_bias=3), affinity_for(random)
+    factors = with_bias.project(*inputs)
+    with_bias.attend(values=values, **factors)
+    with pytest.raises(ValueError, match="`bias` must be None"):
+        without.attend(values=values, **factors)
+    with pytest.raises(ValueError, match="`bias` must be what `project` returns"):
+        with_bias.attend(values=values, **without.project(*inputs))
+
+
+def test_entmax_by_pencil():
+    # Scores of key_dim 3 are divided by sqrt(3). Row 1 has one sender. In row 2 they
+    # differ by 0.8: 0.771 and 0.229, as tests/ops/test_entmax.py says.
+    scores = [[0, 0, 0], [-5, 0, 0], [0.8 * 3**0.5, 0, 9]]
+    graph = pencil_graph(scores, threshold="entmax", weights=[np.zeros((1, 1))])
+    np.testing.assert_allclose(
+        graph, [[0, 0, 0], [1, 0, 0], [0.771, 0.229, 0]], atol=1e-3
+    )
+    # Three times the scale: they differ by 2.4, and from 2 on there is one sender.
+    graph = pencil_graph(
+        scores, threshold="entmax", weights=[np.full((1, 1), np.log(3))]
+    )
+    np.testing.assert_allclose(graph, [[0, 0, 0], [1, 0, 0], [1, 0, 0]], atol=1e-6)
+
+
+def test_position_bias_by_pencil():
+    # The scores are zeros; numbers of the distances 1 and 2 are 1 and 3.
+    graph = pencil_graph(
+        np.zeros((3, 3)),
+        threshold=None,
+        position_bias=2,
+        weights=[np.array([[[1.0, 3.0]]])],
+    )
+    np.testing.assert_allclose(graph, [[0, 0, 0], [1, 0, 0], [0.9, 0.1, 0]], rtol=1e-6)
+    # All distances share one number.
+    graph = pencil_graph(
+        np.zeros((3, 3)), threshold=None, position_bias=1, weights=[np.ones((1, 1, 1))]
+    )
+    np.testing.assert_allclose(graph, [[0, 0, 0], [1, 0, 0], [0.5, 0.5, 0]])
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_a_position_bias_starts_as_none(random, threshold):
+    without = affinity_for(random, threshold=threshold)
+    affinity = SquaredReLUAffinity(2, 3, 5, threshold=threshold, position_bias=3)
+    affinity.build((None, None, 13), (None, None, 11))
+    *weights, table = affinity.get_weights()
+    assert not table.any()
+    affinity.set_weights([*without.get_weights(), table])
+    inputs = inputs_for(random)
+    np.testing.assert_array_equal(affinity(*inputs), without(*inputs))
+
+
+def test_configurations_without_a_position_bias_load():
+    config = SquaredReLUAffinity(1, 1, 3).get_config()
+    assert config.pop("position_bias") is None
+    assert SquaredReLUAffinity.from_config(config).position_bias is None
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_images_have_a_number_for_each_offset(random, direction):
+    affinity = image_affinity_for(random, direction=direction, position_bias=2)
+    affinity.threshold = None
+    affinity.query_kernel.assign(np.zeros(affinity.query_kernel.shape))
+    table = np.square(random.normal(size=affinity.distances.table.shape))
+    affinity.distances.table.assign(table)
+    units = np.ones((1, 3, 4, 13)), np.ones((1, 3, 4, 11))
+    graph = ops.convert_to_numpy(affinity(*units))
+    sign = 1 if direction == "forward" else -1
+    expected = np.zeros(graph.shape)
+    for i, j in np.ndindex(12, 12):
+        if sign * (i - j) > 0:
+            rows, columns = sign * (i // 4 - j // 4), sign * (i % 4 - j % 4)
+            number = table[:, :, min(rows, 2), min(max(columns, -2), 2) + 2]
+            expected[0, :, :, i, j] = number**2
+    expected /= np.maximum(expected.sum(-1, keepdims=True), 1e-30)
+    np.testing.assert_allclose(graph, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("threshold", ["mean", "entmax"])
+def test_distances_are_learned(random, threshold):
+    affinity = affinity_for(random, threshold=threshold, position_bias=3)
+    upstream = random.normal(size=(2, 2, 3, 7, 7)).astype("float32")
+    found = gradients.by_weights(
+        affinity, lambda graph: ops.sum(graph * upstream), *inputs_for(random)
+    )
+    names = ["table"] + ["log_scale"] * (threshold == "entmax")
+    for name in names:
+        (gradient,) = [g for path, g in found.items() if path.endswith(name)]
+        assert (np.abs(gradient) > 1e-6).all()
+
+
+def test_entmax_refuses_another_rule():
+    with pytest.raises(ValueError, match='must not be "entmax" where `activate`'):
+        Softmax(1, 1, 3, threshold="entmax")

@@ -29,6 +29,7 @@ OTHER = {
     "top_k": 4,
     "dropout": 0.2,
 }
+ENTMAX = {**SIZES, "threshold": "entmax", "position_bias": 3}
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -60,7 +61,9 @@ def graphs_of(predictor, unit_ids, mask, **options):
     return {key: ops.convert_to_numpy(value) for key, value in graphs.items()}
 
 
-@pytest.mark.parametrize("arguments", [SIZES, OTHER], ids=["default", "other"])
+@pytest.mark.parametrize(
+    "arguments", [SIZES, OTHER, ENTMAX], ids=["default", "other", "entmax"]
+)
 def test_equals_reference(precision, random, arguments):
     predictor = predictor_for(random, **arguments, dtype=precision.dtype)
     unit_ids, mask = units_for(random)
@@ -106,10 +109,18 @@ def pretrained_direction(direction):
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("threshold", ["mean", "query"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"threshold": "mean"},
+        {"threshold": "query"},
+        {"threshold": "entmax", "position_bias": 3},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("normalization", ["layer", None])
-def test_no_leak(random, training, threshold, normalization):
-    predictor = predictor_for(random, threshold=threshold, normalization=normalization)
+def test_no_leak(random, training, rule, normalization):
+    predictor = predictor_for(random, **rule, normalization=normalization)
     unit_ids, mask = units_for(random, (11, 11, 11))
     moves = moved_rows(predictor, unit_ids, mask, training)
     for direction, moved in moves.items():

@@ -17,6 +17,7 @@ PREDICTOR = {
     "key_dim": 5,
     "num_convolutions": 2,
 }
+ENTMAX = {"threshold": "entmax", "position_bias": 2}
 DIRECTIONS = ("forward", "backward")
 EAGER = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
@@ -93,9 +94,10 @@ def test_graphs_equal_reference(precision, random, threshold):
 
 @pytest.mark.parametrize("block_size", [None, 4])
 @pytest.mark.parametrize("training", [False, True])
-def test_no_leak(random, training, block_size):
+@pytest.mark.parametrize("rule", [{}, ENTMAX], ids=["mean", "entmax"])
+def test_no_leak(random, training, block_size, rule):
     size = tuple(int(n) for n in random.integers(3, 6, 2))
-    predictor = ImageGraphPredictor(**PREDICTOR, dropout=0.2)
+    predictor = ImageGraphPredictor(**PREDICTOR, **rule, dropout=0.2)
     pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
     pretrainer.build((None, *size, 3))
     registry.randomize(pretrainer, random)
@@ -192,12 +194,23 @@ def test_likelihoods_equal_reference(precision, random, block_size):
     assert float(found) == pytest.approx(loss, rel=1e3 * precision.tolerance)
 
 
-@pytest.mark.parametrize("normalization", ["layer", "batch"])
-def test_blocks_train_as_whole_graphs_do(random, normalization):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"normalization": "batch"},
+        {"position_bias": 2},
+        {"threshold": "scalar", "position_bias": 2},
+        {"threshold": "entmax"},
+        ENTMAX,
+    ],
+    ids=str,
+)
+def test_blocks_train_as_whole_graphs_do(random, arguments):
     images, weights, trained = images_for(random, 3, 4), None, []
     small = {**PREDICTOR, "num_graph_layers": 1, "num_convolutions": 1}
     for block_size in (None, 6):
-        predictor = ImageGraphPredictor(**small, normalization=normalization)
+        predictor = ImageGraphPredictor(**small, **arguments)
         pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
         pretrainer.build((None, *images.shape[1:]))
         if weights is None:

@@ -56,6 +56,31 @@ def test_a_card_that_somebody_wrote_stays_from_save_to_save(tmp_path):
     assert metadata["automatic_cards"] == []
 
 
+def test_the_heads_have_a_table():
+    metadata = {
+        "config": {"class_name": "GraphPredictor", "registered_name": "a>b"},
+        "fingerprint": "0123",
+        "versions": {},
+        "training": {
+            "heads": {
+                "density": {"forward": [[0.25, 0.125]], "backward": [[1.0, None]]},
+                "specificity": {"forward": [[0.5, 12.345]], "backward": [[0.0, 0.1]]},
+            }
+        },
+    }
+    lines = make_card("name", metadata, 1).splitlines()
+    start = lines.index("| direction, layer, head | density | specificity |")
+    assert lines[start + 1 : start + 7] == [
+        "|---|---|---|",
+        "| forward 0 0 | 0.25 | 0.5 |",
+        "| forward 0 1 | 0.125 | 12.3 |",
+        "| backward 0 0 | 1 | 0 |",
+        "| backward 0 1 |  | 0.1 |",
+        "",
+    ]
+    assert not any("None" in line or "{" in line for line in lines)
+
+
 def test_notes_on_the_training_stay_in_their_cells():
     metadata = {
         "config": {"class_name": "GraphPredictor", "registered_name": "a>b"},

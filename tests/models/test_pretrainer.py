@@ -1,5 +1,7 @@
 """Pretraining on unit ids alone."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
+from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 
 VOCABULARY, LENGTH = 29, 11
 PREDICTOR = {
@@ -32,6 +35,11 @@ KINDS = {
     },
     "residual": {"update": "residual", "shared_update": False, "context_length": 2},
     "blocks": {"block_size": 4},
+    "entmax": {"predictor": {"threshold": "entmax", "position_bias": 3}},
+    "entmax in blocks": {
+        "predictor": {"threshold": "entmax", "position_bias": 3},
+        "block_size": 4,
+    },
 }
 # Tracing a train step takes seconds: where one step is enough, it runs eagerly. JAX
 # is fast only when compiled.
@@ -138,6 +146,46 @@ def test_graph_statistics_equal_reference(random):
     assert logs["one_sender_rows"] == pytest.approx(single / rows, rel=1e-5)
     assert logs["dead_heads"] == 6
     assert 0.4 < logs["empty_rows"] < 0.9 and 0 < logs["one_sender_rows"] < 0.4
+
+
+@pytest.mark.parametrize("block_size", [None, 4])
+def test_relations_equal_reference(random, block_size):
+    pretrainer = pretrainer_for(random, block_size=block_size)
+    pretrainer.compile("sgd", **EAGER)
+    unit_ids, mask = units_for(random)
+    logs = pretrainer.evaluate(unit_ids, verbose=0, return_dict=True, batch_size=2)
+    graphs = reference_models.graphs_of(pretrainer.graph_predictor, unit_ids, mask)
+    # Those of every sequence, or of the first one of each batch.
+    watched = slice(None, None, None if block_size is None else 2)
+    sums, expected = {}, {}
+    for direction, graph in graphs.items():
+        visible = reference.visible_pairs(LENGTH, direction, mask, mask)
+        counts = reference.relation_counts(graph[watched], visible[watched])
+        for name, values in counts.items():
+            sums[name] = sums.get(name, 0.0) + values.sum()
+            expected[name, direction] = values.sum(0)
+    heads = pretrainer.describe_heads()
+    for name, (part, whole) in GRAPH_RATIOS.items():
+        if part in sums:
+            assert logs[name] == pytest.approx(sums[part] / sums[whole], rel=1e-4)
+            for direction in graphs:
+                np.testing.assert_allclose(
+                    heads[name][direction],
+                    expected[part, direction] / expected[whole, direction],
+                    atol=1e-3,
+                )
+    assert 0.05 < logs["specificity"] < 0.95
+
+
+def test_heads_are_those_of_the_last_evaluation(random):
+    pretrainer = pretrainer_for(random)
+    pretrainer.compile("sgd", **EAGER)
+    unit_ids, _ = units_for(random)
+    pretrainer.fit(unit_ids, validation_data=(unit_ids[:1],), verbose=0)
+    heads = pretrainer.describe_heads()
+    pretrainer.evaluate(unit_ids[:1], verbose=0)
+    assert heads == pretrainer.describe_heads()
+    json.dumps(heads, allow_nan=False)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -294,6 +342,12 @@ def test_fit_learns_from_unit_ids_alone(random):
         "empty_rows",
         "one_sender_rows",
         "dead_heads",
+        "specificity",
+        "effective_senders",
+        "effective_share",
+        "within_1",
+        "within_4",
+        "within_16",
     }
     assert history["loss"][0] > 2.0 and history["loss"][-1] < 0.3 * history["loss"][0]
     assert history["forward_perplexity"][-1] < 2.0

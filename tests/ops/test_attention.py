@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from glomo_keras.ops import entmax_affinity
 from glomo_keras.ops import mean_visible_score
 from glomo_keras.ops import squared_relu_affinity
 from glomo_keras.ops import squared_relu_attention
@@ -29,6 +30,10 @@ def make(random, dtype):
     }
 
 
+def bias_for(random, dtype="float32"):
+    return random.normal(size=(1, HEADS, LENGTH, LENGTH)).astype(dtype)
+
+
 def attention(queries, keys, values, threshold, direction, mask=None, **options):
     """The same with one mask for both."""
     return squared_relu_attention(
@@ -43,11 +48,15 @@ def attention(queries, keys, values, threshold, direction, mask=None, **options)
     )
 
 
-def dense(queries, keys, values, threshold, direction, mask=None):
+def dense(queries, keys, values, threshold, direction, mask=None, bias=None):
     """The same by the whole graph."""
     visible = visible_pairs(LENGTH, direction, mask, mask)
     visible = visible[:, None] if mask is not None else visible
     scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+    if bias is not None:
+        scores = scores + bias
+    if isinstance(threshold, str) and threshold == "entmax":
+        return ops.matmul(entmax_affinity(scores, visible), values)
     if threshold is None:
         threshold = 0.0
     elif isinstance(threshold, str):
@@ -59,14 +68,19 @@ def dense(queries, keys, values, threshold, direction, mask=None):
 
 @pytest.mark.parametrize("block_size", [4, 100])  # 4, 4, 4 and 1; all
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["given", "mean", None])
-def test_messages_and_gradients(precision, random, block_size, direction, threshold):
+@pytest.mark.parametrize("threshold", ["given", "mean", "entmax", None])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_messages_and_gradients(
+    precision, random, block_size, direction, threshold, has_bias
+):
     arrays = make(random, precision.dtype)
     for name in ("queries", "keys"):  # rows of almost nothing amplify rounding
         arrays[name] += 1
     upstream = random.normal(size=arrays["values"].shape).astype(precision.dtype)
     if threshold != "given":
         del arrays["threshold"]
+    if has_bias:
+        arrays["bias"] = bias_for(random, precision.dtype)
 
     def messages(function, **options):
         def of(*tensors):
@@ -99,19 +113,26 @@ def test_messages_and_gradients(precision, random, block_size, direction, thresh
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["mean", None])
-def test_padding_changes_nothing(random, direction, threshold):
+@pytest.mark.parametrize("threshold", ["mean", "entmax", None])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_padding_changes_nothing(random, direction, threshold, has_bias):
     arrays = make(random, "float32")
     del arrays["threshold"]
+    bias = bias_for(random) if has_bias else None
     expected = ops.convert_to_numpy(
-        dense(**arrays, threshold=threshold, direction=direction, mask=MASK)
+        dense(**arrays, threshold=threshold, direction=direction, mask=MASK, bias=bias)
     )
     spoiled = {
         name: np.where(MASK[:, None, :, None], array, np.float32("nan"))
         for name, array in arrays.items()
     }
     found = attention(
-        **spoiled, threshold=threshold, direction=direction, mask=MASK, block_size=4
+        **spoiled,
+        threshold=threshold,
+        direction=direction,
+        mask=MASK,
+        block_size=4,
+        bias=bias,
     )
     found = ops.convert_to_numpy(found)
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -127,15 +148,20 @@ def test_equal_scores_read_nothing_under_their_mean(random, direction, length):
     assert not ops.convert_to_numpy(found).any()
 
 
-@pytest.mark.parametrize("threshold", ["mean", None])
+@pytest.mark.parametrize("threshold", ["mean", "entmax", None])
 @pytest.mark.parametrize("scale", [1.0, 1e7])
 def test_no_leak(random, threshold, scale):
     arrays = make(random, "float32")
     del arrays["threshold"]
+    bias = bias_for(random)
 
     def messages():
         found = attention(
-            **arrays, threshold=threshold, direction="forward", block_size=4
+            **arrays,
+            threshold=threshold,
+            direction="forward",
+            block_size=4,
+            bias=bias,
         )
         return ops.convert_to_numpy(found)
 
@@ -160,23 +186,24 @@ def test_scores_of_any_scale(random, scale):
 
 
 @pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3)])
-@pytest.mark.parametrize("threshold", ["mean", None])
+@pytest.mark.parametrize("threshold", ["mean", "entmax", None])
 def test_nothing_to_read(shape, threshold):
     empty = np.zeros(shape, "float32")
     found = attention(empty, empty, empty, threshold, "forward")
     assert tuple(found.shape) == shape
 
 
-def test_it_stands_in_functional_models(random, tmp_path):
+@pytest.mark.parametrize("threshold", ["mean", "entmax"])
+def test_it_stands_in_functional_models(random, tmp_path, threshold):
     arrays = make(random, "float32")
     del arrays["threshold"]
     inputs = [keras.Input(array.shape[1:]) for array in arrays.values()]
-    messages = squared_relu_attention(*inputs, "mean", "backward", block_size=4)
+    messages = squared_relu_attention(*inputs, threshold, "backward", block_size=4)
     model = keras.Model(inputs, messages)
     assert model.output_shape == (None, HEADS, LENGTH, VALUE_DIM)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    expected = attention(**arrays, threshold="mean", direction="backward")
+    expected = attention(**arrays, threshold=threshold, direction="backward")
     found = loaded(list(arrays.values()))
     np.testing.assert_allclose(
         ops.convert_to_numpy(found), ops.convert_to_numpy(expected), atol=1e-6

@@ -58,6 +58,8 @@ WRONG = [
     (ops.propagate, [FEATURES, (2, 1, 7, 6)], "`graph` must be over.*7 x 6 and 7 x 7"),
     (ops.raster_units, [(2, 7)], "`features` must have .*rank 2"),
     (ops.raster_units, [(2, 3, 5, 7), (2, 15)], "`mask` must have .*rank 2"),
+    (ops.relation_counts, [(2, 7, 7), (7, 7)], "`graphs` must have .*rank 3"),
+    (ops.relation_counts, [GRAPHS, (2, 1, 7, 7)], "`visible` must have .*rank 4"),
     (ops.sampled_log_likelihood, [(2, 11), (13, 7), (2,), 3], "`table` must have"),
     (ops.squared_relu_attention, [(7, 5)] * 3, "`queries` must have .*rank 2"),
     (ops.squared_relu_attention, [(2, 7, 5), (2, 7, 3), (2, 7, 11)], "`keys` must"),
@@ -66,6 +68,13 @@ WRONG = [
         ops.squared_relu_attention,
         [(2, 7, 5), (2, 7, 5), (2, 7, 11), (2, 7, 1)],
         "`threshold` must",
+    ),
+    (
+        lambda *arguments: ops.squared_relu_attention(
+            *arguments[:-1], bias=arguments[-1]
+        ),
+        [(2, 7, 5), (2, 7, 5), (2, 7, 11), (2, 7, 7)],
+        r"`bias` must have shape \(1, 7, 7\)",
     ),
     (ops.term_messages, [FEATURES, (2, 5, 7, 7)], "`graphs` must have .*rank 4"),
     (ops.term_messages, [(2, 11), GRAPHS], "`features` must have .*rank 2"),

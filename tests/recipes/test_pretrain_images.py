@@ -40,6 +40,8 @@ def test_a_run_leaves_all_that_it_promises(tmp_path, capsys, eagerly):
     assert len(list((tmp_path / "pictures").glob("epoch_001_image_*.png"))) == 4
     metadata = json.loads((tmp_path / "preset" / "metadata.json").read_text())
     assert metadata["training"]["image_size"] == 4
+    within_4 = metadata["training"]["heads"]["within_4"]  # all of an image of 4 x 4
+    assert within_4 == {"forward": [[1.0] * 2], "backward": [[1.0] * 2]}
     settings = (tmp_path / "settings.json").read_text()
     with pytest.raises(SystemExit, match="settings .context_window: .1, 2., not .2, 1"):
         pretrain(tmp_path, "--resume", "--context-window", "2", "1")

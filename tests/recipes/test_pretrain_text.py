@@ -109,6 +109,14 @@ def test_a_run_leaves_all_that_it_promises(runs):
     preset = find_preset(folder / "preset")
     assert preset.vocabulary.read_text().startswith("[PAD]")
     assert preset.metadata["training"]["window"] == 23
+    # The heads of the preset are described as the validation of its epoch found them.
+    best = min(rows, key=lambda row: float(row["val_nats"]))
+    density = preset.metadata["training"]["heads"]["density"]
+    density = np.array([density["forward"], density["backward"]])
+    assert density.shape == (2, 1, 3)
+    assert density.mean() == pytest.approx(float(best["val_density"]), abs=1e-4)
+    assert "| backward 0 2 | " in (folder / "preset" / "README.md").read_text()
+    assert 0 < float(best["val_specificity"]) < 1 and "specificity 0." in printed
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["window"] == 23 and settings["output"] == str(folder)
     assert any((folder / "logs").rglob("events*"))

@@ -8,10 +8,16 @@ ARMS = {
     "none": "no fusion at all",
     "matched": "the fusion is fed with the features themselves: its weights alone",
     "uniform": "every real unit reads every real unit with weight 1/n",
+    "local": "every unit reads the one before it (forward) and after it (backward)",
     "shuffled": "graphs of the same text with its real units permuted, fixed by seed",
     "learned": "the graphs of the predictor",
+    "learned+local": "those of `learned`, with `local` as one more head of each layer",
+    "gold": "the trees that were annotated: the head of a word, and its dependents",
+    "needle": "the head of a word, among 15 heads of other graphs",
 }
-PREDICTED_ARMS = ("shuffled", "learned")
+PREDICTED_ARMS = ("shuffled", "learned", "learned+local")
+# Those that any text has; the others need annotated trees.
+TEXT_ARMS = ("none", "matched", "uniform", "local", "shuffled", "learned")
 
 
 class Arm(abc.ABC):
@@ -75,6 +81,28 @@ def control_graph(name, padding_mask, dtype="float32"):
             f"name={name!r}."
         )
     return graph[:, None, None].astype(dtype)
+
+
+def local_graphs(padding_mask, dtype="float32"):
+    """Return graphs in which every real unit reads its neighbour.
+
+    Args:
+        padding_mask: bool array `(batch, length)`, `True` at real units, which come
+            first.
+        dtype: str.
+
+    Returns:
+        Dict by direction of arrays `(batch, 1, 1, length, length)`: of `forward` the
+        unit before, of `backward` the one after. Rows of units without one are zeros.
+    """
+    pairs = padding_mask[:, :, None] & padding_mask[:, None, :]
+    length = padding_mask.shape[1]
+    return {
+        direction: (pairs & np.eye(length, k=offset, dtype=bool))[:, None, None].astype(
+            dtype
+        )
+        for direction, offset in (("forward", -1), ("backward", 1))
+    }
 
 
 def control_messages(name, features):

@@ -43,8 +43,8 @@ def make_parser(task, description):
     add(
         "--num-mixtures",
         type=int,
-        default=1,
-        help="mixed graphs a direction (default: 1)",
+        default=task.default_num_mixtures,
+        help=f"mixed graphs a direction (default: {task.default_num_mixtures})",
     )
     add("--no-composed", action="store_true", help="mix no products of graphs")
     add(
@@ -75,10 +75,11 @@ def make_parser(task, description):
 
 def add_run_options(parser, task):
     """Add the options of a single arm: what `compare.py` runs through by itself."""
-    meanings = "; ".join(f"{name}: {ARMS[name]}" for name in task.arms)
+    arms = (*task.arms, *task.extra_arms)
+    meanings = "; ".join(f"{name}: {ARMS[name]}" for name in arms)
     parser.add_argument(
         "--graph",
-        choices=task.arms,
+        choices=arms,
         default="learned",
         help=f"{meanings} (default: learned)",
     )

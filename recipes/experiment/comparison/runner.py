@@ -102,9 +102,7 @@ def run(task, data, settings, arm_name, seed):
 
     def score(model, split, examples):
         batches = task.batches(data, split, arm, settings, examples)
-        predictions = keras.tree.map_structure(
-            lambda array: array[: len(examples)], model.predict(batches, verbose=0)
-        )
+        predictions = task.predict(model, batches, len(examples))
         _check_finite(predictions, f"{name}, {split}")
         return task.score(predictions, data, split, examples)
 

@@ -2,6 +2,7 @@
 
 import abc
 
+import keras
 import numpy as np
 
 from experiment.comparison.arms import ARMS
@@ -23,8 +24,10 @@ class Task(abc.ABC):
         sizes: dict by name of dicts of settings: what `--size` decides.
         settings_class: subclass of `Settings`, whose fields the options fill.
         arms: tuple of str, what may stand in for the graphs.
+        extra_arms: tuple of str, more of them, which are run where they are named.
         sites: tuple of str, the features that messages may be computed of.
         default_predictor: str, name of the preset that gives the graphs.
+        default_num_mixtures: int, mixed graphs a direction.
     """
 
     name: str
@@ -32,8 +35,10 @@ class Task(abc.ABC):
     sizes: dict
     settings_class: type = Settings
     arms: tuple = tuple(ARMS)
+    extra_arms: tuple = ()
     sites: tuple
     default_predictor: str
+    default_num_mixtures: int = 1
 
     @abc.abstractmethod
     def add_options(self, parser):
@@ -165,6 +170,21 @@ class Task(abc.ABC):
         Returns:
             Dict by metric of float arrays `(len(examples),)`, `metric` first.
         """
+
+    def predict(self, model, batches, num_examples):
+        """Return what a model predicts of examples, in their order.
+
+        Args:
+            model: the model.
+            batches: what `batches` returned, without targets.
+            num_examples: int, how many of them are no repetition.
+
+        Returns:
+            What `score` takes.
+        """
+        return keras.tree.map_structure(
+            lambda array: array[:num_examples], model.predict(batches, verbose=0)
+        )
 
     def plan_once(self, data, settings, num_seeds):
         """Print and return the hours of what is computed once for all runs.

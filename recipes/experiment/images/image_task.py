@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from experiment.comparison.arms import ARMS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.folders import differences
@@ -39,7 +38,7 @@ class ImageTask(Task):
 
     metric = "accuracy"
     settings_class = ImageSettings
-    arms = tuple(name for name in ARMS if name != "shuffled")
+    arms = ("none", "matched", "uniform", "learned")
     sites = ("pixels", "stem")
     default_predictor = "glomo_image_small"
 

@@ -61,5 +61,9 @@ def _graph_counts(logs):
         f"graphs: density {logs['val_density']:.1%}, "
         f"empty rows {logs['val_empty_rows']:.1%}, rows of one sender "
         f"{logs['val_one_sender_rows']:.1%}, dead heads "
-        f"{logs['val_dead_heads']:.0f}"
+        f"{logs['val_dead_heads']:.0f}, specificity {logs['val_specificity']:.2f}, "
+        f"effective senders {logs['val_effective_senders']:.1f} "
+        f"({logs['val_effective_share']:.0%} of those seen), weight within 1/4/16 "
+        f"{logs['val_within_1']:.0%}/{logs['val_within_4']:.0%}/"
+        f"{logs['val_within_16']:.0%}"
     )

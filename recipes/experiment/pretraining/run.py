@@ -194,8 +194,11 @@ def restore_checkpoint(
         del training[place]
 
     def save_preset(model):
+        notes = dict(training)
+        if hasattr(model, "describe_heads"):  # as the validation has left them
+            notes["heads"] = model.describe_heads()
         getattr(model, part).save_to_preset(
-            settings.output / "preset", vocabulary, training=training
+            settings.output / "preset", vocabulary, training=notes
         )
 
     checkpoint = ResumableCheckpoint(

@@ -9,6 +9,7 @@ from keras import ops
 from experiment.comparison.arms import PREDICTED_ARMS
 from experiment.comparison.arms import Arm
 from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GraphCache
@@ -35,7 +36,10 @@ class TextArm(Arm):
     @property
     def graph_shape(self):
         """Ints `(layers, heads)` of the graphs."""
-        return (1, 1) if self.graph_cache is None else self.graph_cache.graph_shape
+        if self.graph_cache is None:
+            return 1, 1
+        layers, heads = self.graph_cache.graph_shape
+        return layers, heads + (self.name == "learned+local")
 
     def connect(self, features, inputs, settings):
         # One layer for all texts of an example. It is made for every arm, so that what
@@ -80,12 +84,26 @@ class TextArm(Arm):
                     for text_ids, seed in zip(unit_ids, seeds, strict=True)
                 ]
             )
+        graphs = self.graphs(unit_ids)
+        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+
+    def graphs(self, unit_ids):
+        """Return the graphs of texts, by direction; see `batch_inputs`."""
+        if self.name == "local":
+            return local_graphs(unit_ids != 0, "float16")
         if self.graph_cache is None:
             graph = control_graph(self.name, unit_ids != 0, "float16")
-            graphs = dict.fromkeys(DIRECTIONS, graph)
-        else:
-            graphs = self.graph_cache(unit_ids)
-        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+            return dict.fromkeys(DIRECTIONS, graph)
+        graphs = self.graph_cache(unit_ids)
+        if self.name == "learned+local":
+            local = local_graphs(unit_ids != 0, "float16")
+            graphs = {
+                direction: np.concatenate(
+                    [graph, np.repeat(local[direction], graph.shape[1], axis=1)], axis=2
+                )
+                for direction, graph in graphs.items()
+            }
+        return graphs
 
 
 @functools.cache

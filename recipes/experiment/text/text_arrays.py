@@ -220,7 +220,7 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
     counts = {
         split: _count(fields, rows[split], lengths, len(units)) for split in splits
     }
-    task_ids, vectors, size = _features(units, features, counts["train"])
+    task_ids, vectors, size = feature_table(units, features, counts["train"])
     graph_ids = Vocabulary.load(vocabulary).lookup(units).numpy()
     task_ids[0] = graph_ids[0] = 0  # padding
     for split, count in counts.items():
@@ -320,8 +320,19 @@ def _elmo_characters(units, parsed):
     return ids.astype("uint16")
 
 
-def _features(units, features, train_counts, max_trainable=20_000):
-    """Ids of the downstream model by unit, frozen vectors or `None`, and the size."""
+def feature_table(units, features, train_counts, max_trainable=20_000):
+    """Return the ids of a downstream model by unit, and the vectors of these ids.
+
+    Args:
+        units: list of str, the first of which is padding.
+        features: str, see `parse_features`.
+        train_counts: int array `(len(units),)`, how often each occurs in train.
+        max_trainable: int, ids at most where they have no vectors.
+
+    Returns:
+        Tuple of an int array `(len(units),)`, in which 1 is unknown; a float32 array
+        `(size, dim)` of frozen vectors, or `None`; and the int size.
+    """
     parsed = parse_features(features)
     if parsed.words is None:
         return np.ones(len(units), np.int32), None, 2

@@ -6,6 +6,7 @@ import pathlib
 import time
 
 from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.comparison.arms import TEXT_ARMS
 from experiment.comparison.plan import PLAN_STEPS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
@@ -60,6 +61,8 @@ class TextTask(Task):
     """
 
     settings_class = TextSettings
+    arms = TEXT_ARMS
+    extra_arms = ("learned+local",)
     sites = ("embeddings", "rnn_states")
     default_predictor = "glomo_text_base_en"
     keep_texts = ()

@@ -1,0 +1,154 @@
+"""Classes of units from the units beside them: targets that grammar decides."""
+
+import numpy as np
+
+from glomo_keras.checks import positive_integer
+
+_POWER = 0.75  # of the counts of neighbours: frequent ones would decide all
+_DIMENSIONS = 64  # of the space in which units are grouped
+_ITERATIONS = 20
+_CHUNK_UNITS = 4_000_000  # whose neighbours are counted at once
+
+
+def unit_classes(
+    ids,
+    vocabulary_size,
+    num_classes=500,
+    num_alone=None,
+    num_neighbours=500,
+    seed=0,
+):
+    """Group units by the units that stand before and after them.
+
+    The more frequent units have a class each. The others are points,
+
+        log ratio[u, n] = log p(n beside u) / p(n)  if that is positive, else 0
+
+    over the `num_neighbours` most frequent units n on either side, brought to few
+    dimensions by a singular value decomposition, of length one, and grouped by k-means
+    with a weight of sqrt(count). Words that can stand in for each other come together:
+    colours, verbs in the past, names of months.
+
+    `GLoMoPretrainer` predicts such classes in place of units: what comes next is then a
+    question of grammar more than of topic, and the softmax is small.
+
+    Args:
+        ids: int array `(num_units,)`, ids by frequency, 0 at padding and 1 for unknown,
+            as `prepare_corpus` writes them.
+        vocabulary_size: int.
+        num_classes: int, at most; a vocabulary that is smaller has a class a unit.
+        num_alone: int or None, units that have a class each. `None` means a quarter
+            of the classes.
+        num_neighbours: int, units whose places beside a unit are counted.
+        seed: int, of k-means.
+
+    Returns:
+        Int32 array `(vocabulary_size,)`, the class of every unit, from 0 to
+        `num_classes - 1`. Class 0 is that of padding and of unknown units, the classes
+        from 1 are those of the frequent units.
+
+    Raises:
+        ValueError: if an id is outside of the vocabulary, or a number out of its range.
+
+    Example:
+
+    >>> ids = np.array([2, 4, 3, 2, 5, 3, 2, 4, 3, 2, 5, 3, 2])
+    >>> unit_classes(ids, 6, num_classes=4, num_alone=2).tolist()  # 4 and 5 are alike
+    [0, 0, 1, 2, 3, 3]
+    """
+    vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
+    num_classes = positive_integer("num_classes", num_classes)
+    num_neighbours = min(
+        positive_integer("num_neighbours", num_neighbours), vocabulary_size
+    )
+    num_alone = positive_integer("num_alone", num_alone, or_none=True)
+    if num_alone is None:
+        num_alone = max(1, num_classes // 4)
+    if num_alone > num_classes - 2:
+        raise ValueError(
+            "`num_classes` must leave room for the unknown unit, for the units with a "
+            f"class each and for one class more. Received: num_classes={num_classes}, "
+            f"num_alone={num_alone}."
+        )
+    classes = np.zeros(vocabulary_size, np.int32)
+    if vocabulary_size - 1 <= num_classes:
+        classes[2:] = np.arange(1, vocabulary_size - 1)
+        return classes
+    counts, points = _points(ids, vocabulary_size, num_neighbours)
+    grouped = slice(2 + num_alone, vocabulary_size)
+    classes[2 : 2 + num_alone] = np.arange(1, num_alone + 1)
+    groups = _k_means(
+        points[grouped],
+        np.sqrt(counts[grouped]),
+        num_classes - 1 - num_alone,
+        np.random.default_rng(seed),
+    )
+    classes[grouped] = 1 + num_alone + groups
+    return classes
+
+
+def _points(ids, vocabulary_size, num_neighbours):
+    """Return the counts of all units, and a point for each of them."""
+    counts = np.zeros(vocabulary_size, np.int64)
+    beside = np.zeros((2, vocabulary_size * num_neighbours), np.int64)
+    for start in range(0, len(ids), _CHUNK_UNITS):
+        chunk = np.asarray(ids[start : start + _CHUNK_UNITS + 1], np.int64)
+        if chunk.min() < 0 or chunk.max() >= vocabulary_size:
+            raise ValueError(
+                f"`ids` must be from 0 to {vocabulary_size - 1}, the last of the "
+                f"vocabulary. Received: {chunk.min()} to {chunk.max()}."
+            )
+        counts += np.bincount(chunk[:_CHUNK_UNITS], minlength=vocabulary_size)
+        first, second = chunk[:-1], chunk[1:]
+        for side, (unit, neighbour) in enumerate(((second, first), (first, second))):
+            # Padding is no neighbour.
+            chosen = (neighbour > 0) & (neighbour < num_neighbours)
+            beside[side] += np.bincount(
+                unit[chosen] * num_neighbours + neighbour[chosen],
+                minlength=vocabulary_size * num_neighbours,
+            )
+    sides = [
+        _log_ratios(side.reshape(vocabulary_size, num_neighbours)) for side in beside
+    ]
+    ratios = np.concatenate(sides, axis=1)
+    # The singular vectors of a tall matrix are eigenvectors of a small one.
+    weighted = ratios * np.sqrt(counts / max(1, counts.sum()))[:, None]
+    values, vectors = np.linalg.eigh(weighted.T @ weighted)
+    points = ratios @ vectors[:, np.argsort(-values)[:_DIMENSIONS]]
+    lengths = np.linalg.norm(points, axis=1, keepdims=True)
+    return counts, (points / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def _log_ratios(beside):
+    """Return by how much more often a neighbour stands beside a unit than expected."""
+    beside = beside.astype(np.float32)
+    of_units = beside.sum(axis=1, keepdims=True)
+    of_neighbours = beside.sum(axis=0, keepdims=True) ** _POWER
+    of_neighbours /= max(1e-12, of_neighbours.sum())
+    expected = of_units * of_neighbours
+    with np.errstate(divide="ignore"):
+        ratios = np.log(beside / np.maximum(expected, 1e-12))
+    return np.maximum(ratios, 0.0)
+
+
+def _k_means(points, weights, num_groups, random):
+    """Return the group of every point; points and centres have length one."""
+    num_groups = min(num_groups, len(points))
+    weights = np.maximum(weights, 1e-6)
+    # Centres that are drawn far from each other (k-means++).
+    centres = [points[random.choice(len(points), p=weights / weights.sum())]]
+    nearest = np.full(len(points), np.inf)
+    for _ in range(num_groups - 1):
+        nearest = np.minimum(nearest, np.maximum(0.0, 1.0 - points @ centres[-1]))
+        chances = nearest * weights
+        if not chances.sum():
+            break
+        centres.append(points[random.choice(len(points), p=chances / chances.sum())])
+    centres = np.stack(centres)
+    for _ in range(_ITERATIONS):
+        groups = np.argmax(points @ centres.T, axis=1)
+        sums = np.zeros_like(centres)
+        np.add.at(sums, groups, points * weights[:, None])
+        lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+        centres = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), centres)
+    return np.argmax(points @ centres.T, axis=1).astype(np.int32)

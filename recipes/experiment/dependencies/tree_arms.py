@@ -1,0 +1,122 @@
+"""The arms of the task on trees: graphs of texts, and those of the trees themselves."""
+
+import numpy as np
+
+from experiment.text.graph_arms import TextArm
+from glomo_keras.ops import DIRECTIONS
+
+NUM_HEADS = 16  # of the arm `needle`
+NEEDLE = 5  # the one that is a relation
+
+
+class TreeArm(TextArm):
+    """Graphs of sentences, for batches of sentences whose trees are known.
+
+    Args:
+        name: str, one of `ARMS`.
+        graph_cache: `GraphCache`, see `TextArm`.
+        seed: int, of the permutations of `shuffled`.
+    """
+
+    @property
+    def graph_shape(self):
+        if self.name in ("gold", "needle"):
+            return 1, 2 if self.name == "gold" else NUM_HEADS
+        return super().graph_shape
+
+    def batch_inputs(self, field, rows, unit_ids, heads=None):
+        """Return the graphs of some sentences; see `TextArm.batch_inputs`.
+
+        Args:
+            field: str.
+            rows: int array `(batch,)`.
+            unit_ids: int array `(batch, length)`.
+            heads: int array `(batch, length)`, places of heads from 1; 0 at roots and
+                padding.
+        """
+        if self.name not in ("gold", "needle"):
+            return super().batch_inputs(field, rows, unit_ids)
+        find = tree_graphs if self.name == "gold" else needle_graphs
+        graphs = find(heads, unit_ids != 0)
+        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+
+
+def head_matrix(heads):
+    """Return which word has which head.
+
+    Args:
+        heads: int array `(batch, length)`, places from 1; 0 for none.
+
+    Returns:
+        Bool array `(batch, length, length)`, words in rows and their heads in columns.
+    """
+    places = np.arange(1, heads.shape[1] + 1)
+    return heads[:, :, None] == places
+
+
+def tree_graphs(heads, padding_mask, dtype="float16"):
+    """Return the graphs of trees: two heads of one layer.
+
+    The first reads the head of a word, the second its dependents with equal weights, as
+    far as they are on the side of the direction.
+
+    Args:
+        heads: int array `(batch, length)`, places from 1; 0 at roots and padding.
+        padding_mask: bool array `(batch, length)`, `True` at real words.
+        dtype: str.
+
+    Returns:
+        Dict by direction of arrays `(batch, 1, 2, length, length)`. Rows sum to one, or
+        to zero where there is nothing on the side.
+    """
+    is_head = head_matrix(heads) & padding_mask[:, :, None]
+    relations = np.stack([is_head, is_head.swapaxes(1, 2)], axis=1)
+    return {
+        direction: _shares(_one_side(relations, direction))[:, None].astype(dtype)
+        for direction in DIRECTIONS
+    }
+
+
+def needle_graphs(heads, padding_mask, dtype="float16"):
+    """Return the graph of heads among others that know no tree.
+
+    Half of the others are uniform over the side of the direction, half are the heads of
+    other trees of the batch, cut to the words that there are.
+
+    Args:
+        heads: int array `(batch, length)`, places from 1; 0 at roots and padding.
+        padding_mask: bool array `(batch, length)`, `True` at real words.
+        dtype: str.
+
+    Returns:
+        Dict by direction of arrays `(batch, 1, NUM_HEADS, length, length)`; that of
+        number `NEEDLE` is the graph of heads.
+    """
+    pairs = padding_mask[:, :, None] & padding_mask[:, None, :]
+    gold = head_matrix(heads) & pairs
+    graphs = []
+    for number in range(NUM_HEADS):
+        if number == NEEDLE:
+            graphs.append(gold)
+        elif number % 2:
+            graphs.append(pairs)
+        else:
+            draw = np.random.default_rng([number, *heads.shape])
+            # Senders that depend on nothing but the places of a word.
+            length = heads.shape[1]
+            graphs.append((draw.random((length, length)).argsort(-1) < 2) & pairs)
+    stacked = np.stack(graphs, axis=1)
+    return {
+        direction: _shares(_one_side(stacked, direction))[:, None].astype(dtype)
+        for direction in DIRECTIONS
+    }
+
+
+def _one_side(relations, direction):
+    ones = np.ones(relations.shape[-2:], bool)
+    before = np.tril(ones, -1)
+    return relations & (before if direction == "forward" else before.T)
+
+
+def _shares(relations):
+    return relations / np.maximum(relations.sum(axis=-1, keepdims=True), 1)

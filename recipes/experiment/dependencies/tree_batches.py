@@ -1,0 +1,72 @@
+"""Batches of sentences of similar length, with graphs and labels."""
+
+import numpy as np
+
+from experiment.comparison.example_batches import ExampleBatches
+
+FIELD = "words"
+NO_LABEL = -1  # at padding, and where a label does not occur in train
+
+
+class TreeBatches(ExampleBatches):
+    """Batches of one split: a dict of inputs, and labels where they are trained on.
+
+    Lengths are rounded up to few, so that few programs are compiled, and a batch of
+    longer sentences has fewer of them. What is missing of a batch are empty sentences.
+
+    Args:
+        sentences: `SentenceArrays`.
+        arm: `TreeArm`.
+        examples: int array, the sentences that take part.
+        batch_size: int, sentences of about 32 words.
+        steps: int, batches an epoch of training, as often as the data goes round.
+        **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
+    """
+
+    def __init__(self, sentences, arm, examples, batch_size, steps, **training):
+        self.sentences, self.arm, self.steps = sentences, arm, steps
+        self.words_of_batch = 32 * batch_size
+        super().__init__(examples, batch_size, **training)
+
+    @property
+    def num_batches(self):
+        return len(self.order)
+
+    def examples_of(self, index):
+        """Return the numbers of the sentences of a batch."""
+        return self.order[index][1]
+
+    def __getitem__(self, index):
+        length, examples = self.order[index]
+        size = self._size(length)
+        word_ids, unit_ids, heads, labels = self.sentences.padded(
+            examples, size, length
+        )
+        inputs = {FIELD: word_ids}
+        inputs |= self.arm.batch_inputs(FIELD, examples, unit_ids, heads)
+        return (inputs, labels) if self.training else (inputs,)
+
+    def _size(self, length):
+        return max(1, self.words_of_batch // length)
+
+    def _order(self):
+        """List lengths and sentences of the batches to come."""
+        if not self.training:
+            self.order = self._one_round(self.examples)
+            return
+        draw, self.order = self.draw(), []
+        while len(self.order) < self.steps:
+            batches = self._one_round(draw.permutation(self.examples))
+            self.order += [batches[i] for i in draw.permutation(len(batches))]
+        del self.order[self.steps :]
+
+    def _one_round(self, examples):
+        lengths = self.sentences.rounded_lengths[examples]
+        batches = []
+        for length in np.unique(lengths).tolist():
+            of_length, size = examples[lengths == length], self._size(length)
+            batches += [
+                (length, of_length[start : start + size])
+                for start in range(0, len(of_length), size)
+            ]
+        return batches

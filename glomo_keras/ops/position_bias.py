@@ -30,7 +30,8 @@ def matrix_of_offsets(numbers, length):
 
         matrix[i, j] = number of offset i - j
 
-    By repeating and reshaping alone: the gradient of a lookup is slow on CPUs.
+    By products with ones and reshaping: the gradient of a lookup is slow on CPUs, and
+    so is the sum that broadcasting has for a gradient.
 
     Args:
         numbers: tensor `(..., 2 * length + 1)`, in the order of `offsets_around`.
@@ -47,7 +48,8 @@ def matrix_of_offsets(numbers, length):
     """
     around = 2 * length + 1
     before = ops.shape(numbers)[:-1]
-    rows = ops.broadcast_to(numbers[..., None, :], (*before, length, around))
+    ones = ops.ones((length, 1), dtype=numbers.dtype)
+    rows = ops.matmul(ones, numbers[..., None, :])
     flat = ops.reshape(rows, (*before, length * around))
     # Rows that are one shorter than the circle start one place further back each.
     shifted = ops.reshape(

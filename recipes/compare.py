@@ -135,7 +135,8 @@ def print_table(comparison):
     elif comparison.against:
         lines = table_of_outputs(outputs)
     else:
-        lines = table(output, read_runs(output))
+        runs = read_runs(output)
+        lines = table(output, runs) + comparison.task.table_notes(runs)
     print("\n".join(lines))
 
 
@@ -162,7 +163,8 @@ def run_missing(comparison):
         minutes_each = (time.monotonic() - started) / number / 60
         minutes_left = minutes_each * (len(missing) - number)
         print(f"  about {minutes_left:.0f} min left", flush=True)
-    print("\n" + "\n".join(table(settings.output, runs)))
+    lines = table(settings.output, runs) + task.table_notes(runs)
+    print("\n" + "\n".join(lines))
 
 
 @experiment.process.one_line_errors()

@@ -94,6 +94,8 @@ class Settings(PretrainingSettings):
     block_size: int
     num_valid: int
     context_window: tuple
+    threshold: str
+    position_bias: int
     limit: int | None
     flip: bool
     pictures_every: int
@@ -138,6 +140,19 @@ def parse_settings(arguments=None):
     add("--context-window", type=int, nargs=2, default=(3, 3), metavar=("ROWS",
         "COLUMNS"), help="pixels predicted: a block whose corner is the pixel "
         "(default: 3 3)")  # fmt: skip
+    add(
+        "--threshold",
+        choices=("entmax", "mean", "scalar", "query"),
+        default="mean",
+        help="of the scores (default: mean)",
+    )
+    add(
+        "--position-bias",
+        type=int,
+        default=0,
+        help="rows and columns whose offsets have a number of their own; 0 is none "
+        "(default: 0)",
+    )
     add("--limit", type=int, help="read no more than so many images")
     add("--flip", action="store_true", help="mirror every other image, left to right")
     add_training_options(parser)
@@ -179,6 +194,8 @@ def build_pretrainer(settings):
         filters=settings.filters,
         num_graph_layers=settings.num_graph_layers,
         num_heads=settings.num_heads,
+        threshold=settings.threshold,
+        position_bias=settings.position_bias or None,
     )
     ablations.freeze_unused(predictor)
     pretrainer = ImageGLoMoPretrainer(

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from experiment.comparison.arms import ARMS
 from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from experiment.text.graph_arms import TextArm
 from experiment.text.imdb import ImdbTask
@@ -14,7 +14,7 @@ from glomo_keras.models import GraphCache
 from glomo_keras.models import GraphPredictor
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", (*ImdbTask.arms, *ImdbTask.extra_arms))
 def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
     text_arm = TextArm(arm, GraphCache.from_preset(predictor_folder), seed=3)
     batches = TextBatches(texts, "train", text_arm, np.arange(2), batch_size=2)
@@ -33,17 +33,36 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
             assert graph.shape == (2, 1, 1, 5, 5)
             np.testing.assert_allclose(graph[0, 0, 0], expected, atol=1e-3)
         return
+    if arm == "local":
+        for graph, offset in ((forward, -1), (backward, 1)):
+            np.testing.assert_array_equal(graph[0, 0, 0], np.eye(5, k=offset))
+        return
+    if arm == "learned+local":
+        assert forward.shape == (2, 2, 4, 5, 5) == (2, *text_arm.graph_shape, 5, 5)
+        np.testing.assert_array_equal(backward[0, 1, 3], np.eye(5, k=1))
+        forward = forward[:, :, :3]
     ids = texts.graph_ids[texts.fields["one"].padded([0])]
     exact = GraphPredictor.from_preset(predictor_folder)(
         {"unit_ids": ids, "padding_mask": ids != 0}
     )["forward"]
     same = np.allclose(forward[0], exact[0], atol=1e-3)
-    assert same == (arm == "learned")
+    assert same == (arm != "shuffled")
     assert not np.triu(forward[0]).any()  # the direction stays
     # The second unit has one sender, whose score is the mean of one: not above it.
     np.testing.assert_allclose(forward[0, :, :, 2:].sum(-1), 1.0, atol=5e-3)
     (again,) = batches[0]
-    np.testing.assert_array_equal(again["one_forward"], forward)
+    np.testing.assert_array_equal(again["one_forward"][:, :, :3], forward)
+
+
+def test_neighbours_are_real_units():
+    mask = np.array([[True, True, True, False], [False] * 4])
+    graphs = local_graphs(mask)
+    assert graphs["forward"].shape == (2, 1, 1, 4, 4)
+    before = [[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_array_equal(graphs["forward"][0, 0, 0], before)
+    after = [[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_array_equal(graphs["backward"][0, 0, 0], after)
+    assert not graphs["forward"][1].any()
 
 
 def test_rows_keep_their_strongest_senders(texts, predictor_folder):

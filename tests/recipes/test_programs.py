@@ -9,6 +9,7 @@ import runpy
 import sys
 
 import cifar10
+import compare_designs
 import compare_pretraining
 import draw_label_curve
 import imdb
@@ -83,6 +84,7 @@ def test_help_runs(name, monkeypatch, capsys):
     "recipe",
     [
         cifar10,
+        compare_designs,
         compare_pretraining,
         draw_label_curve,
         imdb,

@@ -13,6 +13,7 @@ import squad
 from experiment.comparison import records
 from experiment.comparison import runner
 from experiment.comparison import tables
+from experiment.comparison import training
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.process import UsageError
@@ -136,7 +137,7 @@ def test_a_killed_run_goes_on_and_ends_as_it_would_have(
 
             with monkeypatch.context() as patched:
                 # The last of the callbacks: the checkpoint is written.
-                patched.setattr(runner.SpentSeconds, "on_epoch_end", kill)
+                patched.setattr(training.SpentSeconds, "on_epoch_end", kill)
                 with pytest.raises(Killed):
                     runner.run(task, texts, settings, "uniform", 1)
             other = dataclasses.replace(settings, dropout=0.0)
@@ -194,9 +195,11 @@ def test_a_loss_that_is_not_finite_is_no_result(predictor_folder, tmp_path):
 
 
 def test_predictions_that_are_not_finite_are_no_result():
-    runner._check_finite({"start": np.zeros(3), "end": np.ones(3)}, "a run")
+    training.check_finite({"start": np.zeros(3), "end": np.ones(3)}, "a run")
     with pytest.raises(FloatingPointError, match="a run: a prediction is not finite"):
-        runner._check_finite({"start": np.zeros(3), "end": np.array([np.inf])}, "a run")
+        training.check_finite(
+            {"start": np.zeros(3), "end": np.array([np.inf])}, "a run"
+        )
 
 
 def test_two_processes_do_not_share_an_output(predictor_folder, tmp_path):

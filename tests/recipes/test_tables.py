@@ -120,3 +120,18 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             tables.table_of_outputs([tmp_path / "one", tmp_path / name])
+
+
+def test_runs_that_are_best_at_their_end_are_told(tmp_path):
+    folder = write_runs(
+        tmp_path, *[("none", "embeddings", seed, 0.5) for seed in range(3)]
+    )
+    runs = records.read_runs(folder)
+    for run, best in zip(runs, (5, 5, 2), strict=True):
+        run["settings"] |= {"epochs": 5, "learning_rate": 0.002}
+        run["best_epoch"] = best
+    lines = tables.table(folder, runs)
+    assert "| 0.002 | 4.0 of 5 |" in lines[2]
+    assert any(line.startswith("Warning: 2 of 3 runs are best in") for line in lines)
+    runs[0]["best_epoch"] = 4
+    assert not any("Warning" in line for line in tables.table(folder, runs))

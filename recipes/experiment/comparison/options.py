@@ -67,7 +67,14 @@ def make_parser(task, description):
     add("--epochs", type=int, help="at most")
     add("--patience", type=int, help="epochs without a better one, then it stops")
     add("--batch-size", type=int, help="examples a step")
-    add("--learning-rate", type=float, help="the highest")
+    add("--learning-rate", type=float, help="the highest, of all arms")
+    add(
+        "--learning-rates",
+        type=float,
+        nargs="+",
+        help="of which every arm takes the best by dev, with one seed; in place of "
+        "--learning-rate",
+    )
     add("--dropout", type=float, help="in the downstream model")
     task.add_options(parser)
     return parser
@@ -107,6 +114,8 @@ def make_settings(task, options):
         given = getattr(options, field.name, None)
         if given is not None or field.name not in values:
             values[field.name] = given
+    if values["learning_rates"] is not None:
+        values["learning_rates"] = tuple(values["learning_rates"])
     settings = task.settings_class(**values)
     with usage_errors():
         task.check_settings(settings)

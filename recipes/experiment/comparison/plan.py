@@ -33,13 +33,15 @@ def print_plan(task, data, settings, arm_names, num_seeds):
         num_read = len(dev) * settings.epochs + len(test)
         reading_steps = num_read / settings.batch_size * READING_SHARE
         run_hours = step * (steps + reading_steps) / 3600
-        hours += run_hours * num_seeds
+        num_rates = len(settings.learning_rates or [])
+        arm_hours = run_hours * (num_seeds + (num_rates if num_rates > 1 else 0))
+        hours += arm_hours
+        rates = f" and {num_rates} learning rates" if num_rates > 1 else ""
         print(
-            f"{name:<10} {1000 * step:7.0f} ms a step, at most {steps:,} steps a run: "
-            f"{run_hours:.2f} h a run, {run_hours * num_seeds:.2f} h for "
-            f"{num_seeds} seeds",
+            f"{name:<13} {1000 * step:7.0f} ms a step, at most {steps:,} steps a run: "
+            f"{run_hours:.2f} h a run, {arm_hours:.2f} h for {num_seeds} seeds{rates}",
             flush=True,
         )
     print(
-        f"{'all':<10} at most {hours:.1f} h (early stopping and cached graphs lower it)"
+        f"{'all':<13} at most {hours:.1f} h (early stopping and cached graphs lower it)"
     )

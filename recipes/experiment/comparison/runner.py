@@ -3,11 +3,11 @@
 import importlib.metadata
 import platform
 import shutil
-import time
 
 import keras
 import numpy as np
 
+from experiment.comparison.learning_rates import tuned
 from experiment.comparison.options import add_run_options
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
@@ -17,56 +17,12 @@ from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
-from experiment.folders import differences
+from experiment.comparison.training import score
+from experiment.comparison.training import train
 from experiment.folders import hold
-from experiment.folders import read_json
-from experiment.process import UsageError
 from experiment.process import prepare_process
 from experiment.process import usage_errors
-from glomo_keras.callbacks import RaiseOnNaN
-from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
-from glomo_keras.files import write_json
-from glomo_keras.files import write_text
-
-
-class DevScore(keras.callbacks.Callback):
-    """Scores the examples that the epoch is selected by, and prints a line."""
-
-    def __init__(self, metric, score, epochs):
-        super().__init__()
-        self.metric, self.score, self.epochs = metric, score, epochs
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        dev = self.score(self.model)[self.metric].mean()
-        logs["dev_error"] = 1.0 - dev
-        seconds = time.monotonic() - self.started
-        print(
-            f"  epoch {epoch + 1}/{self.epochs}: loss {logs['loss']:.4f}, dev "
-            f"{self.metric} {dev:.1%}; {seconds:.0f} s",
-            flush=True,
-        )
-
-
-class SpentSeconds(keras.callbacks.Callback):
-    """Time of training, with that of earlier, killed processes of the same run."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-        self.earlier = float(path.read_text("utf-8")) if path.exists() else 0.0
-        self.started = time.monotonic()
-
-    @property
-    def seconds(self):
-        """Seconds that were spent on the run so far."""
-        return self.earlier + time.monotonic() - self.started
-
-    def on_epoch_end(self, epoch, logs=None):
-        write_text(self.path, f"{self.seconds}")
 
 
 def run(task, data, settings, arm_name, seed):
@@ -90,60 +46,9 @@ def run(task, data, settings, arm_name, seed):
     name = run_name(arm_name, settings, seed)
     folder = run_folder(arm_name, settings, seed)
     recorded_settings, recorded_versions = settings.recorded(arm_name), versions()
-    sources = task.identify_data(data)
-    _start_or_go_on(folder, {**recorded_settings, "sources": sources})
-    spent = SpentSeconds(folder / "seconds")
-    arm = task.make_arm(arm_name, seed, settings)
-    train, dev, test = task.choose_examples(data, settings, seed)
-    if (settings.num_train or len(train), settings.num_dev) != (len(train), len(dev)):
-        print(
-            f"  as many as there are: {len(train):,} to train on, {len(dev):,} of dev"
-        )
-
-    def score(model, split, examples):
-        batches = task.batches(data, split, arm, settings, examples)
-        predictions = task.predict(model, batches, len(examples))
-        _check_finite(predictions, f"{name}, {split}")
-        return task.score(predictions, data, split, examples)
-
-    # After the predictor, which another run of the process may have loaded.
-    keras.utils.set_random_seed(seed)
-    model = task.build(data, arm, settings)
-    # Or else TensorFlow traces the first step twice, with and without making these.
-    model.optimizer.build(model.trainable_variables)
-    best_weights = folder / "best.weights.h5"
-
-    def save_best(model):
-        with atomic_write(best_weights) as temporary:
-            model.save_weights(temporary)
-
-    checkpoint = ResumableCheckpoint(
-        folder / "checkpoints", "dev_error", settings.patience, on_best=save_best
-    )
-    first_epoch = checkpoint.restore(model)
-    batches = task.batches(
-        data,
-        "train",
-        arm,
-        settings,
-        train,
-        shuffle_seed=seed,
-        first_epoch=first_epoch,
-    )
-    dev_score = DevScore(
-        task.metric, lambda model: score(model, "train", dev), settings.epochs
-    )
-    if not checkpoint.is_out_of_patience:
-        model.fit(
-            batches,
-            epochs=settings.epochs,
-            initial_epoch=first_epoch,
-            callbacks=[RaiseOnNaN(), dev_score, checkpoint, spent],
-            shuffle=False,  # the batches do
-            verbose=0,
-        )
-    model.load_weights(best_weights)
-    scores = score(model, "test", test)
+    trained = train(task, data, settings, arm_name, seed, folder)
+    model, arm, test = trained.model, trained.arm, trained.test
+    scores = score(task, data, "test", arm, settings, model, test)
     scores_file = settings.output / "scores" / f"{name}.npz"
     scores_file.parent.mkdir(exist_ok=True)
     with atomic_write(scores_file) as temporary:
@@ -153,15 +58,14 @@ def run(task, data, settings, arm_name, seed):
         "arm": arm_name,
         "graph_on": settings.graph_on,
         "seed": seed,
-        "num_train": len(train),
-        "epochs": checkpoint.state["epochs"],
-        "best_epoch": checkpoint.state["best_epoch"],
-        "best_dev": 1.0 - checkpoint.state["best"],
+        "num_train": trained.num_train,
+        "learning_rate": settings.learning_rate,
+        **trained.summary,
         "test": {metric: float(values.mean()) for metric, values in scores.items()},
-        "seconds": round(spent.seconds),
+        "seconds": round(trained.seconds),
         "scores": scores_file.relative_to(settings.output).as_posix(),
-        **task.describe_model(model),
-        "data": sources,
+        **task.describe_run(model, data, arm, settings, test),
+        "data": task.identify_data(data),
         "settings": recorded_settings,
         "versions": recorded_versions,
     }
@@ -188,6 +92,7 @@ def prepare(task, settings):
 
 def run_and_record(task, data, settings, arm_name, seed):
     """Run, print the result, and make it a line of OUTPUT/runs.jsonl."""
+    settings = tuned(task, data, settings, arm_name)
     record = run(task, data, settings, arm_name, seed)
     append_run(settings.output, record)
     shutil.rmtree(run_folder(arm_name, settings, seed))
@@ -243,27 +148,3 @@ def main(task, description, arguments=None):
                 print(f"  is a line of {settings.output}/runs.jsonl")
                 continue
             run_and_record(task, data, settings, options.graph, seed)
-
-
-def _start_or_go_on(folder, settings):
-    """Make the folder of a run; refuse one that was begun with other settings."""
-    path = folder / "settings.json"
-    if path.exists():
-        different = differences(read_json(path), settings)
-        if different:
-            raise UsageError(
-                f"{folder} holds a run that was begun with other settings "
-                f"({different}). Give those settings or another --output, or remove "
-                "the folder."
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
-
-
-def _check_finite(predictions, where):
-    arrays = keras.tree.flatten(predictions)
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise FloatingPointError(
-            f"{where}: a prediction is not finite, so that there is no result. Nothing "
-            "was recorded. Look at the features, or give a lower --learning-rate."
-        )

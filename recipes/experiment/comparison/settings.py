@@ -31,6 +31,8 @@ class Settings:
         patience: int, epochs without a better one, after which training stops.
         batch_size: int, examples a step.
         learning_rate: float, the highest.
+        learning_rates: tuple of floats, of which every arm takes the best by dev, or
+            `None`: all take `learning_rate`.
         dropout: float, in the downstream model.
     """
 
@@ -51,6 +53,7 @@ class Settings:
     patience: int
     batch_size: int
     learning_rate: float
+    learning_rates: tuple | None = None
     dropout: float
 
     @property
@@ -91,6 +94,12 @@ class Settings:
         recorded = dataclasses.asdict(self)
         for name in ("output", "graph_memory", "graph_on", "predictor"):
             del recorded[name]
+        # Either the rate of all arms, or those that each arm has chosen from.
+        if self.learning_rates is None:
+            del recorded["learning_rates"]
+        else:
+            del recorded["learning_rate"]
+            recorded["learning_rates"] = list(self.learning_rates)
         recorded["backend"] = keras.backend.backend()
         if arm_name in PREDICTED_ARMS:
             preset = find_preset(self.predictor)

@@ -24,9 +24,9 @@ def table(output, runs):
     percent = paper.percent_of(runs[0])
     for metric in runs[0]["test"]:
         lines += [
-            f"| {metric} | mean | sd | seeds | to none | to matched "
-            "| the paper, full size |",
-            "|---|---|---|---|---|---|---|",
+            f"| {metric} | mean | sd | seeds | to none | to matched | rate "
+            "| best epoch | the paper, full size |",
+            "|---|---|---|---|---|---|---|---|---|",
         ]
         for arm, site, name in _rows(runs):
             arm_runs = _runs_of(runs, arm, site)
@@ -37,11 +37,44 @@ def table(output, runs):
                     if arm != other
                     else ""
                 )
+            cells += [_rates(arm_runs), _best_epochs(arm_runs)]
             row = arm if arm == "none" else f"{arm}, {site}"
             cells.append(percent.get(row, {}).get(metric, ""))
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
-    return lines + mixes(runs)
+    return lines + still_rising(runs) + mixes(runs)
+
+
+def _rates(runs):
+    """Return the learning rates of the runs of one row."""
+    rates = {r.get("learning_rate", r["settings"].get("learning_rate")) for r in runs}
+    return ", ".join(f"{rate:g}" for rate in sorted(rates - {None}))
+
+
+def _epochs(runs):
+    """Return an int array `(runs, 2)`: the best epoch, and how many were allowed."""
+    told = [run for run in runs if "best_epoch" in run]
+    pairs = [(run["best_epoch"], run["settings"]["epochs"]) for run in told]
+    return np.array(pairs, int).reshape(-1, 2)
+
+
+def _best_epochs(runs):
+    """Return the mean of the best epochs of the runs of one row, of how many."""
+    epochs = _epochs(runs)
+    return f"{epochs[:, 0].mean():.1f} of {epochs[:, 1].max()}" if len(epochs) else ""
+
+
+def still_rising(runs):
+    """Return a line of warning where most runs are best in the last epoch allowed."""
+    at_end = (_epochs(runs)[:, 0] == _epochs(runs)[:, 1]).sum()
+    if 2 * at_end <= len(runs):
+        return []
+    return [
+        f"Warning: {at_end} of {len(runs)} runs are best in the last epoch that they "
+        "may have. Trained longer, or at a higher rate, they might be better, and the "
+        "arms in another order.",
+        "",
+    ]
 
 
 def _rows(runs):

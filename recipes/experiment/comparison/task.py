@@ -61,6 +61,9 @@ class Task(abc.ABC):
         check_positive_integers(
             or_none=True, num_train=settings.num_train, num_test=settings.num_test
         )
+        for rate in settings.learning_rates or [settings.learning_rate]:
+            if not 0.0 < rate < float("inf"):
+                raise ValueError(f"A learning rate must be positive. Received: {rate}.")
 
     @abc.abstractmethod
     def prepare(self, settings):
@@ -199,16 +202,31 @@ class Task(abc.ABC):
         """
         return 0.0
 
-    def describe_model(self, model):
-        """Return what a record says of a trained model.
+    def describe_run(self, model, data, arm, settings, examples):
+        """Return what a record says of a trained model, beside its scores.
 
         Args:
             model: the model of the best epoch.
+            data: what `prepare` returned.
+            arm: `Arm`.
+            settings: `Settings`.
+            examples: int array, numbers of the test examples.
 
         Returns:
             Dict that JSON can hold, added to the record.
         """
         return {}
+
+    def table_notes(self, runs):
+        """Return lines of Markdown that stand under the table of finished runs.
+
+        Args:
+            runs: list of dicts, with what `describe_run` said of them.
+
+        Returns:
+            List of str.
+        """
+        return []
 
     def choose_examples(self, data, settings, seed):
         """Return the numbers of the examples to train on, to select by, to test on.

@@ -109,9 +109,10 @@ def make_arrays(sentences, vocabulary, features, length, log=print):
         whole_lengths = np.array([len(s.words) for s in split_sentences])
         arrays = np.concatenate(rows)
         splits[split] = SentenceArrays(np.array(offsets), arrays, whole_lengths, length)
+        num_words = whole_lengths.sum()
         log(
-            f"{split}: {len(rows):,} sentences, {whole_lengths.sum():,} words, of which "
-            f"{whole_lengths.sum() - len(arrays):,} lie beyond {length} and are lost; "
+            f"{split}: {len(rows):,} sentences, {num_words:,} words, of which "
+            f"{num_words - len(arrays):,} lie beyond {length} and are lost; "
             f"{np.mean(arrays[:, 0] > 1):.1%} have word features, "
             f"{np.mean(arrays[:, 1] > 1):.1%} are known to the graph predictor"
         )

@@ -11,7 +11,12 @@ from experiment.comparison.arms import PREDICTED_ARMS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.dependencies import toy_trees
+from experiment.dependencies.relations import found_relations
+from experiment.dependencies.relations import mean_weights
+from experiment.dependencies.relations import relation_table
+from experiment.dependencies.relations import weight_lines
 from experiment.dependencies.sentence_arrays import make_arrays
+from experiment.dependencies.tree_arms import NEEDLE
 from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_batches import FIELD
 from experiment.dependencies.tree_batches import NO_LABEL
@@ -243,6 +248,36 @@ class DependencyTask(Task):
             ):
                 logits[example] = row[: batches.sentences.lengths[example]]
         return [logits[example] for example in batches.examples.tolist()]
+
+    def describe_run(self, model, treebank, arm, settings, examples):
+        """Return mixture weights, and the relations that learned graphs find."""
+        if arm.name == "none":
+            return {}
+        batches = self.batches(treebank, "test", arm, settings, examples)
+        embedding = model.get_layer("embedding")
+        transfer = model.get_layer("graph_transfer")
+
+        def features(words):
+            return joined_windows(words, embedding, settings.window)
+
+        described = {"mixture_weights": mean_weights(transfer, features, batches)}
+        if arm.name == "needle":
+            described["needle"] = NEEDLE
+        if arm.name in ("learned", "learned+local"):
+            described["relations"] = found_relations(
+                transfer, features, batches, treebank.labels
+            )
+        return described
+
+    def table_notes(self, runs):
+        """Return the relations that learned graphs find, and the largest weights."""
+        lines, weights = [], []
+        for name in (*self.arms, *self.extra_arms):
+            arm_runs = [r for r in runs if r["arm"] == name and "mixture_weights" in r]
+            with_relations = [run for run in arm_runs if "relations" in run]
+            lines += relation_table(with_relations) if with_relations else []
+            weights += weight_lines(arm_runs) if arm_runs else []
+        return lines + weights
 
     def score(self, predictions, treebank, split, examples):
         """Score sentences by the words that are right; their mean is over all words.

@@ -36,8 +36,12 @@ class TreeArm(TextArm):
         """
         if self.name not in ("gold", "needle"):
             return super().batch_inputs(field, rows, unit_ids)
-        find = tree_graphs if self.name == "gold" else needle_graphs
-        graphs = find(heads, unit_ids != 0)
+        if self.name == "gold":
+            graphs = tree_graphs(heads, unit_ids != 0)
+        else:
+            seeds = np.zeros(len(unit_ids), np.int64)  # of empty sentences, too
+            seeds[: len(rows)] = rows
+            graphs = needle_graphs(heads, unit_ids != 0, seeds)
         return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
 
 
@@ -77,15 +81,16 @@ def tree_graphs(heads, padding_mask, dtype="float16"):
     }
 
 
-def needle_graphs(heads, padding_mask, dtype="float16"):
-    """Return the graph of heads among others that know no tree.
+def needle_graphs(heads, padding_mask, seeds, dtype="float16"):
+    """Return the graph of heads among others that know nothing of the words.
 
-    Half of the others are uniform over the side of the direction, half are the heads of
-    other trees of the batch, cut to the words that there are.
+    Every other one of the others is uniform over the side of the direction; the rest
+    are graphs of heads of the sentence with its words permuted.
 
     Args:
         heads: int array `(batch, length)`, places from 1; 0 at roots and padding.
         padding_mask: bool array `(batch, length)`, `True` at real words.
+        seeds: int array `(batch,)`, of the permutations.
         dtype: str.
 
     Returns:
@@ -93,21 +98,23 @@ def needle_graphs(heads, padding_mask, dtype="float16"):
         number `NEEDLE` is the graph of heads.
     """
     pairs = padding_mask[:, :, None] & padding_mask[:, None, :]
-    gold = head_matrix(heads) & pairs
-    graphs = []
-    for number in range(NUM_HEADS):
-        if number == NEEDLE:
-            graphs.append(gold)
-        elif number % 2:
-            graphs.append(pairs)
-        else:
-            draw = np.random.default_rng([number, *heads.shape])
-            # Senders that depend on nothing but the places of a word.
-            length = heads.shape[1]
-            graphs.append((draw.random((length, length)).argsort(-1) < 2) & pairs)
-    stacked = np.stack(graphs, axis=1)
+    graphs = np.empty((len(heads), NUM_HEADS, *pairs.shape[1:]), bool)
+    graphs[:] = pairs[:, None]
+    shape = NUM_HEADS // 2, heads.shape[1]
+    keys = np.array([np.random.default_rng(seed).random(shape) for seed in seeds])
+    keys = np.where(padding_mask[:, None], keys, 2.0)
+    order = keys.argsort(axis=-1)  # padding stays where it is
+    moved_to = order.argsort(axis=-1)
+    of_all = np.broadcast_to(heads[:, None], order.shape)
+    of_moved = np.take_along_axis(of_all, order, -1)
+    permuted = np.take_along_axis(moved_to, np.maximum(of_moved - 1, 0), -1) + 1
+    permuted = np.where(of_moved > 0, permuted, 0)
+    for number in range(NUM_HEADS // 2):
+        graphs[:, 2 * number] = head_matrix(permuted[:, number])
+    graphs[:, NEEDLE] = head_matrix(heads)
+    graphs &= pairs[:, None]
     return {
-        direction: _shares(_one_side(stacked, direction))[:, None].astype(dtype)
+        direction: _shares(_one_side(graphs, direction))[:, None].astype(dtype)
         for direction in DIRECTIONS
     }
 

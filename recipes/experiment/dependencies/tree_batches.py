@@ -25,6 +25,7 @@ class TreeBatches(ExampleBatches):
 
     def __init__(self, sentences, arm, examples, batch_size, steps, **training):
         self.sentences, self.arm, self.steps = sentences, arm, steps
+        self.field = FIELD
         self.words_of_batch = 32 * batch_size
         super().__init__(examples, batch_size, **training)
 
@@ -37,6 +38,11 @@ class TreeBatches(ExampleBatches):
         return self.order[index][1]
 
     def __getitem__(self, index):
+        inputs, _, labels = self.with_trees(index)
+        return (inputs, labels) if self.training else (inputs,)
+
+    def with_trees(self, index):
+        """Return the inputs, heads and labels of a batch, of training or not."""
         length, examples = self.order[index]
         size = self._size(length)
         word_ids, unit_ids, heads, labels = self.sentences.padded(
@@ -44,7 +50,7 @@ class TreeBatches(ExampleBatches):
         )
         inputs = {FIELD: word_ids}
         inputs |= self.arm.batch_inputs(FIELD, examples, unit_ids, heads)
-        return (inputs, labels) if self.training else (inputs,)
+        return inputs, heads, labels
 
     def _size(self, length):
         return max(1, self.words_of_batch // length)

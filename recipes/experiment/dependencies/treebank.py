@@ -103,7 +103,7 @@ def _sentence(rows, path, place="line"):
             )
         if not head.isdecimal() or int(head) > len(rows):
             raise UsageError(
-                f"{where}: the head must be 0, or the number of a word of the sentence, "
+                f"{where}: the head must be 0 or the number of a word of the sentence, "
                 f"which has {len(rows)}. Received: {head!r}."
             )
         if label in ("", "_"):

@@ -249,6 +249,6 @@ class TextTask(Task):
         print(f"layers of the language model, computed once: {hours:.2f} h", flush=True)
         return hours
 
-    def describe_model(self, model):
+    def describe_run(self, model, texts, arm, settings, examples):
         mix = layer_mix(model)
         return {"elmo_mix": mix} if mix else {}

@@ -1,0 +1,137 @@
+"""Compare designs of graph predictors: likelihoods, graphs, and what a judge finds.
+
+    python recipes/compare_designs.py runs/grid/*
+
+Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with the runs
+of `compare.py dependency_labels` on its preset, their accuracy is a column. Runs that
+differ in their seed alone are one row: their mean, with the standard deviation. Prints
+a table in Markdown, by the settings in which the runs differ, after their last epoch:
+
+    units       read in training, in millions
+    nats        of the validation windows; those of classes and of units do not compare
+    specificity, effective senders, weight within 1 and 4 units: see docs/concepts.md
+    judge       accuracy of labels of relations in percent, arm by arm
+"""
+
+import argparse
+import collections
+from pathlib import Path
+
+import experiment.process
+import numpy as np
+from experiment.comparison.records import read_runs
+from experiment.folders import read_json
+from experiment.pretraining.epoch_log import read_log
+from experiment.process import UsageError
+
+# What says where a run lies and how long its schedule is; not how it is designed.
+NO_DESIGN = (
+    "arrays",
+    "epochs",
+    "output",
+    "patience",
+    "pictures_every",
+    "prepare_only",
+    "prepared",
+    "resume",
+    "seed",
+    "size",
+    "stop_after",
+)
+COLUMNS = {
+    "nats": ("val_nats", "{:.3f}"),
+    "specificity": ("val_specificity", "{:.2f}"),
+    "effective senders": ("val_effective_senders", "{:.1f}"),
+    "within 1": ("val_within_1", "{:.0%}"),
+    "within 4": ("val_within_4", "{:.0%}"),
+}
+
+
+def read_design(folder):
+    """Return what one run is and what came of it.
+
+    Args:
+        folder: path of the run.
+
+    Returns:
+        `(settings, values)`: a dict of what may differ, and a dict by column of floats.
+
+    Raises:
+        UsageError: if the run has no finished epoch, or lacks a value.
+    """
+    settings = read_json(folder / "settings.json")
+    log = read_log(folder / "log.csv")
+    if not log:
+        raise UsageError(f"{folder} has no finished epoch.")
+    row = log[len(log) - 1]
+    units = settings["batch_size"] * settings["window"] * settings["steps_per_epoch"]
+    values = {"units": len(log) * units / 1e6}
+    for name, (column, _) in COLUMNS.items():
+        try:
+            values[name] = float(row[column])
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{folder}/log.csv has no {column}.") from error
+    scores = collections.defaultdict(list)
+    for run in read_runs(folder / "judge") if (folder / "judge").exists() else ():
+        scores[f"judge, {run['arm']}"].append(100 * run["test"]["accuracy"])
+    values |= {name: float(np.mean(score)) for name, score in scores.items()}
+    design = {k: v for k, v in settings.items() if k not in NO_DESIGN}
+    return design, values
+
+
+def make_table(folders):
+    """Return the lines of the table.
+
+    Args:
+        folders: list of paths.
+
+    Returns:
+        List of strings.
+    """
+    designs = [read_design(folder) for folder in folders]
+    names = sorted({name for settings, _ in designs for name in settings})
+    differing = [
+        name
+        for name in names
+        if len({str(settings.get(name)) for settings, _ in designs}) > 1
+    ]
+    groups = collections.defaultdict(list)
+    for settings, values in designs:
+        groups[tuple(str(settings.get(name)) for name in differing)].append(values)
+    judged = sorted({name for _, values in designs for name in values} - {*COLUMNS})
+    judged.remove("units")
+    header = [*differing, "runs", "units (M)", *COLUMNS, *judged]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for design, group in groups.items():
+        cells = [*design, str(len(group)), _cell("{:.1f}", group, "units")]
+        cells += [_cell(form, group, name) for name, (_, form) in COLUMNS.items()]
+        cells += [_cell("{:.1f}", group, name) for name in judged]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _cell(form, group, name):
+    """Return the mean of the runs that have a value, and how much they differ."""
+    values = [values[name] for values in group if name in values]
+    if not values:
+        return "-"
+    text = form.format(np.mean(values))
+    if len(values) > 1 and np.ptp(values):
+        text += f" +- {form.format(np.std(values, ddof=1))}"
+    return text
+
+
+@experiment.process.one_line_errors()
+def main(arguments=None):
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
+    options = parser.parse_args(arguments)
+    experiment.process.prepare_process()
+    print("\n".join(make_table(options.runs)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The learning rate of every arm: the best of a few by dev, for one seed.
+
+Arms that add weights learn at another rate than the model without: at one rate for all
+of them a comparison would be one of rates.
+"""
+
+import dataclasses
+import shutil
+
+from experiment.comparison.training import train
+from experiment.folders import append_line
+from experiment.folders import differences
+from experiment.folders import read_lines
+
+SEED = 0
+
+
+def tuned(task, data, settings, arm_name):
+    """Return settings with the learning rate of an arm.
+
+    What was tried is a line of OUTPUT/learning_rates.jsonl, and is not repeated. The
+    examples to test on take no part.
+
+    Args:
+        task: `Task`.
+        data: what `task.prepare` returned.
+        settings: `Settings`. Without `learning_rates` they are returned as they are.
+        arm_name: str, one of the arms of the task.
+
+    Raises:
+        FloatingPointError: if the loss is finite at none of the rates.
+    """
+    rates = settings.learning_rates
+    if not rates:
+        return settings
+    if len(rates) == 1:
+        return dataclasses.replace(settings, learning_rate=rates[0])
+    scores = {}
+    for rate in sorted(rates):
+        trial = _find_trial(task, data, settings, arm_name, rate)
+        if trial is None:
+            at_rate = dataclasses.replace(settings, learning_rate=rate)
+            trial = _try(task, data, at_rate, arm_name)
+            append_line(_trials_file(settings), trial)
+        if trial["best_dev"] is not None:
+            scores[rate] = trial["best_dev"]
+    if not scores:
+        raise FloatingPointError(
+            f"{arm_name}: the loss is finite at none of the learning rates "
+            f"{', '.join(f'{rate:g}' for rate in rates)}. Give lower --learning-rates."
+        )
+    best = max(scores, key=scores.get)  # the lowest of equal ones
+    return dataclasses.replace(settings, learning_rate=best)
+
+
+def _try(task, data, settings, arm_name):
+    """Train with one seed and return a line about it, without a look at test."""
+    rate = settings.learning_rate
+    print(f"  {arm_name}, trying the learning rate {rate:g}", flush=True)
+    name = f"{arm_name}-{settings.graph_on}-rate-{rate:g}"
+    folder = settings.output / "runs" / name
+    try:
+        trained = train(task, data, settings, arm_name, SEED, folder)
+        summary, seconds = trained.summary, round(trained.seconds)
+    except FloatingPointError as error:
+        print(f"  {error}")
+        summary, seconds = {"best_dev": None}, None
+    shutil.rmtree(folder)
+    return {
+        "arm": arm_name,
+        "graph_on": settings.graph_on,
+        "learning_rate": rate,
+        "seed": SEED,
+        **summary,
+        "seconds": seconds,
+        "settings": _trial_settings(settings, arm_name),
+        "data": task.identify_data(data),
+    }
+
+
+def _find_trial(task, data, settings, arm_name, rate):
+    """Return the line of a trial with the same settings and data, or `None`."""
+    wanted = {
+        "arm": arm_name,
+        "graph_on": settings.graph_on,
+        "learning_rate": rate,
+        "settings": _trial_settings(settings, arm_name),
+        "data": task.identify_data(data),
+    }
+    for trial in read_lines(_trials_file(settings)):
+        if not differences(trial, wanted):
+            return trial
+    return None
+
+
+def _trial_settings(settings, arm_name):
+    """Return what decides a trial: the other rates do not."""
+    recorded = settings.recorded(arm_name)
+    del recorded["learning_rates"]
+    return recorded
+
+
+def _trials_file(settings):
+    return settings.output / "learning_rates.jsonl"

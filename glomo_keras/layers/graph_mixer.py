@@ -25,8 +25,7 @@ class GraphMixer(keras.layers.Layer):
     layers (the product of one layer is G^1 itself). One softmax goes over all terms
     and heads. The weights are free parameters (`bias`), or depend on the features of
     the receiver i as well (`kernel`). They start equal in a single mixture. Several
-    start a little different: equal ones may get equal gradients, and would stay copies
-    of each other.
+    start a little different from each other, so that none is a copy of another.
 
     Adam moves a parameter by about its learning rate a step. Logits that are such
     parameters themselves hardly leave the mean of all graphs in a short training;

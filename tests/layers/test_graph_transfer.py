@@ -290,19 +290,6 @@ def test_logits_without_a_scale_hardly_move(random):
     assert train_with_a_needle(random, logit_scale=1.0).max() < 0.6
 
 
-def test_several_mixtures_do_not_stay_copies(random):
-    features, graphs = inputs_for(random, ("forward",))
-    inputs = keras.Input((7, 11)), keras.Input((3, 5, 7, 7))
-    transfer = GraphTransfer(2)
-    outputs = transfer(inputs[0], {"forward": inputs[1]})
-    model = keras.Model(inputs, outputs)
-    model.compile(keras.optimizers.Adam(0.01), "mse")
-    targets = random.normal(size=(2, 7, 22))
-    model.fit([features, graphs["forward"]], targets, epochs=30, verbose=0)
-    one, other = np.split(ops.convert_to_numpy(transfer.fusion.linear.kernel)[11:], 2)
-    assert np.abs(one - other).max() > 1e-3
-
-
 def test_models_saved_without_the_arguments_answer_as_before(random):
     features, graphs = inputs_for(random, ("forward", "backward"))
     transfer = transfer_for(random, ("forward", "backward"), num_mixtures=2)

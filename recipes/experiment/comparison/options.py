@@ -52,7 +52,12 @@ def make_parser(task, description):
         action="store_true",
         help="mixture weights that do not depend on the features",
     )
-    add("--graph-dropout", type=float, default=0.0, help="before the gate (default: 0)")
+    add(
+        "--graph-dropout",
+        type=float,
+        default=task.default_graph_dropout,
+        help=f"before the gate (default: {task.default_graph_dropout:g})",
+    )
     add(
         "--graph-memory",
         type=float,

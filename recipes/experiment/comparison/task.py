@@ -28,6 +28,7 @@ class Task(abc.ABC):
         sites: tuple of str, the features that messages may be computed of.
         default_predictor: str, name of the preset that gives the graphs.
         default_num_mixtures: int, mixed graphs a direction.
+        default_graph_dropout: float, rate of the dropout before the gate.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Task(abc.ABC):
     sites: tuple
     default_predictor: str
     default_num_mixtures: int = 1
+    default_graph_dropout: float = 0.0
 
     @abc.abstractmethod
     def add_options(self, parser):

@@ -92,7 +92,8 @@ class DependencyTask(Task):
     extra_arms = ("needle",)
     sites = ("embeddings",)
     default_predictor = "glomo_text_base_en"
-    default_num_mixtures = 2
+    default_num_mixtures = 4
+    default_graph_dropout = 0.5
 
     def add_options(self, parser):
         add = parser.add_argument

@@ -29,8 +29,10 @@ from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
 from experiment.process import positive_int
+from experiment.process import usage_errors
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
+from glomo_keras.data.classes import prepared_classes
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.layers.graph_propagation import UPDATES
 from glomo_keras.models import GLoMoPretrainer
@@ -250,7 +252,8 @@ def train(settings):
     keras.utils.set_random_seed(settings.seed)
     classes = None
     if settings.num_classes:
-        classes = text.load_classes(corpus, settings)
+        with usage_errors():
+            classes = prepared_classes(settings.prepared, settings.num_classes)
     pretrainer = build_pretrainer(settings, len(corpus.units), classes)
     predictor = pretrainer.graph_predictor
 

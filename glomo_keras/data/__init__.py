@@ -16,6 +16,7 @@ _MODULE_OF = {
     "Documents": "corpora",
     "character_ids": "characters",
     "read_documents": "corpora",
+    "prepared_classes": "classes",
     "unit_classes": "classes",
     "docs_documents": "documentation",
     "docs_pages": "documentation",

@@ -1,8 +1,14 @@
 """Classes of units from the units beside them: targets that grammar decides."""
 
+import pathlib
+
 import numpy as np
 
 from glomo_keras.checks import positive_integer
+from glomo_keras.data.numpy_files import map_array
+from glomo_keras.data.prepared import CLASSES_FILE
+from glomo_keras.data.prepared import load_prepared
+from glomo_keras.files import atomic_write
 
 _POWER = 0.75  # of the counts of neighbours: frequent ones would decide all
 _DIMENSIONS = 64  # of the space in which units are grouped
@@ -84,6 +90,49 @@ def unit_classes(
         np.random.default_rng(seed),
     )
     classes[grouped] = 1 + num_alone + groups
+    return classes
+
+
+def prepared_classes(directory, num_classes=500, log=print):
+    r"""Load the classes of the units of a prepared corpus, which are made if missing.
+
+    They lie beside its arrays, in `classes_<num_classes>.npy`.
+
+    Args:
+        directory: path of what `prepare_corpus` wrote.
+        num_classes: int, see `unit_classes`.
+        log: function that takes lines of progress.
+
+    Returns:
+        Int32 array `(vocabulary_size,)`.
+
+    Raises:
+        FileNotFoundError: if the directory holds no finished preparation.
+        ValueError: if the file of the classes is damaged, or `num_classes` too small.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> from glomo_keras.data import prepare_corpus
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "text.txt").write_text("One text.\n\nAnother, of other words.")
+    >>> _ = prepare_corpus(f"files:{folder / 'text.txt'}", folder, log=str)
+    >>> int(prepared_classes(folder, 5, log=str).max())
+    4
+    """
+    corpus = load_prepared(directory)
+    path = pathlib.Path(directory) / CLASSES_FILE.format(num_classes)
+    if not path.exists():
+        log(f"Units are grouped into {num_classes} classes.")
+        classes = unit_classes(corpus.train_ids, len(corpus.units), num_classes)
+        with atomic_write(path) as temporary:
+            np.save(temporary, classes)
+    classes = np.array(map_array(path, np.integer, ("vocabulary_size",)))
+    if len(classes) != len(corpus.units):
+        raise ValueError(
+            f"{path} must have a class for each of the {len(corpus.units):,} units. It "
+            f"has {len(classes):,}. Remove it: it is made again."
+        )
     return classes
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.corpora import read_documents
+from glomo_keras.data.prepared import CLASSES_FILE
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
 from glomo_keras.data.prepared import VOCABULARY_FILE
@@ -125,7 +126,7 @@ def prepare_corpus(
                 return finished
             log(f"{directory} holds another preparation, which is replaced.")
             (directory / METADATA_FILE).unlink()
-        _remove_unfinished(directory)
+        _clear(directory)
         return _prepare(corpora, directory, settings, log)
 
 
@@ -138,11 +139,13 @@ def _is_whole(directory, log):
     return True
 
 
-def _remove_unfinished(directory):
-    """Remove what a killed preparation left, which may be large."""
+def _clear(directory):
+    """Remove what a killed preparation left, which may be large, and old classes."""
     for path in directory.iterdir():
         if is_unfinished(path) and path.name.endswith(_LARGE_FILES):
             path.unlink()
+    for path in directory.glob(CLASSES_FILE.format("*")):
+        path.unlink()
 
 
 def _prepare(corpora, directory, settings, log):

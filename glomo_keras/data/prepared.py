@@ -11,6 +11,7 @@ from glomo_keras.vocabulary_file import parse_vocabulary
 
 METADATA_FILE = "metadata.json"
 VOCABULARY_FILE = "vocabulary.txt"
+CLASSES_FILE = "classes_{}.npy"
 SPLITS = ("train", "valid")
 
 

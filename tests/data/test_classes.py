@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from glomo_keras.data import prepare_corpus
+from glomo_keras.data import prepared_classes
 from glomo_keras.data import unit_classes
 
 # A grammar: a determiner, an adjective or none, a noun, a verb. Ids fall in frequency.
@@ -65,3 +67,17 @@ def test_wrong_arguments():
         unit_classes(np.array([2, 3]), 7, num_classes=4, num_alone=3)
     with pytest.raises(TypeError, match="`num_neighbours`"):
         unit_classes(np.array([2, 3]), 7, num_neighbours=1.5)
+
+
+def test_a_new_preparation_makes_new_classes(tmp_path):
+    text = tmp_path / "text.txt"
+    for first in ("red", "blue"):
+        text.write_text(f"{first} house, {first} tree.\n\nthe {first} sea.")
+        prepare_corpus(f"files:{text}", tmp_path, log=str)
+        lines = []
+        classes = prepared_classes(tmp_path, 5, log=lines.append)
+        assert len(lines) == 1
+        np.testing.assert_array_equal(
+            prepared_classes(tmp_path, 5, log=lines.append), classes
+        )
+        assert len(lines) == 1

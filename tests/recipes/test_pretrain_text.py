@@ -243,6 +243,35 @@ def test_a_control_trains(corpus, whole, tmp_path):
     assert np.isfinite(float(row["val_nats"]))
 
 
+def test_classes_are_made_once_and_predicted(corpus, whole, tmp_path, capsys):
+    prepared = shutil.copytree(whole / "prepared", tmp_path / "prepared")
+    common = "--epochs 1 --pictures-every 0 --num-classes 12 --two-level".split()
+    common += "--threshold entmax --position-bias 5 --num-convolutions 2".split()
+    common += ["--update", "residual", "--prepared", str(prepared)]
+    run(corpus, tmp_path / "one", *common)
+    assert "Units are grouped into 12 classes" in capsys.readouterr().out
+    classes = np.load(prepared / "classes_12.npy")
+    assert set(classes) == set(range(12))
+    run(corpus, tmp_path / "two", *common)
+    assert "Units are grouped" not in capsys.readouterr().out
+    logs = [read_log(tmp_path / name) for name in ("one", "two")]
+    assert logs[0] == logs[1]
+    predictor = GraphPredictor.from_preset(tmp_path / "one" / "preset")
+    assert (predictor.threshold, predictor.position_bias) == ("entmax", 5)
+    assert predictor.num_convolutions == 2
+
+
+def test_classes_of_another_vocabulary_are_refused(corpus, whole, tmp_path):
+    prepared = shutil.copytree(whole / "prepared", tmp_path / "prepared")
+    np.save(prepared / "classes_12.npy", np.zeros(7, "int32"))
+    common = ["--epochs", "1", "--num-classes", "12", "--prepared", str(prepared)]
+    with pytest.raises(
+        SystemExit,
+        match="classes_12.npy must have a class for each of the 63.*It has 7",
+    ):
+        run(corpus, tmp_path / "run", *common)
+
+
 @pytest.mark.parametrize(
     ("graphs", "density"),
     [

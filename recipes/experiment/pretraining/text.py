@@ -2,16 +2,11 @@
 
 import dataclasses
 
-import numpy as np
-
 from experiment.pretraining import run
 from experiment.pretraining.settings import PretrainingSettings
-from glomo_keras.data.classes import unit_classes
 from glomo_keras.data.corpora import read_documents
-from glomo_keras.data.numpy_files import map_array
 from glomo_keras.data.windows import WindowSequence
 from glomo_keras.data.windows import fixed_windows
-from glomo_keras.files import atomic_write
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,23 +92,3 @@ def validation_windows(corpus, settings):
         window=settings.window,
         min_units=settings.min_units,
     )
-
-
-def load_classes(corpus, settings):
-    """Return the classes of the units, which are made once and kept with the arrays.
-
-    Args:
-        corpus: `PreparedCorpus`, of the folder `settings.prepared`.
-        settings: `Settings` with `num_classes`.
-
-    Returns:
-        Int32 array `(vocabulary_size,)`.
-    """
-    path = settings.prepared / f"classes_{settings.num_classes}.npy"
-    if path.exists():
-        return map_array(path, np.integer, ("vocabulary_size",))
-    print(f"Units are grouped into {settings.num_classes} classes.", flush=True)
-    classes = unit_classes(corpus.train_ids, len(corpus.units), settings.num_classes)
-    with atomic_write(path) as temporary:
-        np.save(temporary, classes)
-    return classes

@@ -2,15 +2,19 @@
 
     python recipes/quickstart.py
 
-1. Pretrains a small graph predictor on documentation of Python and of the packages that
-   this library requires: real English, no download, no labels.
-2. Draws the learned graphs of a few sentences.
-3. Adds one line, `GraphTransfer`, to a small text classifier (which library does a
-   paragraph document?) and trains it without a graph, with a uniform graph and with
-   the learned graphs, three seeds each.
+1. Pretrains a small graph predictor on the standard library of the running Python: no
+   download, no labels, it only learns to tell which unit of the source comes next.
+2. Draws the learned graphs of a piece of code.
+3. Adds one line, `GraphTransfer`, to a small tagger: which function's call does a
+   closing bracket end? The bracket itself doesn't tell, and its neighbours hardly do;
+   the name that is called does. Brackets match, so the right graph is known. The tagger
+   is trained with the learned graphs, and without a graph, with neighbours, with a
+   uniform graph, with those of a predictor that was not trained, and with the right
+   graph, three seeds each.
 """
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -18,55 +22,66 @@ import experiment.process
 import keras
 import numpy as np
 from experiment.comparison.arms import control_graph
+from experiment.comparison.arms import local_graphs
 from experiment.folders import hold
-from experiment.pretraining.progress import EpochLine
-from experiment.pretraining.progress import text_line
 from experiment.process import positive_int
+from experiment.python_source import encode_units
+from experiment.python_source import library_windows
+from experiment.python_source import source_units
 
+from glomo_keras.analysis import plot_graph_arcs
 from glomo_keras.analysis import plot_history
 from glomo_keras.analysis import plot_predicted_texts
 from glomo_keras.callbacks import RaiseOnNaN
-from glomo_keras.data import Vocabulary
-from glomo_keras.data import WindowSequence
-from glomo_keras.data import fixed_windows
-from glomo_keras.data import labelled_paragraphs
-from glomo_keras.data import load_prepared
-from glomo_keras.data import prepare_corpus
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
 
-SENTENCES = [
-    "If the array is empty, the function returns None instead of an error.",
-    "The method raises a value error when the shape of the input does not match.",
-]
-LENGTH = 48  # units of a paragraph that the classifier reads
-SEEDS = 3
+CODE = """\
+if isinstance(value, str):
+    print(len(value), type(value), file=output)
+"""
+MAX_BYTES = 8_000_000  # of source
+LENGTH = 64  # units of a window
+STEPS_PER_EPOCH = 250
+NUM_FUNCTIONS = 30
+ARMS = {
+    "none": "no graph: the line is left out",
+    "local": "the unit before, and the one after",
+    "uniform": "all units alike",
+    "untrained": "graphs of a predictor that was not trained",
+    "learned": "graphs of the one that was",
+    "gold": "the name that is called: the ceiling",
+}
 
 
-def pretrain(output, epochs):
-    """Pretrain on documentation; return the predictor and its vocabulary."""
-    prepare_corpus("docs", output / "prepared", vocabulary_size=8_000)
-    corpus = load_prepared(output / "prepared")
+def new_predictor(vocabulary_size):
+    """Return a small graph predictor with random weights."""
     keras.utils.set_random_seed(0)
-    predictor = GraphPredictor(
-        len(corpus.units), embedding_dim=64, num_graph_layers=2, num_heads=4
+    return GraphPredictor(
+        vocabulary_size,
+        embedding_dim=64,
+        num_graph_layers=2,
+        num_heads=4,
+        num_convolutions=2,
+        threshold="entmax",
+        position_bias=32,
     )
-    pretrainer = GLoMoPretrainer(predictor, num_positions=20, seed=0)
+
+
+def pretrain(predictor, train, test, epochs, output):
+    """Pretrain on unit ids alone."""
+    pretrainer = GLoMoPretrainer(predictor, context_length=1, update="residual", seed=0)
     pretrainer.compile(
         keras.optimizers.Adam(0.003, global_clipnorm=1.0), jit_compile=True
     )
-    windows = WindowSequence(
-        corpus.train_ids, corpus.train_offsets, batch_size=16, window=100, shift=50
-    )
-    valid = fixed_windows(corpus.valid_ids, corpus.valid_offsets, 32, window=100)
     history = pretrainer.fit(
-        windows,
-        steps_per_epoch=100,
+        Batches(train.unit_ids, batch_size=16),
+        steps_per_epoch=STEPS_PER_EPOCH,
         epochs=epochs,
-        validation_data=valid,
+        validation_data=test.unit_ids[:160],
         validation_batch_size=16,
-        callbacks=[RaiseOnNaN(), EpochLine(epochs, text_line)],
+        callbacks=[RaiseOnNaN(), keras.callbacks.LambdaCallback(on_epoch_end=report)],
         shuffle=False,
         verbose=0,
     )
@@ -74,96 +89,187 @@ def pretrain(output, epochs):
         history.history,
         output / "loss.png",
         metrics=("nats",),
-        title="Pretraining on documentation",
+        title="Pretraining on the standard library",
     )
-    vocabulary = Vocabulary.load(output / "prepared" / "vocabulary.txt")
-    predictor.save_to_preset(output / "preset", vocabulary)
-    return predictor, vocabulary
 
 
-def build_classifier(vocabulary_size, num_labels, graphs):
-    """Return a small text classifier; one line makes it structure-aware.
+def report(epoch, logs):
+    """Print how the pretraining stands."""
+    print(
+        f"  step {(epoch + 1) * STEPS_PER_EPOCH:>5}: {logs['val_nats']:.2f} nats a "
+        f"unit in other files; a unit reads {logs['val_effective_senders']:.1f} others",
+        flush=True,
+    )
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless batches of windows, in one random order after another."""
+
+    def __init__(self, unit_ids, batch_size):
+        super().__init__()
+        self.unit_ids = unit_ids
+        self.batch_size = batch_size
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, index):
+        steps = max(1, len(self.unit_ids) // self.batch_size)  # of a pass
+        order = np.random.default_rng(index // steps).permutation(len(self.unit_ids))
+        start = index % steps * self.batch_size
+        return self.unit_ids[order[start : start + self.batch_size]]
+
+
+def function_labels(windows, number, functions=None):
+    """Choose windows, and label the brackets that end a call of a frequent function.
+
+    Args:
+        windows: `Windows`.
+        number: int, how many windows at most.
+        functions: int array, ids of the functions, or `None`: the most frequent ones.
+
+    Returns:
+        `(windows, labels, functions)`: labels are int `(number, length)`, -1 for units
+        that have none.
+    """
+    names = np.take_along_axis(windows.unit_ids, np.maximum(windows.callees, 0), 1)
+    names = np.where(windows.callees >= 0, names, 0)
+    if functions is None:
+        counts = np.bincount(names.ravel(), minlength=2)
+        counts[:2] = 0  # no call, and names that are not in the vocabulary
+        functions = np.argsort(-counts, kind="stable")[:NUM_FUNCTIONS]
+        functions = functions[counts[functions] > 0]
+    is_function = names[:, :, None] == functions
+    labels = np.where(is_function.any(axis=-1), is_function.argmax(axis=-1), -1)
+    rows = np.flatnonzero((labels >= 0).any(axis=1))
+    rows = np.random.default_rng(0).permutation(rows)[:number]
+    return type(windows)(*(array[rows] for array in windows)), labels[rows], functions
+
+
+def build_tagger(vocabulary_size, graphs):
+    """Return a small tagger of units; one line makes it structure-aware.
 
     Args:
         vocabulary_size: int.
-        num_labels: int.
-        graphs: dict of arrays `(texts, layers, heads, length, length)`, or `None`.
+        graphs: dict of arrays `(texts, layers, heads, length, length)`, empty for a
+            tagger without.
     """
-    inputs = {"unit_ids": keras.Input((None,), dtype="int32", name="unit_ids")}
-    hidden = keras.layers.Embedding(vocabulary_size, 32, mask_zero=True)(
+    inputs = {"unit_ids": keras.Input((LENGTH,), dtype="int32", name="unit_ids")}
+    hidden = keras.layers.Embedding(vocabulary_size, 32, name="embedding")(
         inputs["unit_ids"]
     )
-    if graphs is not None:
+    if graphs:
         for direction, array in graphs.items():
-            layers, heads = array.shape[1:3]
-            inputs[direction] = keras.Input((layers, heads, None, None), name=direction)
-        hidden = GraphTransfer()(hidden, {name: inputs[name] for name in graphs})
-    hidden = keras.layers.Dense(32, activation="relu")(hidden)
-    hidden = keras.layers.GlobalAveragePooling1D(data_format="channels_last")(hidden)
-    hidden = keras.layers.Dropout(0.2)(hidden)
-    outputs = keras.layers.Dense(num_labels, activation="softmax")(hidden)
-    return keras.Model(inputs, outputs)
+            inputs[direction] = keras.Input(array.shape[1:], name=direction)
+        hidden = GraphTransfer(num_mixtures=2, name="transfer")(
+            hidden, {name: inputs[name] for name in graphs}
+        )
+    hidden = keras.layers.Dense(64, activation="relu")(hidden)
+    return keras.Model(inputs, keras.layers.Dense(NUM_FUNCTIONS)(hidden))
 
 
-def learned_graphs(predictor, unit_ids):
-    """Return the graphs of all texts, computed once: the predictor is frozen."""
+def arm_graphs(arm, predictor, windows):
+    """Return the graphs of an arm by direction, computed once: nothing trains them."""
+    mask = np.ones(windows.unit_ids.shape, bool)
+    if arm == "none":
+        return {}
+    if arm == "local":
+        return local_graphs(mask, "float16")
+    if arm == "uniform":
+        return {"forward": control_graph("uniform", mask, "float16")}
+    if arm == "gold":
+        is_callee = windows.callees[:, :, None] == np.arange(LENGTH)
+        return {"forward": is_callee[:, None, None].astype("float16")}
     graphs = predictor.predict(
-        {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, batch_size=64, verbose=0
+        {"unit_ids": windows.unit_ids, "padding_mask": mask}, batch_size=64, verbose=0
     )
     return {direction: array.astype("float16") for direction, array in graphs.items()}
 
 
-def classify(predictor, vocabulary, epochs):
-    """Train the classifier in three arms; print and return the accuracies."""
-    parts = {}
-    for split, size in (("train", 250), ("test", 200)):
-        texts, labels, names = labelled_paragraphs(split, max_per_class=size)
-        ids = vocabulary.encode(texts)["unit_ids"].numpy()[:, :LENGTH]
-        arms = {
-            "no graph": None,
-            "uniform graph": {"forward": control_graph("uniform", ids != 0, "float16")},
-            "learned graph": learned_graphs(predictor, ids),
-        }
-        parts[split] = ids, labels, arms
-    ids, labels, arms = parts["train"]
-    test_ids, test_labels, test_arms = parts["test"]
+def compare(predictor, vocabulary, train, test, options):
+    """Train the tagger in all arms; print the accuracies.
+
+    Returns:
+        `(results, tagger)`: a dict of lists by arm, and a tagger with learned graphs.
+    """
+    train, labels, functions = function_labels(train, options.windows)
+    test, test_labels, _ = function_labels(test, options.windows, functions)
+    labelled, test_labelled = labels >= 0, test_labels >= 0
+    names = [vocabulary.units[number] for number in functions]
     print(
-        f"\nWhich of {len(names)} libraries does a paragraph document? {len(ids)} "
-        f"paragraphs to train on, {len(test_ids)} from other files to test on."
+        f"  One of {len(names)} functions ({', '.join(names[:4])}, ...). "
+        f"{labelled.sum():,} brackets to train on,\n  {test_labelled.sum():,} in other "
+        "files to test on. Accuracy, mean +- standard deviation, "
+        f"{options.seeds} seeds:"
     )
-    results = {}
-    for arm, graphs in arms.items():
+    commonest = np.bincount(labels[labelled]).argmax()
+    chance = np.mean(test_labels[test_labelled] == commonest)
+    print(f"  {'chance':<11}{chance:6.1%}           always {names[commonest]}")
+    predictors = {"learned": predictor, "untrained": new_predictor(len(vocabulary))}
+    results, kept = {}, None
+    for arm in ARMS:
+        graphs = arm_graphs(arm, predictors.get(arm), train)
+        test_graphs = arm_graphs(arm, predictors.get(arm), test)
         results[arm] = []
-        for seed in range(SEEDS):
+        for seed in range(options.seeds):
             keras.utils.set_random_seed(seed)
-            model = build_classifier(len(vocabulary), len(names), graphs)
-            model.compile(
+            tagger = build_tagger(len(vocabulary), graphs)
+            tagger.compile(
                 keras.optimizers.Adam(0.003),
-                "sparse_categorical_crossentropy",
-                metrics=["accuracy"],
+                keras.losses.SparseCategoricalCrossentropy(
+                    from_logits=True, ignore_class=-1
+                ),
             )
-            model.fit(
-                {"unit_ids": ids, **(graphs or {})},
+            tagger.fit(
+                {"unit_ids": train.unit_ids, **graphs},
                 labels,
                 batch_size=32,
-                epochs=epochs,
+                epochs=options.tagger_epochs,
                 callbacks=[RaiseOnNaN()],
                 verbose=0,
             )
-            _, accuracy = model.evaluate(
-                {"unit_ids": test_ids, **(test_arms[arm] or {})}, test_labels, verbose=0
+            logits = tagger.predict(
+                {"unit_ids": test.unit_ids, **test_graphs}, batch_size=32, verbose=0
             )
-            results[arm].append(accuracy)
+            is_right = logits.argmax(axis=-1) == test_labels
+            results[arm].append(float(is_right[test_labelled].mean()))
+        if arm == "learned":
+            kept = tagger
         print(result_line(arm, results[arm]), flush=True)
-    print(f"  always the same answer: {1 / len(names):.1%}")
-    return results
+    return results, kept
 
 
 def result_line(arm, scores):
-    """Return mean and standard deviation of an arm, and the score of each seed."""
-    seeds = " ".join(f"{score:.1%}" for score in scores)
-    deviation = np.std(scores, ddof=1)  # of a sample, as in the other tables
-    return f"  {arm:<14} {np.mean(scores):.1%} +- {deviation:.1%}   (seeds: {seeds})"
+    """Return mean and standard deviation of an arm, and what it is."""
+    deviation = np.std(scores, ddof=1) if len(scores) > 1 else 0.0  # of a sample
+    return f"  {arm:<11}{np.mean(scores):6.1%} +- {deviation:5.1%}  {ARMS[arm]}"
+
+
+def plot_brackets(tagger, predictor, unit_ids, units, path):
+    """Draw what closing brackets read: the graph that the tagger mixed of the learned.
+
+    Args:
+        tagger: keras.Model, with learned graphs.
+        predictor: `GraphPredictor`.
+        unit_ids: int array `(1, length)`, 0 at padding.
+        units: list of strings.
+        path: path of the picture.
+    """
+    graphs = predictor.predict(
+        {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, verbose=0
+    )
+    features = tagger.get_layer("embedding")(unit_ids)
+    _, mixed = tagger.get_layer("transfer")(features, graphs, return_graphs=True)
+    forward = keras.ops.convert_to_numpy(mixed["forward"])[0].mean(axis=0)
+    is_bracket = np.array([unit == ")" for unit in units])
+    plot_graph_arcs(
+        {"forward": forward[: len(units), : len(units)] * is_bracket[:, None]},
+        units,
+        path,
+        min_weight=0.08,
+        title="What closing brackets read: learned graphs, mixed by the tagger",
+    )
 
 
 @experiment.process.one_line_errors()
@@ -173,39 +279,62 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--output",
         type=Path,
         default=Path("runs/quickstart"),
         help="folder of pictures and model (default: runs/quickstart)",
     )
-    parser.add_argument(
+    add(
         "--epochs",
         type=positive_int,
-        default=7,
-        help="of pretraining, 100 steps each (default: 7)",
-    )
-    parser.add_argument(
-        "--classifier-epochs",
-        type=positive_int,
         default=6,
-        help="of each classifier (default: 6)",
+        help="of pretraining, 250 steps each (default: 6)",
+    )
+    add(
+        "--tagger-epochs",
+        type=positive_int,
+        default=8,
+        help="of each tagger (default: 8)",
+    )
+    add("--seeds", type=positive_int, default=3, help="of each arm (default: 3)")
+    add(
+        "--windows",
+        type=positive_int,
+        default=2_000,
+        help="of 64 units to train a tagger on (default: 2000)",
     )
     options = parser.parse_args(arguments)
-    started = time.monotonic()
-    with hold(options.output):
-        print("1. Pretraining on documentation, without labels. The loss falls:")
-        predictor, vocabulary = pretrain(options.output, options.epochs)
-        print("\n2. The learned graphs of some sentences:")
-        encoded = vocabulary.encode(SENTENCES)["unit_ids"].numpy()
-        plot_predicted_texts(
-            predictor, encoded, vocabulary.units, options.output / "graphs"
+    started, output = time.monotonic(), options.output
+    with hold(output):
+        vocabulary, train, test = library_windows(MAX_BYTES, 3_000, LENGTH)
+        print(
+            f"1. Pretraining on {train.unit_ids.size:,} units of Python's standard "
+            "library, without labels:"
         )
-        for path in sorted(options.output.glob("*.png")):
+        predictor = new_predictor(len(vocabulary))
+        pretrain(predictor, train, test, options.epochs, output)
+        predictor.save_to_preset(output / "preset", vocabulary)
+        print("\n2. The learned graphs of a piece of code:")
+        units = source_units(CODE)
+        unit_ids = np.zeros((1, LENGTH), np.int32)
+        unit_ids[0, : len(units)] = encode_units(vocabulary, [units])[0]
+        plot_predicted_texts(predictor, unit_ids, vocabulary.units, output / "graphs")
+        for path in sorted(output.glob("graphs*.png")):
             print(f"  {path}")
-        print("\n3. A classifier, and the one line that adds the graphs to it.")
-        classify(predictor, vocabulary, options.classifier_epochs)
-    print(f"\nDone in {time.monotonic() - started:.0f} s.")
+        print(
+            "\n3. A tagger, and the one line that adds graphs to it: which function's "
+            "call\n  does a closing bracket end?"
+        )
+        _, tagger = compare(predictor, vocabulary, train, test, options)
+        path = output / "brackets.png"
+        plot_brackets(tagger, predictor, unit_ids, units, path)
+        print(f"  What closing brackets read: {path}")
+    print(
+        f"\nDone in {time.monotonic() - started:.0f} s, {os.times().user:.0f} s of "
+        "processor time."
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import keras
 import numpy as np
 import pretrain_text
 import pytest
-import quickstart
 from experiment.pretraining.score_rules import PREDICTORS
 
 from glomo_keras.callbacks import resumable_checkpoint
@@ -401,11 +400,6 @@ def test_what_is_given_stands_against_released(tmp_path):
     assert model.graph_predictor.get_layer("forward_affinity").threshold is None
     network = model.graph_predictor.get_layer("forward_network")
     assert network.normalization == "layer"
-
-
-def test_the_spread_of_seeds_is_that_of_a_sample():
-    line = quickstart.result_line("no graph", [0.1, 0.2, 0.3])
-    assert line == "  no graph       20.0% +- 10.0%   (seeds: 10.0% 20.0% 30.0%)"
 
 
 def test_a_missing_corpus_is_named(tmp_path):

@@ -176,19 +176,18 @@ class ContextDecoder(keras.layers.Layer):
         target_ids, valid = context_targets(
             unit_ids, positions, self.context_length, self.direction, features_mask
         )
-        current_ids = unit_ids
-        if positions is not None:
+        if positions is None:
+            positions = ops.arange(ops.shape(unit_ids)[1], dtype="int32")
+        else:
             features = take_units(features, positions)
-            current_ids = ops.take(unit_ids, positions, axis=1)
         shape = ops.shape(features)
         dim = self.embedding.output_dim
         table = ops.convert_to_tensor(self.embedding.embeddings)
-
-        input_ids = [current_ids]
-        input_ids += [target_ids[..., step] for step in range(self.context_length - 1)]
+        # Once for all steps: the gradient of each lookup is as large as the table.
+        embedded = ops.cast(ops.take(table, unit_ids, axis=0), self.compute_dtype)
         inputs = [
-            self._embed(table, unit_ids, first=step == 0)
-            for step, unit_ids in enumerate(input_ids)
+            self._inputs(embedded, positions, step)
+            for step in range(self.context_length)
         ]
         outputs = decode(self.cells, ops.reshape(features, (-1, dim)), inputs)
         outputs = [ops.reshape(hidden, shape) for hidden in outputs]
@@ -238,11 +237,14 @@ class ContextDecoder(keras.layers.Layer):
         embedding = keras.saving.deserialize_keras_object(config["embedding"])
         return cls(**{**config, "embedding": embedding})
 
-    def _embed(self, table, unit_ids, first):
-        """Embed to rows `(batch * num_positions, dim)` in the compute dtype."""
-        rows = ops.take(table, ops.reshape(unit_ids, (-1,)), axis=0)
-        rows = ops.cast(rows, self.compute_dtype)
-        if first and self.first_input == "zeros":
+    def _inputs(self, embedded, positions, step):
+        """Return what a step reads, `(batch * num_positions, dim)`."""
+        places = ops.cast(positions, "int32")
+        places = places + (step if self.direction == "forward" else -step)
+        places = ops.clip(places, 0, ops.shape(embedded)[1] - 1)  # others do not count
+        rows = take_units(embedded, places)
+        rows = ops.reshape(rows, (-1, self.embedding.output_dim))
+        if step == 0 and self.first_input == "zeros":
             return ops.zeros_like(rows)
         return rows
 

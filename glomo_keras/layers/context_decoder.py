@@ -176,15 +176,15 @@ class ContextDecoder(keras.layers.Layer):
         target_ids, valid = context_targets(
             unit_ids, positions, self.context_length, self.direction, features_mask
         )
-        if positions is None:
-            positions = ops.arange(ops.shape(unit_ids)[1], dtype="int32")
-        else:
+        if positions is not None:
             features = take_units(features, positions)
         shape = ops.shape(features)
         dim = self.embedding.output_dim
         table = ops.convert_to_tensor(self.embedding.embeddings)
         # Once for all steps: the gradient of each lookup is as large as the table.
-        embedded = ops.cast(ops.take(table, unit_ids, axis=0), self.compute_dtype)
+        embedded = ops.take(table, ops.reshape(unit_ids, (-1,)), axis=0)
+        embedded = ops.reshape(embedded, (*ops.shape(unit_ids), dim))
+        embedded = ops.cast(embedded, self.compute_dtype)
         inputs = [
             self._inputs(embedded, positions, step)
             for step in range(self.context_length)
@@ -239,10 +239,13 @@ class ContextDecoder(keras.layers.Layer):
 
     def _inputs(self, embedded, positions, step):
         """Return what a step reads, `(batch * num_positions, dim)`."""
-        places = ops.cast(positions, "int32")
-        places = places + (step if self.direction == "forward" else -step)
-        places = ops.clip(places, 0, ops.shape(embedded)[1] - 1)  # others do not count
-        rows = take_units(embedded, places)
+        # Zeros beyond the ends, where no step counts.
+        if self.direction == "forward":
+            moved = ops.pad(embedded, ((0, 0), (0, step), (0, 0)))[:, step:]
+        else:
+            length = ops.shape(embedded)[1]
+            moved = ops.pad(embedded, ((0, 0), (step, 0), (0, 0)))[:, :length]
+        rows = moved if positions is None else take_units(moved, positions)
         rows = ops.reshape(rows, (-1, self.embedding.output_dim))
         if step == 0 and self.first_input == "zeros":
             return ops.zeros_like(rows)

@@ -52,8 +52,9 @@ def row_specificity(graphs, visible):
     zeros = ops.zeros_like(rows)
     seen = zeros + ops.cast(visible, rows.dtype)
     num_seen = ops.sum(seen, axis=-1, keepdims=True)
-    compared = seen * ops.cast(ops.any(rows > 0, axis=-1, keepdims=True), rows.dtype)
-    lift = rows * num_seen
+    compared = ops.where(ops.any(rows > 0, axis=-1, keepdims=True), seen, zeros)
+    even = 1.0 / ops.maximum(num_seen, 1.0)
+    lift = rows / even
     # Sums over all receivers, less one's own part.
     others = ops.sum(lift, axis=-2, keepdims=True) - lift
     num_others = ops.sum(compared, axis=-2, keepdims=True) - compared
@@ -102,22 +103,25 @@ def relation_counts(graphs, visible, distances=None):
         visible = visible[:, None, None]
     dtype = accumulation_dtype(graphs.dtype)
     rows = normalize_rows(graphs, visible)
-    reads = ops.cast(ops.any(rows > 0, axis=-1), dtype)  # (batch, layers, heads, i)
+    is_reading = ops.any(rows > 0, axis=-1)  # (batch, layers, heads, i)
+    reads = ops.cast(is_reading, dtype)
     num_visible = ops.sum(ops.cast(visible, dtype), axis=-1)
-    chooses = reads * ops.cast(num_visible > 1, dtype)
+    # Not by products with ones and zeros: TensorFlow's optimizer of graphs divides by
+    # the size of such a factor, which ends the process where there are no units.
+    chooses = ops.cast(ops.logical_and(is_reading, num_visible > 1), dtype)
     squares = ops.sum(ops.square(rows), axis=-1)
     sums = {
         "specificity": chooses * row_specificity(graphs, visible),
         "choosing_rows": chooses,
         "effective_senders": reads / ops.where(reads > 0, squares, 1.0),
-        "visible_senders": reads * num_visible,
+        "visible_senders": ops.where(is_reading, num_visible, 0.0),
         "reading_rows": reads,
     }
     if distances is None:
         distances = unit_distances(ops.shape(graphs)[-1])
     for limit in NEAR:
-        near = ops.cast(distances <= limit, dtype)
-        sums[f"within_{limit}"] = ops.sum(rows * near, axis=-1)
+        near = ops.where(distances <= limit, rows, ops.zeros_like(rows))
+        sums[f"within_{limit}"] = ops.sum(near, axis=-1)
     return {name: ops.sum(values, axis=-1) for name, values in sums.items()}
 
 

@@ -260,7 +260,7 @@ def test_a_comparison_says_what_learned_graphs_find(predictor_folder, tmp_path, 
     assert runs["gold"]["test"]["accuracy"] > runs["none"]["test"]["accuracy"]
     assert "mixture_weights" not in runs["none"]
     for weights in runs["learned+local"]["mixture_weights"].values():
-        assert np.shape(weights) == (2, 3, 4)  # products of two layers; three heads
+        assert np.shape(weights) == (4, 3, 4)  # products of two layers; three heads
         np.testing.assert_allclose(np.sum(weights, (1, 2)), 1.0, atol=1e-2)
     relations = runs["learned+local"]["relations"]
     everywhere = relations[ALL]["head"]

@@ -164,7 +164,7 @@ class GLoMoPretrainer(ContextPretrainer):
         }
         self.unit_classes = self.decoders["forward"].unit_classes
         self.two_level = two_level
-        self.num_sampled = num_sampled
+        self.num_sampled = self.decoders["forward"].num_sampled
         self.nats = keras.metrics.Mean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")

@@ -9,6 +9,10 @@ from glomo_keras.ops.precision import accumulation_dtype
 # Distances up to which the weight of rows is summed, in units.
 NEAR = (1, 4, 16)
 
+# No products with ones and zeros that broadcast, in all of this file: TensorFlow's
+# optimizer of graphs divides by the size of such a factor, and where there are no units
+# that ends the process.
+
 
 def row_specificity(graphs, visible):
     """Compute how far each row is from the mean row of the other receivers.
@@ -106,8 +110,6 @@ def relation_counts(graphs, visible, distances=None):
     is_reading = ops.any(rows > 0, axis=-1)  # (batch, layers, heads, i)
     reads = ops.cast(is_reading, dtype)
     num_visible = ops.sum(ops.cast(visible, dtype), axis=-1)
-    # Not by products with ones and zeros: TensorFlow's optimizer of graphs divides by
-    # the size of such a factor, which ends the process where there are no units.
     chooses = ops.cast(ops.logical_and(is_reading, num_visible > 1), dtype)
     squares = ops.sum(ops.square(rows), axis=-1)
     sums = {

@@ -24,13 +24,13 @@ from experiment.dependencies.tree_batches import TreeBatches
 from experiment.dependencies.treebank import read_tfds_treebank
 from experiment.dependencies.treebank import read_treebank
 from experiment.text import model_parts
+from experiment.text.graph_arms import preset_vocabulary
 from experiment.text.graph_arms import shared_graph_cache
 from experiment.text.labelled_files import data_file
 from experiment.text.labelled_files import tfds_version
 from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
-from glomo_keras.models import find_preset
 
 SIZES = {
     "smoke": {
@@ -146,12 +146,7 @@ class DependencyTask(Task):
             )
 
     def prepare(self, settings):
-        vocabulary = find_preset(settings.predictor).vocabulary
-        if vocabulary is None:
-            raise ValueError(
-                "--predictor must name a preset with a vocabulary, as "
-                f"`pretrain_text.py` leaves it. Received: {settings.predictor}."
-            )
+        vocabulary = preset_vocabulary(settings.predictor)
         sentences, sources = self.load(settings)
         vectors_file = parse_features(settings.features).vectors_file
         if vectors_file:

@@ -13,6 +13,7 @@ from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GraphCache
+from glomo_keras.models import find_preset
 from glomo_keras.ops import DIRECTIONS
 
 
@@ -110,3 +111,18 @@ class TextArm(Arm):
 def shared_graph_cache(preset, top_k, num_bytes):
     """Return the graphs of a preset, shared by all runs of a process."""
     return GraphCache.from_preset(preset, top_k, num_bytes)
+
+
+def preset_vocabulary(preset):
+    """Return the path of the vocabulary of a preset.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    vocabulary = find_preset(preset).vocabulary
+    if vocabulary is None:
+        raise ValueError(
+            "--predictor must name a preset with a vocabulary, as `pretrain_text.py` "
+            f"leaves it. Received: {preset}."
+        )
+    return vocabulary

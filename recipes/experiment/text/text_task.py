@@ -11,6 +11,7 @@ from experiment.comparison.plan import PLAN_STEPS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.text.graph_arms import TextArm
+from experiment.text.graph_arms import preset_vocabulary
 from experiment.text.graph_arms import shared_graph_cache
 from experiment.text.labelled_files import tfds_version
 from experiment.text.model_parts import layer_mix
@@ -19,7 +20,6 @@ from experiment.text.text_batches import TextBatches
 from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.models import LanguageModelLayerCache
-from glomo_keras.models import find_preset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,12 +153,7 @@ class TextTask(Task):
             features.elmo_metadata()
 
     def prepare(self, settings):
-        vocabulary = find_preset(settings.predictor).vocabulary
-        if vocabulary is None:
-            raise ValueError(
-                "--predictor must name a preset with a vocabulary, as "
-                f"`pretrain_text.py` leaves it. Received: {settings.predictor}."
-            )
+        vocabulary = preset_vocabulary(settings.predictor)
         texts = prepare_texts(
             lambda: self.load(settings),
             self.lengths(settings),

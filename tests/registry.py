@@ -538,6 +538,7 @@ TRANSFER = Entry(
         "conditional": False,
         "logit_scale": 3.0,
         "units": 5,
+        "message_dim": 3,
         "dropout": 0.3,
         "seed": 5,
         **_KERNELS,
@@ -547,7 +548,11 @@ TRANSFER = Entry(
     (1,),
     ("features_mask",),
     label="free",
-    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT, *_SCALE),
+    wrong_arguments=(
+        *_positive("num_mixtures", "units", "message_dim"),
+        *_DROPOUT,
+        *_SCALE,
+    ),
     wrong_inputs=(
         ({"graphs": (3, 2, 5, 7, 7)}, ValueError, "`graphs` must be a dict"),
         ({"graphs": {"left": (3, 2, 5, 7, 7)}}, ValueError, "`graphs` must .*'left'"),
@@ -573,6 +578,7 @@ MESSAGE_TRANSFER = Entry(
         "conditional": False,
         "logit_scale": 3.0,
         "units": 5,
+        "message_dim": 3,
         "dropout": 0.3,
         "seed": 5,
         **_KERNELS,
@@ -582,7 +588,11 @@ MESSAGE_TRANSFER = Entry(
     (1,),
     ("features_mask",),
     label="free",
-    wrong_arguments=(*_positive("num_mixtures", "units"), *_DROPOUT, *_SCALE),
+    wrong_arguments=(
+        *_positive("num_mixtures", "units", "message_dim"),
+        *_DROPOUT,
+        *_SCALE,
+    ),
     wrong_inputs=(
         ({"messages": (3, 2, 5, 7, 13)}, ValueError, "`messages` must be a dict"),
         ({"messages": {"left": (3, 2, 5, 7, 13)}}, ValueError, "`messages` .*'left'"),

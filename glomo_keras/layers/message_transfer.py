@@ -1,6 +1,7 @@
 """Transfer of messages that were computed before, in place of graphs."""
 
 import keras
+from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
@@ -8,13 +9,14 @@ from glomo_keras.layers.graph_transfer import GraphTransfer
 from glomo_keras.layers.graph_transfer import check_directions
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.mixture import mix_messages
+from glomo_keras.ops.sizes import batch_size
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class MessageTransfer(GraphTransfer):
     """Mix given messages along all graphs, and fuse them with features.
 
-        mixed  = [sum_{t, k} w[i, t, k] messages_{t, k}[i]]  (of both directions)
+        mixed  = [sum_{t, k} w[i, t, k] messages_{t, k}[i] V]  (of both directions)
         gated  = (W1 [H; mixed] + b1) * sigmoid(W2 [H; mixed] + b2)
         output = [H, gated],  or H + gated if `residual`
 
@@ -33,18 +35,20 @@ class MessageTransfer(GraphTransfer):
             features.
         dropout: float in [0, 1), rate of the dropout before the gate.
         seed: int or None, seed of the dropout.
-        kernel_initializer: initializer of W2, the gate, or its name.
-        kernel_regularizer: regularizer of W1 and W2, its name, or `None`.
+        kernel_initializer: initializer of V and of W2, the gate, or its name.
+        kernel_regularizer: regularizer of V, W1 and W2, its name, or `None`.
         logit_scale: float, what the free logits of the mixtures are multiplied by: see
             `GraphMixer`. Models that were saved before there was this argument keep 1.
         residual: bool, whether to add the gated part to the features, of whose size it
             is then, in place of concatenating it.
+        message_dim: int or None, size that mixed messages are projected to, by one
+            matrix V. `None` means that they are taken as they are.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
         features: float tensor `(batch, length, dim)`, H.
         messages: dict with `"forward"` and `"backward"`, or one of them, float tensors
-            `(batch, terms, heads, length, message_dim)`.
+            `(batch, terms, heads, length, sent_dim)`.
         features_mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         training: bool, whether to apply dropout.
 
@@ -77,6 +81,7 @@ class MessageTransfer(GraphTransfer):
         kernel_regularizer=None,
         logit_scale=20.0,
         residual=False,
+        message_dim=None,
         **kwargs,
     ):
         super().__init__(
@@ -90,6 +95,7 @@ class MessageTransfer(GraphTransfer):
             kernel_regularizer=kernel_regularizer,
             logit_scale=logit_scale,
             residual=residual,
+            message_dim=message_dim,
             **kwargs,
         )
 
@@ -101,19 +107,19 @@ class MessageTransfer(GraphTransfer):
         graphs_shape, dims = {}, []
         for direction, shape in messages_shape.items():
             shape = check_rank(
-                "messages", shape, "batch, terms, heads, length, message_dim"
+                "messages", shape, "batch, terms, heads, length, sent_dim"
             )
             check_units("messages", shape[3:4], "features", features_shape[1:2])
             # A mixer is made by the shape of the graphs that the messages went along.
             graphs_shape[direction] = (*shape[:4], shape[3])
             dims.append(shape[-1])
-        self._build_parts(features_shape, graphs_shape, sum(dims))
+        self._build_parts(features_shape, graphs_shape, dims)
 
     def call(self, features, messages, features_mask=None, training=None):
         check_directions("messages", messages, self.mixers)
         features = zero_padding(features, features_mask)
         if features_mask is not None:
-            over_units = keras.ops.expand_dims(features_mask, (1, 2))
+            over_units = ops.expand_dims(features_mask, (1, 2))
             messages = {
                 direction: zero_padding(tensor, over_units)
                 for direction, tensor in messages.items()
@@ -125,13 +131,19 @@ class MessageTransfer(GraphTransfer):
 
         Args:
             features: float tensor `(batch, length, dim)`.
-            graphs: float tensor `(batch, terms, heads, length, message_dim)`.
+            graphs: float tensor `(batch, terms, heads, length, sent_dim)`.
             weights: float tensor, see `GraphMixer.mixture_weights`.
 
         Returns:
             Float tensor `(batch, length, num_mixtures * message_dim)`.
         """
-        return mix_messages(graphs, weights)
+        mixed = mix_messages(graphs, weights)
+        if self.projection is None:
+            return mixed
+        leading = batch_size(mixed), ops.shape(mixed)[1]
+        by_mixture = ops.reshape(mixed, (*leading, self.num_mixtures, graphs.shape[-1]))
+        size = self.num_mixtures * self.message_dim
+        return ops.reshape(self.projection(by_mixture), (*leading, size))
 
     def compute_output_shape(self, features_shape, messages_shape):
         return super().compute_output_shape(features_shape, messages_shape)

@@ -16,6 +16,7 @@ KINDS = [
     {"num_mixtures": 2, "composed": True, "conditional": True},
     {"num_mixtures": 1, "composed": False, "conditional": True, "units": 3},
     {"num_mixtures": 3, "composed": True, "conditional": False},
+    {"num_mixtures": 2, "composed": True, "conditional": False, "message_dim": 3},
 ]
 each_kind = pytest.mark.parametrize(
     "kind", KINDS, ids=lambda kind: "-".join(str(value) for value in kind.values())
@@ -59,7 +60,10 @@ def expected_of(transfer, features, graphs, mask=None):
         weights = reference.mixture_weights(logits.reshape(shape))
         values = graphs[direction].astype(float)
         mixed[direction] = reference.mix_graphs(values, weights, transfer.composed)
-        messages.append(reference.propagate_mixed(features, mixed[direction]))
+        sent = features
+        if transfer.message_dim:
+            sent = features @ as_float64(transfer.projection.kernel)
+        messages.append(reference.propagate_mixed(sent, mixed[direction]))
     linear, gate = dense_of(transfer.fusion.linear), dense_of(transfer.fusion.gate)
     messages = np.concatenate(messages, -1)
     return reference.gated_fusion(features, messages, linear, gate, mask), mixed

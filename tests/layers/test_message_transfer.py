@@ -29,9 +29,10 @@ def test_by_pencil():
 @pytest.mark.parametrize("composed", [True, False])
 @pytest.mark.parametrize("conditional", [True, False])
 @pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("message_dim", [None, 5])
 @pytest.mark.parametrize("directions", [("forward", "backward"), ("backward",)])
 def test_it_gives_what_graph_transfer_gives(
-    precision, random, composed, conditional, residual, directions
+    precision, random, composed, conditional, residual, message_dim, directions
 ):
     features = precision.cast(random.normal(size=(2, 7, 11)))
     graphs = {
@@ -39,6 +40,7 @@ def test_it_gives_what_graph_transfer_gives(
         for direction in directions
     }
     arguments = {"num_mixtures": 2, "conditional": conditional}
+    arguments["message_dim"] = message_dim
     arguments |= {"residual": True} if residual else {"units": 3}
     transfer = GraphTransfer(composed=composed, dtype=precision.dtype, **arguments)
     transfer(features, graphs)
@@ -66,6 +68,13 @@ def test_messages_may_be_of_other_features(random):
     }
     assert layer(features, messages).shape == (2, 7, 22)
     assert layer.fusion.linear.kernel.shape == (11 + 2 * (13 + 2), 11)
+
+
+def test_messages_of_two_sizes_have_no_projection_in_common():
+    layer = MessageTransfer(message_dim=3)
+    messages = {"forward": (2, 5, 3, 7, 13), "backward": (2, 5, 3, 7, 2)}
+    with pytest.raises(ValueError, match="of one size. Received: 13 and 2"):
+        layer.build((2, 7, 11), messages)
 
 
 def test_a_direction_that_was_there_at_first_must_stay(random):

@@ -15,8 +15,9 @@ from experiment.dependencies import tree_arms
 from experiment.dependencies import treebank
 from experiment.dependencies.relations import ALL
 from experiment.dependencies.relations import RelationCounts
+from experiment.dependencies.task import AROUND_DIM
 from experiment.dependencies.task import DependencyTask
-from experiment.dependencies.task import joined_windows
+from experiment.dependencies.task import words_around
 from experiment.dependencies.tree_batches import NO_LABEL
 from experiment.process import UsageError
 from tiny_tasks import settings_of
@@ -182,13 +183,16 @@ def test_what_graphs_find_is_counted_by_relation():
     assert rates["amod"]["dependent"] == {"heads": 0.0, "neighbours": 1.0}
 
 
-def test_windows_join_the_words_around_a_word():
+def test_the_words_around_a_word_go_through_one_projection():
     embedding = keras.layers.Embedding(4, 1)
     embedding.build()
     embedding.set_weights([np.arange(4.0)[:, None]])
-    joined = joined_windows(np.array([[1, 2, 3]]), embedding, 1)
-    expected = [[0, 1, 2], [1, 2, 3], [2, 3, 0]]
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(joined)[0], expected)
+    around = words_around(np.array([[1, 2, 3]]), embedding, 1)
+    around = keras.ops.convert_to_numpy(around)[0]
+    of_two = around[0, AROUND_DIM:]  # the word 2, after the word 1
+    expected = np.array([[0, 2], [1, 3], [2, 0]])[..., None] / 2 * of_two
+    np.testing.assert_allclose(around, expected.reshape(3, -1), rtol=1e-6)
+    assert len(set(of_two.tolist())) == AROUND_DIM
 
 
 def prepared(predictor_folder, folder, *more):
@@ -294,6 +298,7 @@ def test_a_folder_of_files_is_read(predictor_folder, tmp_path):
     "option, value, message",
     [
         ("--window", "-1", "--window must be 0 or more"),
+        ("--message-dim", "-1", "--message-dim must be 0 or more"),
         ("--steps", "1", "--steps must be at least --epochs, 2"),
         ("--features", "elmo:a", "must be vectors:PATH or trainable for this task"),
     ],

@@ -46,6 +46,13 @@ def make_parser(task, description):
         default=task.default_num_mixtures,
         help=f"mixed graphs a direction (default: {task.default_num_mixtures})",
     )
+    add(
+        "--message-dim",
+        type=int,
+        default=task.default_message_dim,
+        help="size that features are projected to before they are sent; 0 sends them "
+        f"as they are (default: {task.default_message_dim})",
+    )
     add("--no-composed", action="store_true", help="mix no products of graphs")
     add(
         "--unconditional",

@@ -20,6 +20,8 @@ class Settings:
         predictor: str, name or folder of the preset that gives the graphs.
         graph_on: str, the features that messages are computed of.
         num_mixtures: int, mixed graphs a direction.
+        message_dim: int, size that features are projected to before they are sent. 0
+            means that they are sent as they are.
         no_composed: bool, whether products of graphs are left out.
         unconditional: bool, whether mixture weights do not depend on the features.
         graph_dropout: float, before the gate.
@@ -42,6 +44,7 @@ class Settings:
     predictor: str
     graph_on: str
     num_mixtures: int
+    message_dim: int
     no_composed: bool
     unconditional: bool
     graph_dropout: float
@@ -65,6 +68,7 @@ class Settings:
         """Return the arguments of the layer that transfers graphs or messages."""
         return {
             "num_mixtures": self.num_mixtures,
+            "message_dim": self.message_dim or None,
             "composed": not self.no_composed,
             "conditional": not self.unconditional,
             "dropout": self.graph_dropout,

@@ -28,6 +28,7 @@ class Task(abc.ABC):
         sites: tuple of str, the features that messages may be computed of.
         default_predictor: str, name of the preset that gives the graphs.
         default_num_mixtures: int, mixed graphs a direction.
+        default_message_dim: int, size of the messages; 0 is that of the features.
         default_graph_dropout: float, rate of the dropout before the gate.
     """
 
@@ -40,6 +41,7 @@ class Task(abc.ABC):
     sites: tuple
     default_predictor: str
     default_num_mixtures: int = 1
+    default_message_dim: int = 0
     default_graph_dropout: float = 0.0
 
     @abc.abstractmethod
@@ -63,6 +65,10 @@ class Task(abc.ABC):
         check_positive_integers(
             or_none=True, num_train=settings.num_train, num_test=settings.num_test
         )
+        if settings.message_dim < 0:
+            raise ValueError(
+                f"--message-dim must be 0 or more. Received: {settings.message_dim}."
+            )
         for rate in settings.learning_rates or [settings.learning_rate]:
             if not 0.0 < rate < float("inf"):
                 raise ValueError(f"A learning rate must be positive. Received: {rate}.")

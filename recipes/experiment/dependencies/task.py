@@ -32,6 +32,7 @@ from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
 
+AROUND_DIM = 16  # features of each word of a window
 SIZES = {
     "smoke": {
         "length": 16,
@@ -64,7 +65,7 @@ class DependencySettings(Settings):
 
     Attributes:
         features: str, see `parse_features`; no language model.
-        window: int, words on either side whose features are beside those of a word.
+        window: int, words on either side that a word's label is predicted from, too.
         steps: int, batches of all epochs together.
         top_k: int or None, strongest senders that a row of a graph keeps.
         length: int, words of a sentence that are read.
@@ -93,6 +94,7 @@ class DependencyTask(Task):
     sites = ("embeddings",)
     default_predictor = "glomo_text_base_en"
     default_num_mixtures = 4
+    default_message_dim = 32
     default_graph_dropout = 0.5
 
     def add_options(self, parser):
@@ -113,8 +115,8 @@ class DependencyTask(Task):
             "--window",
             type=int,
             default=0,
-            help="words on either side whose features are joined to those of a word "
-            "(default: 0)",
+            help="words on either side that a label is predicted from, too, each by "
+            f"{AROUND_DIM} projected features (default: 0)",
         )
         add("--steps", type=int, help="batches of all epochs together")
         add(
@@ -211,8 +213,10 @@ class DependencyTask(Task):
         words = keras.Input((None,), dtype="int32", name=FIELD)
         inputs = {FIELD: words}
         embedding = model_parts.make_embedding(treebank)
-        features = joined_windows(words, embedding, settings.window)
-        features = arm.connect({FIELD: features}, inputs, settings)[FIELD]
+        features = arm.connect({FIELD: embedding(words)}, inputs, settings)[FIELD]
+        if settings.window:
+            around = words_around(words, embedding, settings.window)
+            features = ops.concatenate([features, around], axis=-1)
         hidden = keras.layers.Dropout(settings.dropout)(features)
         hidden = keras.layers.Dense(settings.units, activation="relu")(hidden)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
@@ -252,16 +256,12 @@ class DependencyTask(Task):
         batches = self.batches(treebank, "test", arm, settings, examples)
         embedding = model.get_layer("embedding")
         transfer = model.get_layer("graph_transfer")
-
-        def features(words):
-            return joined_windows(words, embedding, settings.window)
-
-        described = {"mixture_weights": mean_weights(transfer, features, batches)}
+        described = {"mixture_weights": mean_weights(transfer, embedding, batches)}
         if arm.name == "needle":
             described["needle"] = NEEDLE
         if arm.name in ("learned", "learned+local"):
             described["relations"] = found_relations(
-                transfer, features, batches, treebank.labels
+                transfer, embedding, batches, treebank.labels
             )
         return described
 
@@ -290,8 +290,12 @@ class DependencyTask(Task):
         return {"accuracy": np.array(right) / num_words}
 
 
-def joined_windows(words, embedding, window):
-    """Features of words, beside those of the words around them.
+def words_around(words, embedding, window):
+    """Features of the words around each word, fewer than those of a word.
+
+    All of them through one projection: with the features as they are, a window of two
+    words overfits a few hundred sentences so much that it takes from the graphs what
+    they give.
 
     Args:
         words: int tensor `(batch, length)`, 0 at padding.
@@ -299,12 +303,17 @@ def joined_windows(words, embedding, window):
         window: int, words on either side.
 
     Returns:
-        Float tensor `(batch, length, (2 * window + 1) * dim)`; beyond the ends of a
-        sentence are the features of padding.
+        Float tensor `(batch, length, 2 * window * AROUND_DIM)`, from left to right;
+        beyond the ends of a sentence are the features of padding.
     """
     padded = ops.pad(words, [[0, 0], [window, window]])
-    parts = [
-        embedding(padded[:, start : (start - 2 * window) or None])
-        for start in range(2 * window + 1)
-    ]
-    return parts[0] if window == 0 else ops.concatenate(parts, axis=-1)
+    project = keras.layers.Dense(AROUND_DIM, use_bias=False, name="around")
+    projected = project(embedding(padded))
+    return ops.concatenate(
+        [
+            projected[:, start : (start - 2 * window) or None]
+            for start in range(2 * window + 1)
+            if start != window
+        ],
+        axis=-1,
+    )

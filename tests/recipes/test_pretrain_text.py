@@ -23,6 +23,7 @@ from glomo_keras.models import find_preset
 TINY = (
     "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 1 --num-heads 3 "
     "--context-length 1 --num-positions 5 --batch-size 3 --steps-per-epoch 4 "
+    "--key-dim 4 --threshold mean --position-bias 0 --num-classes 0 "
     "--window 23 --shift 11 --min-units 3 --valid-windows 5 --warmup 2 --no-jit"
 ).split()
 THREE_EPOCHS = ["--epochs", "3", "--pictures-every", "2"]
@@ -414,7 +415,7 @@ def test_settings_cannot_be_changed_and_are_those_of_settings_json(tmp_path):
     values = settings.to_json()
     assert values["prepared"] == str(tmp_path / "prepared")
     assert set(values) == set(dataclasses.asdict(settings))
-    assert (values["epochs"], values["steps_per_epoch"]) == (8, 4)  # size, given
+    assert (values["epochs"], values["steps_per_epoch"]) == (20, 4)  # size, given
 
 
 @pytest.mark.parametrize("option", ["--epochs", "--patience", "--batch-size"])

@@ -49,6 +49,8 @@ ARMS = {
     "query": ("learned", {"threshold": "query"}),
     "none": ("learned", {"threshold": None}),
     "entmax": ("learned", {"threshold": "entmax"}),
+    "mean, offsets": ("learned", {"position_bias": 32}),
+    "entmax, offsets": ("learned", {"threshold": "entmax", "position_bias": 32}),
     "softmax": ("softmax", {}),
     "square": ("square", {}),
     "unnormalized": ("learned", {"normalization": None}),

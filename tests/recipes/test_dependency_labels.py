@@ -13,6 +13,7 @@ from experiment.comparison.arms import local_graphs
 from experiment.dependencies import toy_trees
 from experiment.dependencies import tree_arms
 from experiment.dependencies import treebank
+from experiment.dependencies.label_loss import LabelLoss
 from experiment.dependencies.relations import ALL
 from experiment.dependencies.relations import RelationCounts
 from experiment.dependencies.task import AROUND_DIM
@@ -193,6 +194,18 @@ def test_the_words_around_a_word_go_through_one_projection():
     expected = np.array([[0, 2], [1, 3], [2, 0]])[..., None] / 2 * of_two
     np.testing.assert_allclose(around, expected.reshape(3, -1), rtol=1e-6)
     assert len(set(of_two.tolist())) == AROUND_DIM
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_is_that_of_labelled_words(random, smoothing):
+    logits = random.normal(size=(2, 3, 5)).astype("float32")
+    labels = np.array([[4, 0, NO_LABEL], [1, NO_LABEL, NO_LABEL]])
+    loss = LabelLoss(smoothing)(labels, logits)
+    chosen = keras.losses.CategoricalCrossentropy(True, label_smoothing=smoothing)
+    targets = np.eye(5)[labels[labels != NO_LABEL]]
+    expected = chosen(targets, logits[labels != NO_LABEL])
+    np.testing.assert_allclose(float(loss), float(expected), rtol=1e-5)
+    assert float(LabelLoss(smoothing)(np.full((2, 3), NO_LABEL), logits)) == 0.0
 
 
 def prepared(predictor_folder, folder, *more):

@@ -11,6 +11,7 @@ from experiment.comparison.arms import PREDICTED_ARMS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.dependencies import toy_trees
+from experiment.dependencies.label_loss import LabelLoss
 from experiment.dependencies.relations import found_relations
 from experiment.dependencies.relations import mean_weights
 from experiment.dependencies.relations import relation_table
@@ -19,7 +20,6 @@ from experiment.dependencies.sentence_arrays import make_arrays
 from experiment.dependencies.tree_arms import NEEDLE
 from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_batches import FIELD
-from experiment.dependencies.tree_batches import NO_LABEL
 from experiment.dependencies.tree_batches import TreeBatches
 from experiment.dependencies.treebank import read_tfds_treebank
 from experiment.dependencies.treebank import read_treebank
@@ -32,6 +32,7 @@ from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
 
+LABEL_SMOOTHING = 0.1
 AROUND_DIM = 16  # features of each word of a window
 SIZES = {
     "smoke": {
@@ -222,9 +223,7 @@ class DependencyTask(Task):
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
         logits = keras.layers.Dense(len(treebank.labels), name="logits")(hidden)
         model = keras.Model(inputs, logits)
-        loss = keras.losses.SparseCategoricalCrossentropy(
-            from_logits=True, ignore_class=NO_LABEL
-        )
+        loss = LabelLoss(LABEL_SMOOTHING)
         model_parts.compile_model(model, loss, settings, clip_norm=None)
         return model
 

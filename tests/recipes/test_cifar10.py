@@ -12,6 +12,7 @@ from experiment.images.cifar10 import Cifar10Task
 from experiment.images.pixel_arms import PixelGraphs
 from experiment.images.pixel_arms import PixelMessages
 from experiment.images.pixel_arms import frozen_predictor
+from experiment.process import UsageError
 from keras import ops
 from tiny_tasks import settings_of
 
@@ -98,6 +99,11 @@ def test_the_table_of_a_comparison(preset, tmp_path, capsys):
     with pytest.raises(SystemExit):
         compare.main([*arguments, "--arms", "shuffled"])
     assert "cifar10 has the arms none, matched" in capsys.readouterr().err
+
+
+def test_messages_that_are_kept_go_one_hop(tmp_path):
+    with pytest.raises(UsageError, match="--num-hops must be 1 on images"):
+        settings_of(Cifar10Task(), "--output", tmp_path, "--num-hops", "2")
 
 
 def test_graphs_on_the_stem(preset, tmp_path):

@@ -60,7 +60,7 @@ def test_a_task_trains_on_layers_of_a_language_model(
         settings = settings_of(ImdbTask(), *output, *arguments)
         texts = ImdbTask().prepare(settings)
         model = ImdbTask().build(texts, TextArm("uniform"), settings)
-        assert model.get_layer("graph_transfer").output.shape[-1] == 2 * width
+        assert model.get_layer("graph_transfer_1").output.shape[-1] == 2 * width
     imdb.main([*output, *arguments, "--graph", "none"])
     (kept,) = (tmp_path / "cache").iterdir()  # both outputs share it
     assert kept.name.startswith("elmo-")

@@ -1,5 +1,6 @@
 """What stands in for the graphs, and the graphs that are kept."""
 
+import keras
 import numpy as np
 import pytest
 from experiment.comparison.arms import control_graph
@@ -52,6 +53,23 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
     np.testing.assert_allclose(forward[0, :, :, 2:].sum(-1), 1.0, atol=5e-3)
     (again,) = batches[0]
     np.testing.assert_array_equal(again["one_forward"][:, :, :3], forward)
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_messages_go_so_many_hops(random, tmp_path, hops):
+    settings = settings_of(ImdbTask(), "--output", tmp_path, "--num-hops", hops)
+    words = keras.Input((7,), dtype="int32", name="text")
+    inputs = {"text": words}
+    features = {"text": keras.layers.Embedding(11, 3)(words)}
+    fused = TextArm("local").connect(features, inputs, settings)["text"]
+    model = keras.Model(inputs, fused)
+    model.set_weights([random.normal(size=w.shape) for w in model.get_weights()])
+    ids = np.array([[1, 2, 3, 4, 5, 6, 7], [1, 2, 3, 10, 5, 6, 7]])
+    graphs = TextArm("local").batch_inputs("text", np.arange(2), ids)
+    first, second = model.predict_on_batch({"text": ids, **graphs})
+    assert first.shape == (7, 3 * (1 + hops))
+    differs = abs(first - second).max(axis=-1) > 1e-3
+    np.testing.assert_array_equal(differs, abs(np.arange(7) - 3) <= hops)
 
 
 def test_neighbours_are_real_units():

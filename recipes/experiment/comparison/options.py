@@ -41,6 +41,13 @@ def make_parser(task, description):
         help=f"the features that messages are computed of (default: {task.sites[0]})",
     )
     add(
+        "--num-hops",
+        type=int,
+        default=task.default_num_hops,
+        help="transfers one after the other, each with mixtures of its own (default: "
+        f"{task.default_num_hops})",
+    )
+    add(
         "--num-mixtures",
         type=int,
         default=task.default_num_mixtures,

@@ -19,6 +19,7 @@ class Settings:
         data: str, where the examples come from.
         predictor: str, name or folder of the preset that gives the graphs.
         graph_on: str, the features that messages are computed of.
+        num_hops: int, transfers one after the other.
         num_mixtures: int, mixed graphs a direction.
         message_dim: int, size that features are projected to before they are sent. 0
             means that they are sent as they are.
@@ -43,6 +44,7 @@ class Settings:
     data: str
     predictor: str
     graph_on: str
+    num_hops: int
     num_mixtures: int
     message_dim: int
     no_composed: bool
@@ -65,14 +67,13 @@ class Settings:
         return int(self.graph_memory * 2**30)
 
     def transfer_arguments(self):
-        """Return the arguments of the layer that transfers graphs or messages."""
+        """Return the arguments of a layer that transfers graphs or messages."""
         return {
             "num_mixtures": self.num_mixtures,
             "message_dim": self.message_dim or None,
             "composed": not self.no_composed,
             "conditional": not self.unconditional,
             "dropout": self.graph_dropout,
-            "name": "graph_transfer",
         }
 
     def split_sizes(self, num_usable):

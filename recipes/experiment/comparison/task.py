@@ -27,6 +27,7 @@ class Task(abc.ABC):
         extra_arms: tuple of str, more of them, which are run where they are named.
         sites: tuple of str, the features that messages may be computed of.
         default_predictor: str, name of the preset that gives the graphs.
+        default_num_hops: int, transfers one after the other.
         default_num_mixtures: int, mixed graphs a direction.
         default_message_dim: int, size of the messages; 0 is that of the features.
         default_graph_dropout: float, rate of the dropout before the gate.
@@ -40,6 +41,7 @@ class Task(abc.ABC):
     extra_arms: tuple = ()
     sites: tuple
     default_predictor: str
+    default_num_hops: int = 1
     default_num_mixtures: int = 1
     default_message_dim: int = 0
     default_graph_dropout: float = 0.0
@@ -60,7 +62,8 @@ class Task(abc.ABC):
         Args:
             settings: `Settings`.
         """
-        names = ("num_mixtures", "num_dev", "epochs", "patience", "batch_size")
+        names = ("num_hops", "num_mixtures", "num_dev")
+        names += ("epochs", "patience", "batch_size")
         check_positive_integers(**{name: getattr(settings, name) for name in names})
         check_positive_integers(
             or_none=True, num_train=settings.num_train, num_test=settings.num_test

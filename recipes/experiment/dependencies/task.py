@@ -94,6 +94,7 @@ class DependencyTask(Task):
     extra_arms = ("needle",)
     sites = ("embeddings",)
     default_predictor = "glomo_text_base_en"
+    default_num_hops = 2
     default_num_mixtures = 4
     default_message_dim = 32
     default_graph_dropout = 0.5
@@ -254,7 +255,7 @@ class DependencyTask(Task):
             return {}
         batches = self.batches(treebank, "test", arm, settings, examples)
         embedding = model.get_layer("embedding")
-        transfer = model.get_layer("graph_transfer")
+        transfer = model.get_layer("graph_transfer_1")  # whose features are words
         described = {"mixture_weights": mean_weights(transfer, embedding, batches)}
         if arm.name == "needle":
             described["needle"] = NEEDLE

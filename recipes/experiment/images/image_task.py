@@ -53,6 +53,14 @@ class ImageTask(Task):
         add("--depth", type=int, choices=(18, 34), help="of the ResNet")
         add("--width", type=int, help="channels of the first stage")
 
+    def check_settings(self, settings):
+        super().check_settings(settings)
+        if settings.num_hops != 1:
+            raise ValueError(
+                "--num-hops must be 1 on images, whose messages along graphs are kept. "
+                f"Received: {settings.num_hops}."
+            )
+
     def prepare(self, settings):
         from glomo_keras.data import describe_images
 

@@ -43,9 +43,16 @@ class TextArm(Arm):
         return layers, heads + (self.name == "learned+local")
 
     def connect(self, features, inputs, settings):
-        # One layer for all texts of an example. It is made for every arm, so that what
-        # is built after it draws its seeds at the same place.
-        transfer = GraphTransfer(**settings.transfer_arguments())
+        # The same layers for all texts of an example. They are made for every arm, so
+        # that what is built after them draws its seeds at the same place.
+        transfers = [
+            GraphTransfer(
+                **settings.transfer_arguments(),
+                units=next(iter(features.values())).shape[-1],
+                name=f"graph_transfer_{hop}",
+            )
+            for hop in range(1, settings.num_hops + 1)
+        ]
         if self.name == "none":
             return features
         fused = {}
@@ -57,9 +64,10 @@ class TextArm(Arm):
                 shape = (*self.graph_shape, length, length)
                 inputs[name] = keras.Input(shape, dtype="float16", name=name)
                 graphs[direction] = inputs[name]
-            fused[field] = transfer(
-                field_features, graphs, features_mask=ops.not_equal(inputs[field], 0)
-            )
+            mask = ops.not_equal(inputs[field], 0)
+            for transfer in transfers:
+                field_features = transfer(field_features, graphs, features_mask=mask)
+            fused[field] = field_features
         return fused
 
     def batch_inputs(self, field, rows, unit_ids):

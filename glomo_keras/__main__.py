@@ -65,6 +65,9 @@ def make_parser():
     add("--kind", choices=("arcs", "grid", "both"), help="of a text. arcs: the mean of "
         "the heads of the last layer, both directions; grid: all layers and heads, "
         "forward (default: arcs)")  # fmt: skip
+    for direction in ("forward", "backward"):
+        add(f"--{direction}-head", nargs=2, type=int, metavar=("LAYER", "HEAD"),
+            help="arcs of this head, counted from 0, in place of the mean")  # fmt: skip
     add("--size", type=positive, help="of images: height and width that their middle "
         "is shrunk to (default: 16)")  # fmt: skip
 
@@ -183,14 +186,31 @@ def _plot_text(options):
     if not outputs["padding_mask"].numpy().any():
         raise ValueError("The text has no unit: there is nothing to draw.")
     text_graphs = {direction: outputs[direction][0] for direction in DIRECTIONS}
+    heads = _heads(options)
     if options.kind != "both":
         kind = options.kind or "arcs"
-        return [plot_text_graphs(text_graphs, units, options.output, kind)]
+        return [plot_text_graphs(text_graphs, units, options.output, kind, heads)]
     prefix, suffix = _prefix_and_suffix(options.output)
     return [
-        plot_text_graphs(text_graphs, units, f"{prefix}_{kind}{suffix}", kind)
+        plot_text_graphs(text_graphs, units, f"{prefix}_{kind}{suffix}", kind, heads)
         for kind in ("arcs", "grid")
     ]
+
+
+def _heads(options):
+    """Return the head of either direction that was asked for, or `None`."""
+    heads = {"forward": options.forward_head, "backward": options.backward_head}
+    given = [name for name, head in heads.items() if head is not None]
+    if given and options.kind == "grid":
+        raise ValueError(
+            "The grid is of all heads. Leave --kind grid out, or the heads."
+        )
+    if len(given) == 1:
+        raise ValueError(
+            "Arcs are of both directions: give --forward-head and --backward-head. "
+            f"Received: --{given[0]}-head alone."
+        )
+    return {name: tuple(head) for name, head in heads.items()} if given else None
 
 
 def _plot_images(predictor, options):
@@ -200,8 +220,10 @@ def _plot_images(predictor, options):
     from glomo_keras.data.image_files import example_images
     from glomo_keras.data.image_files import read_square_image
 
-    if options.kind is not None:
-        raise ValueError("--kind is for presets of texts. Leave it out.")
+    if options.kind is not None or _heads(options) is not None:
+        raise ValueError(
+            "--kind and the heads are for presets of texts. Leave them out."
+        )
     size = options.size or 16
     if options.inputs:
         images = np.stack([read_square_image(path, size) for path in options.inputs])

@@ -18,6 +18,7 @@ from glomo_keras.export import TextGraphs
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
 
+HEAD = "--forward-head", "0", "0"
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "."]
 
 
@@ -145,6 +146,18 @@ def test_plot_of_a_text(preset, tmp_path, capsys, kind):
     assert all("cat" in path.read_text("utf-8") for path in paths)
 
 
+def test_plot_of_single_heads(preset, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    arguments = ["plot", preset, "the cat sat", *HEAD, "--backward-head"]
+    path = str(tmp_path / "x.svg")
+    command_line.main([*arguments, "0", "1", "--output", path])
+    assert capsys.readouterr().out == f"{path}\n"
+    svg = (tmp_path / "x.svg").read_text()
+    assert "forward layer 0 head 0, backward layer 0 head 1" in svg
+    with pytest.raises(SystemExit, match="of the backward graphs, from 0"):
+        command_line.main([*arguments, "0", "9", "--output", path])
+
+
 @pytest.fixture(scope="module")
 def pixels(tmp_path_factory):
     keras.utils.set_random_seed(5)
@@ -222,7 +235,12 @@ def test_output_is_utf_8_in_every_encoding(preset, encoding, monkeypatch):
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
         (["graphs", "PIXELS"], "has no vocabulary.*ImageGraphPredictor.from_preset"),
         (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*a cat"),
-        (["plot", "PIXELS", "--kind", "grid", "--output", "x"], "--kind is for"),
+        (["plot", "PIXELS", "--kind", "grid", "--output", "x"], "--kind and the heads"),
+        (["plot", "PRESET", "a", *HEAD, "--output", "x.png"], "give .*-backward-head"),
+        (
+            ["plot", "PRESET", "a", *HEAD, "--kind", "grid", "--output", "x"],
+            "all heads",
+        ),
         (["plot", "PRESET", "--output", "x.png"], "takes one text.*Received: 0 texts"),
         (["plot", "PRESET", "a", "--size", "9", "--output", "x"], "--size 9"),
         (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),

@@ -12,8 +12,11 @@ from glomo_keras.ops.visibility import DIRECTIONS
 TEXT_KINDS = ("arcs", "grid")
 
 
-def plot_text_graphs(graphs, units, path, kind="arcs"):
+def plot_text_graphs(graphs, units, path, kind="arcs", heads=None):
     """Draw the graphs of one text.
+
+    The mean of heads shows what is read most. Which unit needs which is what single
+    heads show, each another relation: look for them in the grid.
 
     Args:
         graphs: dict of `forward` and `backward`, arrays or tensors `(layers, heads,
@@ -21,16 +24,18 @@ def plot_text_graphs(graphs, units, path, kind="arcs"):
         units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
             empty ones at the end are padding, and left out.
         path: path of the picture; its suffix is the format, for example `.png`.
-        kind: `"arcs"`, the mean of the heads of the last layer, both directions; or
-            `"grid"`, all layers and heads of the forward graphs.
+        kind: `"arcs"`, both directions of the mean of the heads of the last layer, or
+            of `heads`; or `"grid"`, all layers and heads of the forward graphs.
+        heads: dict by direction of pairs of ints, the layer and the head whose arcs
+            are drawn, from 0. `None` draws the mean.
 
     Returns:
         The path, a `pathlib.Path`. The file appears complete or not at all.
 
     Raises:
         ImportError: if matplotlib is not installed.
-        ValueError: if a shape, the number of units, `kind` or the suffix of `path` is
-            wrong.
+        ValueError: if a shape, the number of units, `kind`, `heads` or the suffix of
+            `path` is wrong.
 
     Example:
 
@@ -51,17 +56,29 @@ def plot_text_graphs(graphs, units, path, kind="arcs"):
             title="Forward graphs of all heads",
             direction="forward",
         )
-    last_layer = {
-        direction: graph_array(graphs[direction])[-1].mean(axis=0)
-        for direction in DIRECTIONS
-    }
-    return plot_graph_arcs(
-        last_layer,
-        units,
-        path,
-        min_weight=0.15,
-        title="Learned graphs: last layer, mean of the heads",
-    )
+    arrays = {direction: graph_array(graphs[direction]) for direction in DIRECTIONS}
+    if heads is None:
+        drawn = {name: array[-1].mean(axis=0) for name, array in arrays.items()}
+        title = "Learned graphs: last layer, mean of the heads"
+    else:
+        _check_heads(heads, arrays)
+        drawn = {name: array[*heads[name]] for name, array in arrays.items()}
+        title = "Learned graphs: " + ", ".join(
+            f"{name} layer {layer} head {head}" for name, (layer, head) in heads.items()
+        )
+    return plot_graph_arcs(drawn, units, path, min_weight=0.15, title=title)
+
+
+def _check_heads(heads, arrays):
+    """Raise unless there is a layer and a head of either direction."""
+    for direction, array in arrays.items():
+        layers, num_heads = array.shape[:2]
+        layer, head = heads.get(direction, (-1, -1))
+        if not (0 <= layer < layers and 0 <= head < num_heads):
+            raise ValueError(
+                f"`heads` must give one of {layers} layers and one of {num_heads} "
+                f"heads of the {direction} graphs, from 0. Received: {heads}."
+            )
 
 
 def plot_predicted_texts(predictor, unit_ids, units, prefix):

@@ -14,8 +14,6 @@ import glomo_keras
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(glomo_keras.__path__, "glomo_keras.")
-    # Reads all documentation, as the tests do that run this example.
-    if module.name != "glomo_keras.data.labelled"
 ]
 
 

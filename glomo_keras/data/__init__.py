@@ -25,7 +25,6 @@ _MODULE_OF = {
     "read_images": "images",
     "shrink": "images",
     "draw_shapes": "shapes",
-    "labelled_paragraphs": "labelled",
     "planted_sequences": "planted",
     "prepare_corpus": "prepare",
     "PreparedCorpus": "prepared",

@@ -1,20 +1,16 @@
-"""The corpus of documentation and its labelled task, as they are on this machine."""
+"""The corpus of documentation, as it is on this machine."""
 
 import collections
-import doctest
 import hashlib
 import pathlib
 import re
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from glomo_keras.data import docs_pages
 from glomo_keras.data import documentation
-from glomo_keras.data import labelled
-from glomo_keras.data import labelled_paragraphs
 from glomo_keras.data import read_documents
 
 SETUP = (pathlib.Path(__file__).parents[2] / "setup.py").read_text()
@@ -57,11 +53,6 @@ def test_no_paragraph_is_repeated():
     assert beginnings.most_common(1)[0][1] <= 12
 
 
-def test_the_example_of_the_labelled_task():
-    results = doctest.testmod(labelled)
-    assert results.attempted and not results.failed
-
-
 def test_only_what_the_library_requires_is_read_and_nothing_imported():
     program = (
         "import sys; from glomo_keras.data import documentation;"
@@ -85,38 +76,3 @@ def test_the_source_is_the_text(documents, monkeypatch):
     pages[7] = pages[7]._replace(paragraphs=("Another text.",))
     monkeypatch.setattr(documentation, "docs_pages", lambda: pages)
     assert read_documents("docs").sources != [source]
-
-
-def test_labelled_classes_are_balanced_and_splits_differ():
-    train, labels, names = labelled_paragraphs("train")
-    test, test_labels, test_names = labelled_paragraphs("test")
-    assert names == test_names == ["python", "numpy", "keras", "tensorflow"]
-    for texts, ids in ((train, labels), (test, test_labels)):
-        assert ids.dtype == np.int32 and len(texts) == len(ids)
-        counts = np.bincount(ids)
-        assert len(counts) == len(names) and len(set(counts)) == 1
-        assert counts[0] >= 60
-        assert min(len(text.split()) for text in texts) >= 15
-    assert len(train) > len(test) and not set(train) & set(test)
-
-
-def test_labels_cannot_be_read_off_a_name():
-    texts, _, names = labelled_paragraphs("test")
-    for text in texts:
-        words = set(re.findall(r"[a-z0-9]+", text.lower()))
-        assert not words & {*names, "np", "tf", "jnp", "mpl", "plt"}, text
-
-
-def test_labelled_draw_is_by_seed():
-    first, labels, _ = labelled_paragraphs("test", max_per_class=13, seed=3)
-    again, _, _ = labelled_paragraphs("test", max_per_class=13, seed=3)
-    other, _, _ = labelled_paragraphs("test", max_per_class=13, seed=5)
-    assert first == again and first != other
-    assert np.bincount(labels).tolist() == [13] * len(set(labels))
-
-
-def test_labelled_bad_arguments():
-    with pytest.raises(ValueError, match="`split` must be 'train' or 'test'"):
-        labelled_paragraphs("valid")
-    with pytest.raises(ValueError, match="`max_per_class` must be a positive"):
-        labelled_paragraphs("test", max_per_class=0)

@@ -18,7 +18,8 @@ class GraphCache:
 
     The predictor is frozen, so that the graphs of a text never change: they are
     computed when it is first seen, and held as long as there is room. They are float16,
-    half the bytes to move.
+    half the bytes to move. Of a predictor whose rows keep few senders, `top_k`, these
+    alone are held: at 200 units and eight senders that is a twelfth of the bytes.
 
     Args:
         predictor: a `GraphPredictor`. It is frozen.
@@ -81,11 +82,40 @@ class GraphCache:
         unit_ids = np.asarray(unit_ids)
         predict = functools.partial(self._predict, unit_ids.shape)
         graphs = self.results.results(unit_ids, predict)
+        if self._is_sparse(unit_ids.shape[1]):
+            graphs = dense_graphs(graphs, unit_ids.shape[1])
         return {name: graphs[:, number] for number, name in enumerate(DIRECTIONS)}
+
+    def _is_sparse(self, length):
+        """Whether senders and weights are fewer numbers than a row of a graph."""
+        return self.predictor.top_k is not None and 2 * self.predictor.top_k < length
 
     def _predict(self, shape, unit_ids):
         batch = np.zeros(shape, unit_ids.dtype)  # of one shape: XLA compiles once
         batch[: len(unit_ids)] = unit_ids
         inputs = {"unit_ids": batch, "padding_mask": batch != 0}
         graphs = self._model.predict_on_batch(inputs)
-        return np.stack([graphs[name][: len(unit_ids)] for name in DIRECTIONS], axis=1)
+        graphs = [graphs[name][: len(unit_ids)] for name in DIRECTIONS]
+        graphs = np.stack(graphs, axis=1)
+        if self._is_sparse(shape[1]):
+            return sparse_rows(graphs, self.predictor.top_k)
+        return graphs
+
+
+def sparse_rows(graphs, num_senders):
+    """Return senders and weights of rows, uint16 `(batch, ..., length, 2, senders)`."""
+    senders = np.argpartition(graphs, -num_senders, axis=-1)[..., -num_senders:]
+    kept = np.take_along_axis(graphs, senders, axis=-1).astype(np.float32)
+    # A row of equal weights has more senders than it keeps.
+    sums = graphs.sum(axis=-1, keepdims=True, dtype=np.float32)
+    weights = kept * sums / np.maximum(kept.sum(axis=-1, keepdims=True), 1e-6)
+    weights = weights.astype(np.float16)
+    return np.stack([senders.astype(np.uint16), weights.view(np.uint16)], axis=-2)
+
+
+def dense_graphs(rows, length):
+    """Return the graphs `(batch, ..., length, length)` of senders and weights."""
+    graphs = np.zeros((*rows.shape[:-2], length), np.float16)
+    senders, weights = rows[..., 0, :], np.ascontiguousarray(rows[..., 1, :])
+    np.put_along_axis(graphs, senders.astype(int), weights.view(np.float16), axis=-1)
+    return graphs

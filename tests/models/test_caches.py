@@ -13,6 +13,7 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelLayerCache
 from glomo_keras.models import MessageCache
 from glomo_keras.models import ResultCache
+from glomo_keras.models import graph_cache
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,39 @@ def test_graphs_are_held_within_the_memory_given(predictor, random):
     expected = first["forward"][[2, 0, 0]]
     np.testing.assert_allclose(second["forward"], expected, atol=1e-6)
     np.testing.assert_array_equal(second["forward"][1:], expected[1:])
+
+
+def test_of_few_senders_these_alone_are_held(random):
+    keras.utils.set_random_seed(5)
+    predictor = GraphPredictor(
+        13, embedding_dim=6, num_graph_layers=2, num_heads=3, top_k=2
+    )
+    size = 2 * (2 * 3) * 9 * 2 * (2 + 2)  # directions, heads, rows, senders, bytes
+    cache = GraphCache(predictor, num_bytes=4 * size)
+    unit_ids = random.integers(2, 13, (3, 9))
+    unit_ids[1, 4:] = 0
+    unit_ids[2] = 0
+    exact = predictor({"unit_ids": unit_ids, "padding_mask": unit_ids != 0})
+    for _ in range(2):
+        for direction, graphs in cache(unit_ids).items():
+            assert graphs.dtype == np.float16
+            expected = keras.ops.convert_to_numpy(exact[direction])
+            np.testing.assert_allclose(graphs, expected, atol=1e-3)
+    assert cache.results.free_bytes == size
+    dense = cache(unit_ids[:, :4])["forward"]  # two of four are no fewer numbers
+    assert dense.shape == (3, 2, 3, 4, 4)
+    assert cache.results.free_bytes == size - 2 * (2 * (2 * 3) * 4 * 4 * 2)
+    with_none = cache(unit_ids[:0])["forward"]
+    assert with_none.shape == (0, 2, 3, 9, 9)
+
+
+def test_rows_of_equal_weights_keep_their_sum():
+    graphs = np.full((1, 2, 1, 1, 9, 9), 1 / 9, "float16")
+    rows = graph_cache.sparse_rows(graphs, 2)
+    assert rows.shape == (1, 2, 1, 1, 9, 2, 2)
+    found = graph_cache.dense_graphs(rows, 9)
+    assert (np.count_nonzero(found, axis=-1) == 2).all()
+    np.testing.assert_allclose(found.sum(-1), 1.0, atol=1e-3)
 
 
 def test_what_earlier_runs_left_makes_room():

@@ -72,8 +72,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         direction: `"forward"` (receivers read units before them) or `"backward"`.
         threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`.
         use_bias: bool, whether the projections have biases.
-        top_k: int or None. Keep the `top_k` largest activations of a row alone; what
-            equals the smallest of them is kept as well.
+        top_k: int or None. Keep the `top_k` largest activations of a row alone.
         position_bias: int or None. The greatest distance with a number of its own;
             greater ones share it. `None` means no numbers.
         kernel_initializer: initializer of W_k and W_q, or its name.
@@ -314,10 +313,15 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         return threshold
 
     def _keep_largest(self, activations, visible):
-        # Zeros appended, so that there are top_k values however short the text.
         activations = ops.where(visible, activations, ops.zeros_like(activations))
+        # Zeros appended, so that there are top_k values however short the text.
         padded = ops.pad(activations, ((0, 0),) * 4 + ((0, self.top_k),))
-        smallest = ops.top_k(padded, self.top_k)[0][..., -1:]
-        return ops.where(
-            activations >= smallest, activations, ops.zeros_like(activations)
-        )
+        # By place and not by value: XLA may compute activations twice, and round the
+        # smallest of those that are kept to less than itself.
+        senders = ops.top_k(padded, self.top_k)[1]
+        places = ops.arange(ops.shape(activations)[-1], dtype=senders.dtype)
+        is_kept = ops.equal(senders[..., :1], places)
+        for number in range(1, self.top_k):
+            is_this = ops.equal(senders[..., number : number + 1], places)
+            is_kept = ops.logical_or(is_kept, is_this)
+        return ops.where(is_kept, activations, ops.zeros_like(activations))

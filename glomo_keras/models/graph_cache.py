@@ -83,7 +83,7 @@ class GraphCache:
         predict = functools.partial(self._predict, unit_ids.shape)
         graphs = self.results.results(unit_ids, predict)
         if self._is_sparse(unit_ids.shape[1]):
-            graphs = dense_graphs(graphs, unit_ids.shape[1])
+            graphs = _dense_graphs(graphs, unit_ids.shape[1])
         return {name: graphs[:, number] for number, name in enumerate(DIRECTIONS)}
 
     def _is_sparse(self, length):
@@ -98,22 +98,18 @@ class GraphCache:
         graphs = [graphs[name][: len(unit_ids)] for name in DIRECTIONS]
         graphs = np.stack(graphs, axis=1)
         if self._is_sparse(shape[1]):
-            return sparse_rows(graphs, self.predictor.top_k)
+            return _sparse_rows(graphs, self.predictor.top_k)
         return graphs
 
 
-def sparse_rows(graphs, num_senders):
+def _sparse_rows(graphs, num_senders):
     """Return senders and weights of rows, uint16 `(batch, ..., length, 2, senders)`."""
     senders = np.argpartition(graphs, -num_senders, axis=-1)[..., -num_senders:]
-    kept = np.take_along_axis(graphs, senders, axis=-1).astype(np.float32)
-    # A row of equal weights has more senders than it keeps.
-    sums = graphs.sum(axis=-1, keepdims=True, dtype=np.float32)
-    weights = kept * sums / np.maximum(kept.sum(axis=-1, keepdims=True), 1e-6)
-    weights = weights.astype(np.float16)
+    weights = np.take_along_axis(graphs, senders, axis=-1)
     return np.stack([senders.astype(np.uint16), weights.view(np.uint16)], axis=-2)
 
 
-def dense_graphs(rows, length):
+def _dense_graphs(rows, length):
     """Return the graphs `(batch, ..., length, length)` of senders and weights."""
     graphs = np.zeros((*rows.shape[:-2], length), np.float16)
     senders, weights = rows[..., 0, :], np.ascontiguousarray(rows[..., 1, :])

@@ -13,7 +13,6 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelLayerCache
 from glomo_keras.models import MessageCache
 from glomo_keras.models import ResultCache
-from glomo_keras.models import graph_cache
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +62,6 @@ def test_of_few_senders_these_alone_are_held(random):
     assert cache.results.free_bytes == size - 2 * (2 * (2 * 3) * 4 * 4 * 2)
     with_none = cache(unit_ids[:0])["forward"]
     assert with_none.shape == (0, 2, 3, 9, 9)
-
-
-def test_rows_of_equal_weights_keep_their_sum():
-    graphs = np.full((1, 2, 1, 1, 9, 9), 1 / 9, "float16")
-    rows = graph_cache.sparse_rows(graphs, 2)
-    assert rows.shape == (1, 2, 1, 1, 9, 2, 2)
-    found = graph_cache.dense_graphs(rows, 9)
-    assert (np.count_nonzero(found, axis=-1) == 2).all()
-    np.testing.assert_allclose(found.sum(-1), 1.0, atol=1e-3)
 
 
 def test_what_earlier_runs_left_makes_room():

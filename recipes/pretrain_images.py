@@ -46,6 +46,8 @@ SIZES = {
         "filters": 12,
         "num_graph_layers": 2,
         "num_heads": 2,
+        "threshold": "entmax",
+        "position_bias": 4,
         "num_positions": 16,
         "block_size": 0,
         "batch_size": 8,
@@ -58,6 +60,8 @@ SIZES = {
         "filters": 48,
         "num_graph_layers": 2,
         "num_heads": 4,
+        "threshold": "entmax",
+        "position_bias": 8,
         "num_positions": 64,
         "block_size": 64,
         "batch_size": 16,
@@ -70,6 +74,8 @@ SIZES = {
         "filters": 256,
         "num_graph_layers": 3,
         "num_heads": 8,
+        "threshold": "entmax",
+        "position_bias": 16,
         "num_positions": 128,
         "block_size": 128,
         "batch_size": 32,
@@ -143,15 +149,12 @@ def parse_settings(arguments=None):
     add(
         "--threshold",
         choices=("entmax", "mean", "scalar", "query"),
-        default="mean",
-        help="of the scores (default: mean)",
+        help="of the scores; the paper's is mean",
     )
     add(
         "--position-bias",
         type=int,
-        default=0,
-        help="rows and columns whose offsets have a number of their own; 0 is none "
-        "(default: 0)",
+        help="rows and columns whose offsets have a number of their own; 0 is none",
     )
     add("--limit", type=int, help="read no more than so many images")
     add("--flip", action="store_true", help="mirror every other image, left to right")

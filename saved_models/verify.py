@@ -1,7 +1,7 @@
 """Check the saved models: files, and what they answer.
 
     python saved_models/verify.py
-    python saved_models/verify.py --update     # after a model was changed on purpose
+    python saved_models/verify.py --update glomo_text_small_en   # changed on purpose
 
 Compares every file with manifest.json, and what each preset and the SavedModels that
 are made of it answer to a few sentences or images, with the expected.json of the model.
@@ -164,9 +164,9 @@ def problems(folders=None):
                     yield f"{folder.name}: {name} of the {source} differs"
 
 
-def update():
-    """Write what the models answer, and the manifest."""
-    for folder in models():
+def update(names):
+    """Write what the models of these names answer, and the manifest."""
+    for folder in [FOLDER / name for name in names] or models():
         outputs = answers(folder)["preset"]
         expected = {name: excerpt(name, array) for name, array in outputs.items()}
         write_text(folder / "expected.json", json.dumps(expected) + "\n")
@@ -178,10 +178,16 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--update", action="store_true", help="write both anew")
+    parser.add_argument(
+        "--update",
+        nargs="*",
+        choices=[folder.name for folder in models()],
+        metavar="MODEL",
+        help="write the manifest anew, and what these models answer (default: all)",
+    )
     options = parser.parse_args(arguments)
-    if options.update:
-        update()
+    if options.update is not None:
+        update(options.update)
         return
     lines = list(problems())
     if lines:

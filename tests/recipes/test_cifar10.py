@@ -73,6 +73,25 @@ def test_controls_send_pixels_or_their_mean(random):
     assert PixelMessages("none").batch_inputs(images) == {}
 
 
+def test_pixels_read_their_neighbours(random):
+    images = random.integers(0, 256, (2, 3, 5, 3)).astype("uint8")
+    pixels = images / 127.5 - 1
+    arm = PixelMessages("local")
+    assert arm.message_shape == (1, 2)
+    graphs = PixelGraphs("local").graphs(ops.zeros(images.shape))
+    messages = arm.batch_inputs(images)
+    later, earlier = slice(1, None), slice(0, -1)
+    sides = ("forward", later, earlier), ("backward", earlier, later)
+    for direction, reader, read in sides:
+        beside, in_column = np.zeros_like(pixels), np.zeros_like(pixels)
+        beside[:, :, reader] = pixels[:, :, read]
+        in_column[:, reader] = pixels[:, read]
+        expected = np.stack([beside, in_column], axis=1).reshape(2, 1, 2, 15, 3)
+        np.testing.assert_allclose(messages[direction], expected, atol=1e-3)
+        sent = ops.convert_to_numpy(graphs[direction]) @ pixels.reshape(2, 1, 1, 15, 3)
+        np.testing.assert_allclose(sent, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("depth, count", [(18, 11_173_962), (34, 21_282_122)])
 def test_resnets_have_the_parameters_of_the_paper_s(depth, count):
     # Those of the usual ResNets for CIFAR, with a linear layer of ten classes.

@@ -8,7 +8,8 @@ ARMS = {
     "none": "no fusion at all",
     "matched": "the fusion is fed with the features themselves: its weights alone",
     "uniform": "every real unit reads every real unit with weight 1/n",
-    "local": "every unit reads the one before it (forward) and after it (backward)",
+    "local": "every unit reads the one before it (forward) and after it (backward); a "
+    "pixel has two heads, for its row and its column",
     "shuffled": "graphs of the same text with its real units permuted, fixed by seed",
     "learned": "the graphs of the predictor",
     "learned+local": "those of `learned`, with `local` as one more head of each layer",
@@ -105,19 +106,26 @@ def local_graphs(padding_mask, dtype="float32"):
     }
 
 
-def control_messages(name, features):
-    """Return messages along the graph of a control, without the graph.
+def local_pixel_graphs(height, width, dtype="float32"):
+    """Return graphs in which every pixel reads its neighbours.
 
     Args:
-        name: str, `matched` or `uniform`.
-        features: float array `(batch, length, dim)`, of real units.
+        height, width: ints, of the images.
+        dtype: str.
 
     Returns:
-        Array like `features`: themselves, or their mean for every unit.
+        Dict by direction of arrays `(1, 2, length, length)`, the length being `height *
+        width` in raster order: a layer whose first head reads along the row, the pixel
+        on the left (`forward`) or on the right (`backward`), and whose second head
+        reads along the column, the pixel above or below. Rows at the border are zeros.
     """
-    if name == "matched":
-        return features
-    return np.broadcast_to(features.mean(axis=1, keepdims=True), features.shape)
+    forward = np.stack(
+        [
+            np.kron(np.eye(height), np.eye(width, k=-1)),
+            np.kron(np.eye(height, k=-1), np.eye(width)),
+        ]
+    )[None].astype(dtype)
+    return {"forward": forward, "backward": forward.swapaxes(-1, -2)}
 
 
 def permute_units(unit_ids, random):

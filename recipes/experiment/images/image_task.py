@@ -38,7 +38,7 @@ class ImageTask(Task):
 
     metric = "accuracy"
     settings_class = ImageSettings
-    arms = ("none", "matched", "uniform", "learned")
+    arms = ("none", "matched", "uniform", "local", "learned")
     sites = ("pixels", "stem")
     default_predictor = "glomo_image_small"
 

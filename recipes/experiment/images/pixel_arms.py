@@ -8,7 +8,7 @@ from keras import ops
 
 from experiment.comparison.arms import Arm
 from experiment.comparison.arms import control_graph
-from experiment.comparison.arms import control_messages
+from experiment.comparison.arms import local_pixel_graphs
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.layers import MessageTransfer
 from glomo_keras.models import ImageGraphPredictor
@@ -20,7 +20,7 @@ class PixelMessages(Arm):
     """Messages of the pixels themselves, as inputs of the model.
 
     Args:
-        name: str: `none`, `matched`, `uniform` or `learned`.
+        name: str: `none`, `matched`, `uniform`, `local` or `learned`.
         message_cache: `MessageCache`, which arms may share. `learned` needs it.
     """
 
@@ -34,7 +34,7 @@ class PixelMessages(Arm):
     def message_shape(self):
         """Ints `(terms, heads)` of the messages."""
         if self.message_cache is None:
-            return (1, 1)
+            return 1, 2 if self.name == "local" else 1
         return self.message_cache.message_shape
 
     def connect(self, features, inputs, settings):
@@ -65,9 +65,27 @@ class PixelMessages(Arm):
             return {}
         if self.message_cache is not None:
             return self.message_cache(images)
-        pixels = images.reshape(len(images), -1, images.shape[-1]) / 127.5 - 1.0
-        messages = control_messages(self.name, pixels)[:, None, None]
-        return dict.fromkeys(DIRECTIONS, messages.astype(np.float16))
+        pixels = images.reshape(len(images), 1, 1, -1, images.shape[-1]) / 127.5 - 1.0
+        messages = self.control_messages(pixels, images.shape[1:3])
+        return {
+            direction: messages[direction].astype(np.float16)
+            for direction in DIRECTIONS
+        }
+
+    def control_messages(self, pixels, size):
+        """Return messages along the graphs of a control, by direction.
+
+        Args:
+            pixels: float array `(batch, 1, 1, height * width, channels)`.
+            size: ints `(height, width)`.
+        """
+        if self.name == "local":
+            graphs = local_pixel_graphs(*size)
+            return {d: np.matmul(graph, pixels) for d, graph in graphs.items()}
+        if self.name == "uniform":
+            mean = pixels.mean(axis=3, keepdims=True)
+            pixels = np.broadcast_to(mean, pixels.shape)
+        return dict.fromkeys(DIRECTIONS, pixels)
 
 
 class PixelGraphs(Arm):
@@ -77,7 +95,7 @@ class PixelGraphs(Arm):
     runs the frozen predictor itself.
 
     Args:
-        name: str: `none`, `matched`, `uniform` or `learned`.
+        name: str: `none`, `matched`, `uniform`, `local` or `learned`.
         predictor: `ImageGraphPredictor`. `learned` needs it.
     """
 
@@ -106,10 +124,14 @@ class PixelGraphs(Arm):
         """
         if self.name == "learned":
             return self.predictor(images, training=False)
-        length = images.shape[1] * images.shape[2]
-        graph = control_graph(self.name, np.ones((1, length), bool))
+        height, width = images.shape[1:3]
+        if self.name == "local":
+            graphs = local_pixel_graphs(height, width)
+        else:
+            pixels = np.ones((1, height * width), bool)
+            graphs = dict.fromkeys(DIRECTIONS, control_graph(self.name, pixels))
         batch = ops.ones_like(images[:, :1, :1, :1], dtype="float32")[..., None]
-        return dict.fromkeys(DIRECTIONS, batch * ops.convert_to_tensor(graph))
+        return {d: batch * ops.convert_to_tensor(graph) for d, graph in graphs.items()}
 
     def batch_inputs(self, images):
         """Return nothing: the images are all that the model needs."""

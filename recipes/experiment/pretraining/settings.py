@@ -124,8 +124,8 @@ def add_training_options(parser, pictures=True, released=False):
     add(
         "--patience",
         type=positive_int,
-        default=3,
-        help="epochs without a new best (default: 3)",
+        default=10,  # a cosine gains most at its end
+        help="epochs without a new best (default: 10)",
     )
     add(
         "--stop-after",

@@ -23,6 +23,7 @@ import experiment.process
 import keras
 from experiment.pretraining import run
 from experiment.pretraining import text
+from experiment.pretraining.frozen_graphs import frozen_graphs
 from experiment.pretraining.progress import text_line
 from experiment.pretraining.score_rules import PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
@@ -109,6 +110,7 @@ class Settings(text.CorpusSettings):
     """Settings of a run of this program."""
 
     graphs: str
+    graphs_of: str | None
     released: bool
     vocabulary_size: int
     embedding_dim: int
@@ -147,6 +149,12 @@ def parse_settings(arguments=None):
         default="learned",
         help="score rule: learned (squared ReLU), the ablations softmax and square, "
         "the controls uniform and zeros (default: learned)",
+    )
+    add(
+        "--graphs-of",
+        metavar="PRESET",
+        help="graphs of a predictor that is trained already, frozen, beside embeddings "
+        "that train: what they are worth to the prediction; no preset is left",
     )
     add(
         "--released",
@@ -254,15 +262,22 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
             predictor_choices[name] = None if value == "none" else value
     if settings.position_bias:
         predictor_choices["position_bias"] = settings.position_bias
-    predictor = PREDICTORS[settings.graphs](
-        vocabulary_size,
-        embedding_dim=settings.embedding_dim,
-        num_graph_layers=settings.num_graph_layers,
-        num_heads=settings.num_heads,
-        key_dim=settings.key_dim,
-        num_convolutions=settings.num_convolutions,
-        **predictor_choices,
-    )
+    if settings.graphs_of:
+        vocabulary = settings.prepared / "vocabulary.txt"
+        with usage_errors():
+            predictor = frozen_graphs(
+                settings.graphs_of, vocabulary, settings.embedding_dim
+            )
+    else:
+        predictor = PREDICTORS[settings.graphs](
+            vocabulary_size,
+            embedding_dim=settings.embedding_dim,
+            num_graph_layers=settings.num_graph_layers,
+            num_heads=settings.num_heads,
+            key_dim=settings.key_dim,
+            num_convolutions=settings.num_convolutions,
+            **predictor_choices,
+        )
     ablations.freeze_unused(predictor)
     pretrainer = GLoMoPretrainer(
         predictor,
@@ -295,6 +310,7 @@ def train(settings):
         "val_nats",
         "recipes/pretrain_text.py",
         settings.prepared / "vocabulary.txt",
+        part=None if settings.graphs_of else "graph_predictor",
     )
     first_epoch = checkpoint.state["epochs"]
     windows = text.training_windows(corpus, settings, settings.shift, first_epoch)
@@ -330,7 +346,8 @@ def main(arguments=None):
         if settings.prepare_only:
             return
         train(settings)
-    print(f"The graph predictor is in {settings.output / 'preset'}.")
+    if not settings.graphs_of:
+        print(f"The graph predictor is in {settings.output / 'preset'}.")
 
 
 if __name__ == "__main__":

@@ -253,9 +253,10 @@ def test_scores_are_of_words_and_those_that_are_cut_are_wrong(
     assert scores.mean() == pytest.approx((len(right[0]) + len(right[2])) / num_words)
 
 
-def test_predictions_are_in_the_order_of_the_examples(predictor_folder, tmp_path):
+@pytest.mark.parametrize("name", ["local", "shuffled"])
+def test_predictions_are_in_the_order_of_the_examples(name, predictor_folder, tmp_path):
     task, settings, data = prepared(predictor_folder, tmp_path, "--length", "40")
-    arm = task.make_arm("local", 0, settings)
+    arm = task.make_arm(name, 0, settings)
     model = task.build(data, arm, settings)
     predictions = {}
     for examples in (np.arange(30), np.array([29, 7])):

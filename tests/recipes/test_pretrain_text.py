@@ -372,6 +372,34 @@ def test_arrays_are_used_without_tensorflow(
     assert "Arrays of" in capsys.readouterr().out
 
 
+def test_graphs_of_a_preset_stay_as_they_are(corpus, whole, tmp_path, capsys):
+    preset = whole / "preset"
+    places = "--prepared", str(whole / "prepared"), "--graphs-of", str(preset)
+    run(corpus, tmp_path, *places, "--epochs", "2", "--pictures-every", "0")
+    printed = capsys.readouterr().out
+    assert not (tmp_path / "preset").exists() and "graph predictor is in" not in printed
+    rows = read_log(tmp_path)
+    assert rows[1]["val_density"] == rows[0]["val_density"] != "1.0"
+
+    settings = pretrain_text.parse_settings(["--output", str(tmp_path), *TINY, *places])
+    pretrainer = pretrain_text.build_pretrainer(settings, 101)
+    ids = np.array([[2, 3, 5, 7, 0]], "int32")
+    inputs = {"unit_ids": ids, "padding_mask": ids != 0}
+    before = GraphPredictor.from_preset(preset)
+    after = pretrainer.graph_predictor
+    for direction, graph in before(inputs).items():
+        np.testing.assert_allclose(after(inputs)[direction], graph, atol=1e-6)
+    trained = {id(weight) for weight in pretrainer.trainable_variables}
+    assert not trained & {id(weight) for weight in after.predictor.variables}
+    assert id(after.embedding.embeddings) in trained
+
+
+def test_graphs_of_a_preset_need_its_vocabulary(corpus, whole, tmp_path, capsys):
+    places = "--graphs-of", str(whole / "preset"), "--vocabulary-size", "31"
+    with pytest.raises(SystemExit, match="must name a preset with the vocabulary"):
+        run(corpus, tmp_path, *places)
+
+
 def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
     settings = pretrain_text.parse_settings(["--output", str(tmp_path), "--released"])
     assert settings.optimizer == "sgd"

@@ -184,7 +184,8 @@ def restore_checkpoint(
         monitor: str, the logged value that should fall.
         program: str, for the preset's metadata.
         vocabulary: path of the preset's vocabulary, or `None`.
-        part: str, the attribute of the pretrainer that becomes the preset.
+        part: str, the attribute of the pretrainer that becomes the preset, or `None`
+            for no preset.
 
     Raises:
         UsageError: if the checkpoint is damaged.
@@ -194,6 +195,8 @@ def restore_checkpoint(
         del training[place]
 
     def save_preset(model):
+        if part is None:
+            return
         notes = dict(training)
         if hasattr(model, "describe_heads"):  # as the validation has left them
             notes["heads"] = model.describe_heads()

@@ -76,7 +76,7 @@ class TextArm(Arm):
         Args:
             field: str, name of the field.
             rows: int array `(batch,)`, the texts' numbers; with the field they fix the
-                permutations of `shuffled`.
+                permutations of `shuffled`. It may leave out empty texts at the end.
             unit_ids: int array `(batch, length)`, in the predictor's vocabulary.
 
         Returns:
@@ -86,13 +86,11 @@ class TextArm(Arm):
         if self.name == "none":
             return {}
         if self.name == "shuffled":
-            seeds = ([self.seed, int(row), *field.encode()] for row in rows)
-            unit_ids = np.array(
-                [
-                    permute_units(text_ids, np.random.default_rng(seed))
-                    for text_ids, seed in zip(unit_ids, seeds, strict=True)
-                ]
-            )
+            unit_ids = unit_ids.copy()
+            for number, row in enumerate(rows):  # what fills up a batch has no row
+                seed = [self.seed, int(row), *field.encode()]
+                permuted = permute_units(unit_ids[number], np.random.default_rng(seed))
+                unit_ids[number] = permuted
         graphs = self.graphs(unit_ids)
         return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
 

@@ -145,10 +145,10 @@ def test_the_needle_is_among_graphs_that_are_none():
     graphs = tree_arms.needle_graphs(heads, mask, [3, 4], "float32")
     gold = tree_arms.tree_graphs(HEADS, MASK, "float32")
     for direction, graph in graphs.items():
-        assert graph.shape == (2, 1, tree_arms.NUM_HEADS, 6, 6)
+        assert graph.shape == (2, 1, 16, 6, 6)
         same = (graph[:, 0] == gold[direction][:, 0, :1]).all(axis=(-1, -2))
         assert same[:, tree_arms.NEEDLE].all()
-        assert same.sum() < 2 * tree_arms.NUM_HEADS / 2
+        assert same.sum() < 16
         assert not graph[..., 5, :].any() and not graph[..., 5].any()
         sums = graph.sum(-1)
         assert ((sums == 0) | (abs(sums - 1) < 1e-6)).all()
@@ -158,6 +158,13 @@ def test_the_needle_is_among_graphs_that_are_none():
     again = tree_arms.needle_graphs(heads[:1], mask[:1], [3], "float32")
     np.testing.assert_array_equal(again["forward"][0], graphs["forward"][0])
     assert (graphs["forward"][0] != graphs["forward"][1]).any()
+
+
+def test_heads_beyond_what_is_read_are_none():
+    beyond = np.where(HEADS == 0, 9, HEADS)  # of six words
+    expected = tree_arms.needle_graphs(HEADS, MASK, [3])
+    for direction, graph in tree_arms.needle_graphs(beyond, MASK, [3]).items():
+        np.testing.assert_array_equal(graph, expected[direction])
 
 
 def test_what_graphs_find_is_counted_by_relation():
@@ -271,7 +278,7 @@ def test_predictions_are_in_the_order_of_the_examples(name, predictor_folder, tm
 def test_a_comparison_says_what_learned_graphs_find(predictor_folder, tmp_path, capsys):
     arguments = ["dependency_labels", "--output", str(tmp_path), "--size", "smoke"]
     arguments += ["--predictor", str(predictor_folder), "--seeds", "1", "--window", "1"]
-    arms = ["none", "gold", "learned+local", "needle"]
+    arms = ["none", "gold", "learned+local", "needle", "needle-alone"]
     compare.main([*arguments, "--arms", *arms])
     runs = {run["arm"]: run for run in records.read_runs(tmp_path)}
     assert set(runs) == set(arms)

@@ -15,6 +15,7 @@ ARMS = {
     "learned+local": "those of `learned`, with `local` as one more head of each layer",
     "gold": "the trees that were annotated: the head of a word, and its dependents",
     "needle": "the head of a word, among 15 heads of other graphs",
+    "needle-alone": "the head of a word, and no other graph",
 }
 PREDICTED_ARMS = ("shuffled", "learned", "learned+local")
 # Those that any text has; the others need annotated trees.

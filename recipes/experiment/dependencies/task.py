@@ -90,8 +90,8 @@ class DependencyTask(Task):
     metric = "accuracy"
     sizes = SIZES
     settings_class = DependencySettings
-    arms = tuple(name for name in ARMS if name != "needle")
-    extra_arms = ("needle",)
+    arms = tuple(name for name in ARMS if "needle" not in name)
+    extra_arms = ("needle", "needle-alone")
     sites = ("embeddings",)
     default_predictor = "glomo_text_base_en"
     default_num_hops = 2

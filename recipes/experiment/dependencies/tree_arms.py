@@ -5,8 +5,8 @@ import numpy as np
 from experiment.text.graph_arms import TextArm
 from glomo_keras.ops import DIRECTIONS
 
-NUM_HEADS = 16  # of the arm `needle`
-NEEDLE = 5  # the one that is a relation
+NUM_HEADS = {"gold": 2, "needle": 16, "needle-alone": 1}
+NEEDLE = 5  # the head of the arm `needle` that is a relation
 
 
 class TreeArm(TextArm):
@@ -20,8 +20,8 @@ class TreeArm(TextArm):
 
     @property
     def graph_shape(self):
-        if self.name in ("gold", "needle"):
-            return 1, 2 if self.name == "gold" else NUM_HEADS
+        if self.name in NUM_HEADS:
+            return 1, NUM_HEADS[self.name]
         return super().graph_shape
 
     def batch_inputs(self, field, rows, unit_ids, heads=None):
@@ -34,10 +34,10 @@ class TreeArm(TextArm):
             heads: int array `(batch, length)`, places of heads from 1; 0 at roots and
                 padding.
         """
-        if self.name not in ("gold", "needle"):
+        if self.name not in NUM_HEADS:
             return super().batch_inputs(field, rows, unit_ids)
-        if self.name == "gold":
-            graphs = tree_graphs(heads, unit_ids != 0)
+        if self.name != "needle":
+            graphs = tree_graphs(heads, unit_ids != 0, num_heads=NUM_HEADS[self.name])
         else:
             seeds = np.zeros(len(unit_ids), np.int64)  # of empty sentences, too
             seeds[: len(rows)] = rows
@@ -58,8 +58,8 @@ def head_matrix(heads):
     return heads[:, :, None] == places
 
 
-def tree_graphs(heads, padding_mask, dtype="float16"):
-    """Return the graphs of trees: two heads of one layer.
+def tree_graphs(heads, padding_mask, dtype="float16", num_heads=2):
+    """Return the graphs of trees: one or two heads of one layer.
 
     The first reads the head of a word, the second its dependents with equal weights, as
     far as they are on the side of the direction.
@@ -68,13 +68,14 @@ def tree_graphs(heads, padding_mask, dtype="float16"):
         heads: int array `(batch, length)`, places from 1; 0 at roots and padding.
         padding_mask: bool array `(batch, length)`, `True` at real words.
         dtype: str.
+        num_heads: int, 1 for the first alone.
 
     Returns:
-        Dict by direction of arrays `(batch, 1, 2, length, length)`. Rows sum to one, or
-        to zero where there is nothing on the side.
+        Dict by direction of arrays `(batch, 1, num_heads, length, length)`. Rows sum to
+        one, or to zero where there is nothing on the side.
     """
     is_head = head_matrix(heads) & padding_mask[:, :, None]
-    relations = np.stack([is_head, is_head.swapaxes(1, 2)], axis=1)
+    relations = np.stack([is_head, is_head.swapaxes(1, 2)], axis=1)[:, :num_heads]
     return {
         direction: _shares(_one_side(relations, direction))[:, None].astype(dtype)
         for direction in DIRECTIONS
@@ -82,7 +83,7 @@ def tree_graphs(heads, padding_mask, dtype="float16"):
 
 
 def needle_graphs(heads, padding_mask, seeds, dtype="float16"):
-    """Return the graph of heads among others that know nothing of the words.
+    """Return the graph of heads among 15 others that know nothing of the words.
 
     Every other one of the others is uniform over the side of the direction; the rest
     are graphs of heads of the sentence with its words permuted.
@@ -94,13 +95,15 @@ def needle_graphs(heads, padding_mask, seeds, dtype="float16"):
         dtype: str.
 
     Returns:
-        Dict by direction of arrays `(batch, 1, NUM_HEADS, length, length)`; that of
+        Dict by direction of arrays `(batch, 1, 16, length, length)`; that of
         number `NEEDLE` is the graph of heads.
     """
+    heads = np.where(heads <= heads.shape[1], heads, 0)  # beyond what is read
     pairs = padding_mask[:, :, None] & padding_mask[:, None, :]
-    graphs = np.empty((len(heads), NUM_HEADS, *pairs.shape[1:]), bool)
+    num_heads = NUM_HEADS["needle"]
+    graphs = np.empty((len(heads), num_heads, *pairs.shape[1:]), bool)
     graphs[:] = pairs[:, None]
-    shape = NUM_HEADS // 2, heads.shape[1]
+    shape = num_heads // 2, heads.shape[1]
     keys = np.array([np.random.default_rng(seed).random(shape) for seed in seeds])
     keys = np.where(padding_mask[:, None], keys, 2.0)
     order = keys.argsort(axis=-1)  # padding stays where it is
@@ -109,7 +112,7 @@ def needle_graphs(heads, padding_mask, seeds, dtype="float16"):
     of_moved = np.take_along_axis(of_all, order, -1)
     permuted = np.take_along_axis(moved_to, np.maximum(of_moved - 1, 0), -1) + 1
     permuted = np.where(of_moved > 0, permuted, 0)
-    for number in range(NUM_HEADS // 2):
+    for number in range(num_heads // 2):
         graphs[:, 2 * number] = head_matrix(permuted[:, number])
     graphs[:, NEEDLE] = head_matrix(heads)
     graphs &= pairs[:, None]

@@ -21,17 +21,18 @@ from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
 
 LONG, SHORT = (32, 200), (16, 64)  # windows a step, units a window
-ENTMAX = {"threshold": "entmax"}
-BIASED = {**ENTMAX, "position_bias": 32}
+MEAN = {"threshold": "mean", "position_bias": None}
+ENTMAX = {"threshold": "entmax", "position_bias": None}
+BIASED = {"threshold": "entmax", "position_bias": 32}
 
 
 def make_variants(num_classes):
     """Return dicts of the shape of a batch, of predictor and of pretrainer by name."""
     classes = {"num_classes": num_classes}
     return {
-        "20 positions, all units, mean": (LONG, {}, {"num_positions": 20}),
-        "every position, sampled units, mean": (SHORT, {}, {"num_sampled": 1024}),
-        "every position, classes, mean": (SHORT, {}, classes),
+        "20 positions, all units, mean": (LONG, MEAN, {"num_positions": 20}),
+        "every position, sampled units, mean": (SHORT, MEAN, {"num_sampled": 1024}),
+        "every position, classes, mean": (SHORT, MEAN, classes),
         "every position, classes, entmax": (SHORT, ENTMAX, classes),
         "every position, classes, entmax, positions": (SHORT, BIASED, classes),
     }

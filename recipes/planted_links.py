@@ -8,11 +8,12 @@ predictor is pretrained on the unit ids alone. Then, on unseen sequences, the st
 sender of every recall is compared with the true one, in the head that did best on
 other sequences.
 
-Arms: `mean` (the default), `scalar`, `query`, `none` and `entmax` are thresholds of the
-squared ReLU; `softmax` and `square` are other score rules; `unnormalized` and `batch`
-have no normalization and batch normalization after the convolutions; `untrained` has
-random weights. The table also has two rules that need no learning. Finished runs are
-kept in OUTPUT/runs.jsonl and are not repeated.
+Arms: `mean`, `scalar`, `query`, `none` and `entmax` are thresholds of the squared ReLU,
+`mean, offsets` and `entmax, offsets` (the default of the predictors) have numbers of
+the distances as well; `softmax` and `square` are other score rules; `unnormalized` and
+`batch` have no normalization and batch normalization after the convolutions, with the
+mean; `untrained` has random weights. The table also has two rules that need no
+learning. Finished runs are kept in OUTPUT/runs.jsonl and are not repeated.
 """
 
 import argparse
@@ -43,19 +44,20 @@ from glomo_keras.files import check_free_space
 from glomo_keras.files import write_text
 from glomo_keras.models import GLoMoPretrainer
 
+MEAN = {"threshold": "mean", "position_bias": None}
 ARMS = {
-    "mean": ("learned", {}),
-    "scalar": ("learned", {"threshold": "scalar"}),
-    "query": ("learned", {"threshold": "query"}),
-    "none": ("learned", {"threshold": None}),
-    "entmax": ("learned", {"threshold": "entmax"}),
-    "mean, offsets": ("learned", {"position_bias": 32}),
-    "entmax, offsets": ("learned", {"threshold": "entmax", "position_bias": 32}),
-    "softmax": ("softmax", {}),
-    "square": ("square", {}),
-    "unnormalized": ("learned", {"normalization": None}),
-    "batch": ("learned", {"normalization": "batch"}),
-    "untrained": ("learned", {}),
+    "mean": ("learned", MEAN),
+    "scalar": ("learned", {**MEAN, "threshold": "scalar"}),
+    "query": ("learned", {**MEAN, "threshold": "query"}),
+    "none": ("learned", {**MEAN, "threshold": None}),
+    "entmax": ("learned", {**MEAN, "threshold": "entmax"}),
+    "mean, offsets": ("learned", {**MEAN, "position_bias": 32}),
+    "entmax, offsets": ("learned", {}),
+    "softmax": ("softmax", MEAN),
+    "square": ("square", MEAN),
+    "unnormalized": ("learned", {**MEAN, "normalization": None}),
+    "batch": ("learned", {**MEAN, "normalization": "batch"}),
+    "untrained": ("learned", MEAN),
 }
 NUM_TEST_SEQUENCES = 1_000
 STEPS_PER_EPOCH = 200

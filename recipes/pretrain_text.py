@@ -260,8 +260,8 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
         value = getattr(settings, name)
         if value is not None:
             predictor_choices[name] = None if value == "none" else value
-    if settings.position_bias:
-        predictor_choices["position_bias"] = settings.position_bias
+    if settings.position_bias is not None:
+        predictor_choices["position_bias"] = settings.position_bias or None
     if settings.graphs_of:
         vocabulary = settings.prepared / "vocabulary.txt"
         with usage_errors():

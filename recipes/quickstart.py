@@ -64,8 +64,6 @@ def new_predictor(vocabulary_size):
         num_graph_layers=2,
         num_heads=4,
         num_convolutions=2,
-        threshold="entmax",
-        position_bias=32,
     )
 
 

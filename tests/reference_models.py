@@ -28,7 +28,7 @@ def image_graphs_of(predictor, images):
             queries,
             keys,
             reference.visible_pairs(height * width, direction),
-            **affinity_of(affinity, queries),
+            **affinity_of(affinity, queries, width),
         )
     return graphs
 

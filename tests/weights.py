@@ -47,10 +47,11 @@ def dense_of(dense):
     return as_float64(dense.kernel), bias
 
 
-def affinity_of(affinity, queries):
+def affinity_of(affinity, queries, width=None):
     """Arguments of `reference.key_query_graphs` for a SquaredReLUAffinity.
 
-    `queries` are those that the layer will see: a threshold may depend on them.
+    `queries` are those that the layer will see: a threshold may depend on them. The
+    `width` is that of images.
     """
     layers, heads = affinity.num_graph_layers, affinity.num_heads
     size = affinity.key_dim
@@ -79,9 +80,24 @@ def affinity_of(affinity, queries):
     if affinity.threshold == "entmax":
         arguments["scales"] = np.exp(as_float64(affinity.log_scale)) / np.sqrt(size)
     if affinity.position_bias is not None:
-        table = as_float64(affinity.distances.table)
-        furthest = affinity.position_bias
-        arguments["position_biases"] = lambda layer, head, i, j: table[
+        arguments["position_biases"] = _biases_of(affinity, width)
+    return {**arguments, "thresholds": thresholds, "top_k": affinity.top_k}
+
+
+def _biases_of(affinity, width):
+    """Function of layer, head, receiver and sender."""
+    table = as_float64(affinity.distances.table)
+    furthest = affinity.position_bias
+    if width is None:
+        return lambda layer, head, i, j: table[
             layer, head, min(max(abs(i - j), 1), furthest) - 1
         ]
-    return {**arguments, "thresholds": thresholds, "top_k": affinity.top_k}
+    sign = 1 if affinity.direction == "forward" else -1
+
+    def bias(layer, head, i, j):
+        rows = min(abs(i // width - j // width), furthest)
+        columns = sign * (i % width - j % width)
+        columns = min(max(columns, -furthest), furthest)
+        return table[layer, head, rows, furthest + columns]
+
+    return bias

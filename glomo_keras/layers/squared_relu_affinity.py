@@ -30,27 +30,27 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
     """Graphs of several layers and heads, one for each, from queries and keys.
 
         q = W_q query, k = W_k key                      (per layer and head)
+        score[i, j] = exp(log_scale) <q_i, k_j> / sqrt(key_dim)
+        graph[i, j] = relu(score[i, j] / 2 - threshold[i])^2
+
+    over the senders j that receiver i may see, with the threshold for which the row
+    sums to one: 1.5-entmax, `threshold="entmax"`. Many weights are exactly zero, no row
+    is empty that sees a sender, and rows are the sharper the larger the scale, which is
+    trained, one a layer and head. It starts at one, with which most visible senders are
+    active.
+
+    With every other threshold rows are normalized, as in the paper:
+
         score[i, j] = <q_i, k_j> - threshold
         graph[i, j] = relu(score[i, j])^2 / sum_j' relu(score[i, j'])^2
 
-    over the senders j that receiver i may see. A row sums to one, or is exactly
-    zero where no visible score exceeds the threshold.
-
-    The threshold decides whether heads stay alive. `"mean"`, the mean score of the
-    receiver's visible senders, has no parameters and never empties a row whose
-    visible scores differ: some score always exceeds their mean. A receiver with a
-    single visible sender, or with equal scores, has an empty row. `"scalar"` is the
-    paper's bias (threshold = -b), one a layer, starting at zero; `"query"` is
-    linear in the projected query, the authors' program; `None` is zero.
-
-    `"entmax"` solves for the threshold with which the squares of a row sum to one, so
-    that no row is empty that sees a sender:
-
-        score[i, j] = exp(log_scale) <q_i, k_j> / sqrt(key_dim)   (per layer and head)
-        graph[i, j] = relu(score[i, j] / 2 - threshold[i])^2
-
-    Rows are the sharper the larger the scale, which is trained. It starts at one, with
-    which most visible senders are active.
+    A row is then exactly zero where no visible score exceeds the threshold, and as
+    sharp at any scale of the scores. `"mean"`, the mean score of the receiver's visible
+    senders, has no parameters and never empties a row whose visible scores differ: some
+    score always exceeds their mean. A receiver with a single visible sender, or with
+    equal scores, has an empty row. `"scalar"` is the paper's bias (threshold = -b), one
+    a layer, starting at zero; `"query"` is linear in the projected query, the authors'
+    program; `None` is zero. With these heads may die.
 
     Masking: padded senders have no weight, padded receivers have rows of zeros. The
     output carries no mask. Scores and sums are computed in float32 when the compute
@@ -63,14 +63,15 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
     each score before the threshold, one a distance, layer and head, from zeros; in
     images one for each offset in rows and columns.
 
-    For another score rule, override `activate`; `"entmax"` is a rule of its own.
+    For another score rule, override `activate` and take another threshold: `"entmax"`
+    is a rule of its own.
 
     Args:
         num_graph_layers: int, number of graph layers.
         num_heads: int, number of heads of each.
         key_dim: int, size of a head's queries and keys.
         direction: `"forward"` (receivers read units before them) or `"backward"`.
-        threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`.
+        threshold: `"entmax"`, `"mean"`, `"scalar"`, `"query"` or `None`.
         use_bias: bool, whether the projections have biases.
         top_k: int or None. Keep the `top_k` largest activations of a row alone.
         position_bias: int or None. The greatest distance with a number of its own;
@@ -110,7 +111,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         num_heads,
         key_dim,
         direction="forward",
-        threshold="mean",
+        threshold="entmax",
         use_bias=False,
         top_k=None,
         kernel_initializer="glorot_uniform",

@@ -68,8 +68,8 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         seed,
         kernel_initializer,
         kernel_regularizer,
+        position_bias,
         dtype,
-        position_bias=None,
     ):
         """Make a network and an affinity for each direction.
 
@@ -190,4 +190,5 @@ class BaseGraphPredictor(PresetModel, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**config)
+        # Predictors that were saved before there was the argument had no numbers.
+        return cls(**{"position_bias": None, **config})

@@ -38,7 +38,7 @@ class GraphPredictor(BaseGraphPredictor):
         num_convolutions: int, convolutions in each of the key and query networks.
         kernel_size: int, units that a convolution sees.
         normalization: `"layer"`, `"batch"` or `None`, in the convolutions.
-        threshold: `"mean"`, `"scalar"`, `"query"`, `"entmax"` or `None`, of the scores.
+        threshold: `"entmax"`, `"mean"`, `"scalar"`, `"query"` or `None`, of the scores.
         use_bias: bool, whether the key and query projections have biases.
         top_k: int or None, largest activations that a row keeps.
         dropout: float in [0, 1), in the convolutions.
@@ -84,14 +84,14 @@ class GraphPredictor(BaseGraphPredictor):
         num_convolutions=4,
         kernel_size=3,
         normalization="layer",
-        threshold="mean",
+        threshold="entmax",
         use_bias=False,
         top_k=None,
         dropout=0.0,
         seed=None,
         kernel_initializer=None,
         kernel_regularizer=None,
-        position_bias=None,
+        position_bias=32,
         dtype=None,
         **kwargs,
     ):

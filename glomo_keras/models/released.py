@@ -16,6 +16,7 @@ PREDICTOR_CHOICES = {
     "normalization": "batch",
     "threshold": "query",
     "use_bias": True,
+    "position_bias": None,
 }
 PRETRAINER_CHOICES = {
     "update": "gru",

@@ -96,14 +96,15 @@ def test_mean_threshold_by_pencil():
     np.testing.assert_allclose(graph, [[0, 0, 0], [0, 0, 0], [0, 1, 0]])
 
 
-def test_mean_is_the_default_threshold():
-    assert SquaredReLUAffinity(1, 1, 3).threshold == "mean"
-    assert not SquaredReLUAffinity(1, 1, 3).use_bias
+def test_entmax_is_the_default_threshold():
+    affinity = SquaredReLUAffinity(1, 1, 3)
+    assert affinity.threshold == "entmax" and affinity.position_bias is None
+    assert not affinity.use_bias
 
 
 @pytest.mark.parametrize("level", [0.1, -1e4, 1e-8, 3e7, 0.0])
 def test_equal_scores_have_no_row_above_their_mean(level):
-    affinity = SquaredReLUAffinity(1, 1, 3)
+    affinity = SquaredReLUAffinity(1, 1, 3, threshold="mean")
     affinity.build((1, 29, 3), (1, 29, 3))
     affinity.set_weights([np.eye(3), np.eye(3)])
     keys = np.full((1, 29, 3), 0.7, "float32")
@@ -272,7 +273,7 @@ def test_scores_beyond_float16_make_whole_rows(random, policy, threshold):
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-6, 1e6, 1e20])
 def test_graphs_do_not_depend_on_the_scale_of_keys(random, scale):
-    affinity = affinity_for(random)
+    affinity = affinity_for(random, threshold="mean")
     queries, keys = inputs_for(random)
     graphs = ops.convert_to_numpy(affinity(queries, keys))
     scaled = ops.convert_to_numpy(affinity(queries, keys * np.float32(scale)))
@@ -339,7 +340,9 @@ def test_projections_give_the_messages_of_the_graphs(
     assert np.abs(expected).max() > 0.1
 
 
-@pytest.mark.parametrize("arguments", [{"top_k": 2}, {"cls": Softmax}])
+@pytest.mark.parametrize(
+    "arguments", [{"top_k": 2}, {"cls": Softmax, "threshold": "mean"}]
+)
 def test_other_rules_have_no_projections(random, arguments):
     affinity = affinity_for(random, **arguments)
     with pytest.raises(ValueError, match="need the squared ReLU of whole rows"):

@@ -58,8 +58,8 @@ def test_graphs_of_nothing_are_empty(kind, shape):
     assert shapes(predictor(ids_of(*shape))) == expected
     assert shapes(predictor.predict_on_batch(ids_of(*shape))) == expected
     if predictor.top_k is None:
-        factors = predictor.project(ids_of(*shape))
-        assert shapes(factors)[0] == (batch, 2, 3, length, 4)
+        factors = predictor.project(ids_of(*shape))["forward"]
+        assert shapes(factors["queries"]) == [(batch, 2, 3, length, 4)]
 
 
 @tensorflow_only

@@ -19,6 +19,7 @@ SIZES = {
     "num_heads": 3,
     "key_dim": 5,
     "num_convolutions": 2,
+    "position_bias": 3,
 }
 OTHER = {
     **SIZES,
@@ -29,7 +30,7 @@ OTHER = {
     "top_k": 4,
     "dropout": 0.2,
 }
-ENTMAX = {**SIZES, "threshold": "entmax", "position_bias": 3}
+MEAN = {**SIZES, "threshold": "mean", "position_bias": None}
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -62,7 +63,7 @@ def graphs_of(predictor, unit_ids, mask, **options):
 
 
 @pytest.mark.parametrize(
-    "arguments", [SIZES, OTHER, ENTMAX], ids=["default", "other", "entmax"]
+    "arguments", [SIZES, OTHER, MEAN], ids=["default", "other", "mean"]
 )
 def test_equals_reference(precision, random, arguments):
     predictor = predictor_for(random, **arguments, dtype=precision.dtype)
@@ -75,7 +76,7 @@ def test_equals_reference(precision, random, arguments):
         error = np.abs(graph - expected[direction])
         assert np.quantile(error, 0.99) < precision.tolerance
         assert error.max() < (1e-2 if precision.dtype == "float32" else 1e-9)
-        assert (expected[direction] > 0).mean() > 0.05
+        assert (expected[direction] > 0).mean() > 0.02
 
 
 def test_directions_have_networks_of_their_own_and_one_table(random):
@@ -86,8 +87,9 @@ def test_directions_have_networks_of_their_own_and_one_table(random):
     assert np.abs(graphs["forward"] - mirrored).max() > 0.1
     tables = [w for w in predictor.weights if tuple(w.shape) == (VOCABULARY, 15)]
     assert len(tables) == 1
-    # 2 directions: 2 stacks of 2 (kernel, bias, gamma, beta); 2 projections.
-    assert len(predictor.trainable_weights) == 1 + 2 * (16 + 2)
+    # 2 directions: 2 stacks of 2 (kernel, bias, gamma, beta); 2 projections, the scale
+    # and the numbers of distances.
+    assert len(predictor.trainable_weights) == 1 + 2 * (16 + 2 + 2)
 
 
 def test_defaults_keep_every_row_alive(random):
@@ -97,11 +99,9 @@ def test_defaults_keep_every_row_alive(random):
     for direction, graph in graphs_of(predictor, unit_ids, mask).items():
         assert graph.shape == (3, 3, 8, LENGTH, LENGTH)
         seen = reference.visible_pairs(LENGTH, direction, mask, mask)
-        several = seen.sum(-1) > 1
-        sums = np.moveaxis(graph.sum(-1), (1, 2), (2, 3))[several]
+        sums = np.moveaxis(graph.sum(-1), (1, 2), (2, 3))[seen.any(-1)]
         np.testing.assert_allclose(sums, 1.0, rtol=1e-5)
-        density = (graph > 0).sum() / (24 * seen.sum())
-        assert 0.3 < density < 0.7
+        assert (graph > 0).sum() > 0.7 * 24 * seen.sum()
 
 
 def pretrained_direction(direction):

@@ -16,8 +16,9 @@ PREDICTOR = {
     "num_heads": 3,
     "key_dim": 5,
     "num_convolutions": 2,
+    "position_bias": 2,
 }
-ENTMAX = {"threshold": "entmax", "position_bias": 2}
+MEAN = {"threshold": "mean", "position_bias": None}
 DIRECTIONS = ("forward", "backward")
 EAGER = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
@@ -56,6 +57,7 @@ def test_pencil_on_two_by_two():
         kernel_size=1,
         normalization=None,
         threshold=None,
+        position_bias=None,
     )
     # The second channel of the convolution is of the current pixel; the third knows
     # of rows above alone, of which a kernel of one pixel sees none.
@@ -78,9 +80,12 @@ def test_pencil_on_two_by_two():
     assert not arrays(nothing)["forward"].any()
 
 
-@pytest.mark.parametrize("threshold", ["mean", "query"])
-def test_graphs_equal_reference(precision, random, threshold):
-    predictor = predictor_for(random, threshold=threshold, dtype=precision.dtype)
+RULES = {"default": {}, "mean": MEAN, "query": {"threshold": "query"}}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_graphs_equal_reference(precision, random, rule):
+    predictor = predictor_for(random, **RULES[rule], dtype=precision.dtype)
     images = images_for(random)
     expected = reference_models.image_graphs_of(predictor, images)
     for direction, graphs in predictor(images).items():
@@ -94,10 +99,10 @@ def test_graphs_equal_reference(precision, random, threshold):
 
 @pytest.mark.parametrize("block_size", [None, 4])
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("rule", [{}, ENTMAX], ids=["mean", "entmax"])
+@pytest.mark.parametrize("rule", [{}, MEAN], ids=["default", "mean"])
 def test_no_leak(random, training, block_size, rule):
     size = tuple(int(n) for n in random.integers(3, 6, 2))
-    predictor = ImageGraphPredictor(**PREDICTOR, **rule, dropout=0.2)
+    predictor = ImageGraphPredictor(**{**PREDICTOR, **rule}, dropout=0.2)
     pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
     pretrainer.build((None, *size, 3))
     registry.randomize(pretrainer, random)
@@ -198,19 +203,19 @@ def test_likelihoods_equal_reference(precision, random, block_size):
     "arguments",
     [
         {},
+        {"position_bias": None},
         {"normalization": "batch"},
-        {"position_bias": 2},
-        {"threshold": "scalar", "position_bias": 2},
-        {"threshold": "entmax"},
-        ENTMAX,
+        MEAN,
+        {"threshold": "mean"},
+        {"threshold": "scalar"},
     ],
     ids=str,
 )
 def test_blocks_train_as_whole_graphs_do(random, arguments):
     images, weights, trained = images_for(random, 3, 4), None, []
-    small = {**PREDICTOR, "num_graph_layers": 1, "num_convolutions": 1}
+    small = {**PREDICTOR, "num_graph_layers": 1, "num_convolutions": 1, **arguments}
     for block_size in (None, 6):
-        predictor = ImageGraphPredictor(**small, **arguments)
+        predictor = ImageGraphPredictor(**small)
         pretrainer = ImageGLoMoPretrainer(predictor, block_size=block_size)
         pretrainer.build((None, *images.shape[1:]))
         if weights is None:

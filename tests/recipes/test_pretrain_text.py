@@ -275,7 +275,7 @@ def test_classes_of_another_vocabulary_are_refused(corpus, whole, tmp_path):
 @pytest.mark.parametrize(
     ("graphs", "density"),
     [
-        ("learned", 0.5),
+        ("learned", 1.0),
         ("softmax", 1.0),
         ("square", 1.0),
         ("uniform", 1.0),

@@ -22,16 +22,17 @@ def table(output, runs):
     check_table(output, runs)
     lines = []
     percent = paper.percent_of(runs[0])
+    there = {run["arm"] for run in runs}
+    others = ["none", "matched", *(["local"] if "local" in there else [])]
+    columns = ["mean", "sd", "seeds", *(f"to {other}" for other in others)]
+    columns += ["rate", "best epoch", "the paper, full size"]
     for metric in runs[0]["test"]:
-        lines += [
-            f"| {metric} | mean | sd | seeds | to none | to matched | rate "
-            "| best epoch | the paper, full size |",
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
+        lines.append(f"| {' | '.join([metric, *columns])} |")
+        lines.append(f"|{'---|' * (1 + len(columns))}")
         for arm, site, name in _rows(runs):
             arm_runs = _runs_of(runs, arm, site)
             cells = [name, *_mean_and_spread(arm_runs, metric)]
-            for other in ("none", "matched"):
+            for other in others:
                 cells.append(
                     _difference(output, runs, metric, arm_runs, other, site)
                     if arm != other

@@ -10,6 +10,10 @@ from experiment.comparison import tables
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
+    ("labels_500",),
+    ("labels_window",),
+    ("labels_needle",),
+    ("labels_needle_free",),
     ("imdb_250",),
     ("imdb_2500",),
     ("imdb_25000",),

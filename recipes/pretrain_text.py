@@ -142,7 +142,8 @@ def parse_settings(arguments=None):
         ", planted (texts of 64 units with known links: use --window 64)",
     )
     add_run_options(parser, SIZES)
-    add = parser.add_argument
+    predictors = parser.add_mutually_exclusive_group()
+    add = predictors.add_argument
     add(
         "--graphs",
         choices=PREDICTORS,
@@ -156,7 +157,7 @@ def parse_settings(arguments=None):
         help="graphs of a predictor that is trained already, frozen, beside embeddings "
         "that train: what they are worth to the prediction; no preset is left",
     )
-    add(
+    parser.add_argument(
         "--released",
         action="store_true",
         help="the choices of the authors' program in place of the paper's text",

@@ -19,6 +19,7 @@ PREDICTOR = {
     "position_bias": 2,
 }
 MEAN = {"threshold": "mean", "position_bias": None}
+RULES = {"default": {}, "mean": MEAN, "query": {"threshold": "query"}}
 DIRECTIONS = ("forward", "backward")
 EAGER = {"run_eagerly": keras.backend.backend() == "tensorflow"}
 
@@ -78,9 +79,6 @@ def test_pencil_on_two_by_two():
     np.testing.assert_allclose(graphs["backward"][0, 0, 0], backward, atol=1e-6)
     nothing = predictor(np.array([[[black] * 2] * 2], "uint8"))
     assert not arrays(nothing)["forward"].any()
-
-
-RULES = {"default": {}, "mean": MEAN, "query": {"threshold": "query"}}
 
 
 @pytest.mark.parametrize("rule", RULES)

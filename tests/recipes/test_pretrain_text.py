@@ -394,7 +394,7 @@ def test_graphs_of_a_preset_stay_as_they_are(corpus, whole, tmp_path, capsys):
     assert id(after.embedding.embeddings) in trained
 
 
-def test_graphs_of_a_preset_need_its_vocabulary(corpus, whole, tmp_path, capsys):
+def test_graphs_of_a_preset_need_its_vocabulary(corpus, whole, tmp_path):
     places = "--graphs-of", str(whole / "preset"), "--vocabulary-size", "31"
     with pytest.raises(SystemExit, match="must name a preset with the vocabulary"):
         run(corpus, tmp_path, *places)

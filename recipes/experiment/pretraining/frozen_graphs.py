@@ -18,6 +18,8 @@ class FrozenGraphPredictor(UniformGraphPredictor):
     """
 
     def __init__(self, predictor, embedding_dim):
+        # Only the embeddings of its own are used. `freeze_unused` freezes the rest, as
+        # in the control that this derives from.
         super().__init__(
             predictor.vocabulary_size,
             embedding_dim,

@@ -76,7 +76,11 @@ def propagate_mixture(features, graphs, weights, composed=True):
     _check_weights(graphs, weights, composed)
     num_layers, num_mixtures = graphs.shape[1], weights.shape[2]
     length, dim = ops.shape(features)[1], features.shape[-1]
-    # Single layers: mixing the graphs first leaves one product a mixture.
+    # Multiplications an edge: a product for every graph, or the sum of graphs and a
+    # product for every mixture.
+    num_graphs = num_layers * graphs.shape[2]
+    if num_graphs * dim < num_mixtures * (num_graphs + dim):
+        return mix_messages(term_messages(features, graphs, composed), weights)
     mixed = _mix(graphs, weights[..., :num_layers, :])
     messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)
     messages = ops.transpose(messages, (0, 2, 1, 3))

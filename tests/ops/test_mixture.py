@@ -54,6 +54,7 @@ def test_cheap_order_equals_mixed_graph_times_features(
     features, graphs, weights = example(
         random, precision, composed, layers, per_batch, per_unit
     )
+    # Of one layer it sums messages, of more it sums graphs first.
     messages = propagate_mixture(features, graphs, weights, composed)
     assert tuple(messages.shape) == (2, 7, 33)
     mixed = reference.mix_graphs(graphs, weights, composed)

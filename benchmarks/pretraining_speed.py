@@ -20,7 +20,7 @@ import numpy as np
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
 
-LONG, SHORT = (32, 200), (16, 64)  # windows a step, units a window
+LONG, SHORT = (32, 200), (32, 64)  # windows a step, units a window
 MEAN = {"threshold": "mean", "position_bias": None}
 ENTMAX = {"threshold": "entmax", "position_bias": None}
 BIASED = {"threshold": "entmax", "position_bias": 32}
@@ -46,6 +46,7 @@ def measure(options, shape, predictor_arguments, pretrainer_arguments):
         options.embedding_dim,
         options.num_graph_layers,
         options.num_heads,
+        options.key_dim,
         **predictor_arguments,
     )
     arguments = dict(pretrainer_arguments)
@@ -75,6 +76,7 @@ def main():
     add("--embedding-dim", type=int, default=256)
     add("--num-graph-layers", type=int, default=3)
     add("--num-heads", type=int, default=8)
+    add("--key-dim", type=int, help="of a head (default: embeddings' size / heads)")
     add("--num-classes", type=int, default=500)
     add("--units", type=int, default=64_000, help="units that are timed")
     options = parser.parse_args()

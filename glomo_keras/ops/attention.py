@@ -76,40 +76,40 @@ def squared_relu_attention(
 
     Reference: Yang et al., 2018 (arXiv 1806.05662), eq. 1 and the sum of eq. 2.
     """
-    is_rule = isinstance(threshold, str)
-    if is_rule and threshold not in ("mean", "entmax"):
+    rule = threshold if isinstance(threshold, str) else None
+    if rule not in (None, "mean", "entmax"):
         raise ValueError(
             '`threshold` must be a tensor, "mean", "entmax" or None. Received: '
             f"threshold={threshold!r}."
         )
+    if rule:
+        threshold = None
     shape = check_rank("queries", queries, "batch, ..., length, key_dim")
     check_shape("keys", keys, "queries", shape)
     check_shape("values", values, "queries", (*shape[:-1], None))
-    if not is_rule and threshold is not None:
+    if threshold is not None:
         check_shape("threshold", threshold, "queries", shape[:-1])
     if bias is not None:
         check_shape("bias", bias, "queries", (1, *shape[1:-1], shape[-2]))
-    operation = SquaredReLUAttention(
-        is_rule and threshold == "mean",
-        direction,
-        block_size,
-        use_entmax=is_rule and threshold == "entmax",
-    )
-    threshold = None if is_rule else threshold
+    operation = SquaredReLUAttention(rule, direction, block_size)
     return operation(queries, keys, values, threshold, queries_mask, keys_mask, bias)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
 class SquaredReLUAttention(keras.Operation):
-    """`squared_relu_attention` as an operation, which functional models can hold."""
+    """`squared_relu_attention` as an operation, which functional models can hold.
 
-    def __init__(
-        self, use_mean_threshold, direction, block_size, use_entmax=False, name=None
-    ):
+    Args:
+        rule: `"mean"`, `"entmax"`, or `None`, where the threshold is a tensor or zero.
+        direction: `"forward"` or `"backward"`.
+        block_size: int, receivers of a block.
+        name: str or None.
+    """
+
+    def __init__(self, rule, direction, block_size, name=None):
         super().__init__(name=name)
         check_direction(direction)
-        self.use_mean_threshold = use_mean_threshold
-        self.use_entmax = use_entmax
+        self.rule = rule
         self.direction = direction
         self.block_size = positive_integer("block_size", block_size)
 
@@ -133,11 +133,6 @@ class SquaredReLUAttention(keras.Operation):
         if queries_mask is not None:
             queries_mask = _over_units(queries_mask, queries)
             queries = _zero(queries, queries_mask)
-        rule = None
-        if self.use_mean_threshold:
-            rule = "mean"
-        elif self.use_entmax:
-            rule = "entmax"
         messages = _attend(
             queries,
             keys,
@@ -145,7 +140,7 @@ class SquaredReLUAttention(keras.Operation):
             zeros if threshold is None else raise_precision(threshold),
             real,
             zeros if bias is None else raise_precision(bias),
-            rule=rule,
+            rule=self.rule,
             has_bias=bias is not None,
             direction=self.direction,
             block_size=self.block_size,

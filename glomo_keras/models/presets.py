@@ -169,7 +169,7 @@ def find_preset(preset):
     Example:
 
     >>> find_preset("glomo_text_small_en").metadata["fingerprint"]
-    '38cd42ae25af41e8'
+    '4260b07fa95b3637'
     """
     return read_preset(_resolve(preset))
 

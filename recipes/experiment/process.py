@@ -1,21 +1,51 @@
 """What a program needs of its process. Import this before Keras.
 
-The import itself sets what TensorFlow reads when it is loaded; `prepare_process`, at
-the start of `main`, does the rest.
+The import itself loads TensorFlow, without what it prints; `prepare_process`, at the
+start of `main`, does the rest.
 """
 
 import argparse
 import contextlib
 import ctypes
+import importlib
 import logging
 import os
 import sys
+import tempfile
 
-# Read once, when TensorFlow is loaded: errors alone, no lines about the machine.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Lines of TensorFlow about the machine.
+_MACHINE_LINES = (b"I0000 ", b"WARNING: All log messages before absl")
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
+
+
+def load_tensorflow():
+    """Import TensorFlow, without lines about the machine.
+
+    It takes the level of its messages from the environment, but some of its libraries
+    write before they have read it. With a level below 3, errors alone, all is shown.
+    """
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") != "3":
+        return
+    try:
+        standard_error = os.dup(2)
+    except OSError:  # closed, as of some services
+        return
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+            written.seek(0)
+            for line in written:
+                if not line.startswith(_MACHINE_LINES):
+                    os.write(2, line)
+
+
+load_tensorflow()
 
 
 def prepare_process():

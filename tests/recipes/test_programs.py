@@ -3,9 +3,11 @@
 import argparse
 import ast
 import io
+import os
 import pathlib
 import re
 import runpy
+import subprocess
 import sys
 
 import cifar10
@@ -78,6 +80,13 @@ def test_help_runs(name, monkeypatch, capsys):
         runpy.run_path(str(RECIPES / f"{name}.py"), run_name="__main__")
     assert ended.value.code in (0, None)
     assert f"usage: {name}.py" in capsys.readouterr().out
+
+
+def test_nothing_but_the_program_writes_to_the_terminal():
+    command = [sys.executable, str(RECIPES / "quickstart.py"), "--help"]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    ended = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert ended.stdout.startswith(b"usage: quickstart.py") and ended.stderr == b""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from experiment.comparison import tables
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
     ("labels_500",),
+    ("labels_4000",),
     ("labels_window",),
     ("labels_needle",),
     ("labels_needle_free",),

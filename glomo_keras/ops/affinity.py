@@ -151,8 +151,26 @@ def subtract_mean_score(scores, visible):
     >>> keras.ops.convert_to_numpy(centered)[0, :2].tolist()
     [-1.0, 1.0]
     """
-    scores = raise_precision(scores)
-    centered = scores - mean_visible_score(scores, visible)
+    return center_scores(raise_precision(scores), mean_visible_score(scores, visible))
+
+
+def center_scores(scores, mean):
+    """Subtract the mean of a row; what differs from it by rounding alone becomes -1.
+
+    Args:
+        scores: float tensor `(..., receivers, senders)`, of float32 or float64.
+        mean: float tensor `(..., receivers, 1)`, of `mean_visible_score`.
+
+    Returns:
+        Float tensor like `scores`.
+
+    Example:
+
+    >>> centered = center_scores(keras.ops.array([[1.0, 2.0, 5.0]]), 2.0)
+    >>> keras.ops.convert_to_numpy(centered).tolist()
+    [[-1.0, -1.0, 3.0]]
+    """
+    centered = scores - mean
     epsilon = 64 * float(np.finfo(accumulation_dtype(scores.dtype)).eps)
     rounding = ops.abs(centered) <= epsilon * ops.abs(scores)
     return ops.where(rounding, -1.0, centered)

@@ -8,10 +8,12 @@ from keras import ops
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
 from glomo_keras.checks import positive_integer
-from glomo_keras.ops.affinity import subtract_mean_score
+from glomo_keras.ops.affinity import center_scores
+from glomo_keras.ops.affinity import mean_visible_score
 from glomo_keras.ops.entmax import entmax_gradient
-from glomo_keras.ops.entmax import entmax_roots
+from glomo_keras.ops.entmax import entmax_threshold
 from glomo_keras.ops.entmax import lowest_score
+from glomo_keras.ops.entmax import roots_above
 from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.precision import raise_precision
@@ -180,31 +182,36 @@ def _visible_pairs_of_block(block, direction, real):
     return ops.logical_and(visible, real[..., None, block.senders] > 0)
 
 
-def _excess_scores(scores, visible, threshold):
-    """Compute by how much scores exceed the threshold, and zeros elsewhere.
-
-    A threshold of `None` stands for the mean score.
-    """
-    if threshold is None:
-        scores = subtract_mean_score(scores, visible)
-    else:
-        scores = scores - threshold
-    return ops.where(visible, ops.relu(scores), 0.0)
-
-
-def _scale_rows(excess):
-    """Divide excess scores by the largest of their row.
+def _scale_rows(scores, visible, threshold, rule):
+    """Find what rows are shifted and divided by, before they are squared and summed.
 
     Returns:
-        The relative scores, whose squares stay inside the range of the dtype; the
-        largest score; and one over the sum of the squares, 0 for an empty row.
+        The threshold, found by a rule or as it is given, and the divisor, `(...,
+        receivers, 1)`: the largest excess over the threshold, which keeps squares
+        inside the range of the dtype; with 1.5-entmax the largest score.
     """
+    if rule == "entmax":
+        return entmax_threshold(ops.where(visible, scores, lowest_score(scores)))
+    if rule == "mean":
+        threshold = mean_visible_score(scores, visible)
+    excess = _excess_scores(scores, visible, threshold, rule)
     largest = ops.max(excess, axis=-1, keepdims=True, initial=0.0)
-    largest = ops.where(largest > 0, largest, 1.0)
-    relative = excess / largest
-    total = ops.sum(ops.square(relative), axis=-1, keepdims=True)  # 0, or at least 1
-    inverse_total = ops.where(total > 0, 1.0 / ops.maximum(total, 1.0), 0.0)
-    return relative, largest, inverse_total
+    return threshold, ops.where(largest > 0, largest, 1.0)
+
+
+def _excess_scores(scores, visible, threshold, rule):
+    """Compute by how much scores exceed the threshold, and zeros elsewhere."""
+    centered = scores - threshold
+    if rule == "mean":
+        centered = center_scores(scores, threshold)
+    return ops.where(visible, ops.relu(centered), 0.0)
+
+
+def _relative_scores(scores, visible, threshold, largest, rule):
+    """Compute the roots of what rows are summed of, from what `_scale_rows` found."""
+    if rule == "entmax":
+        return ops.where(visible, roots_above(scores, threshold, largest), 0.0)
+    return _excess_scores(scores, visible, threshold, rule) / largest
 
 
 def _pad_to_length(gradient, senders, length):
@@ -241,8 +248,8 @@ def _attend(
     length = keys.shape[-2]
     blocks = _split_into_blocks(length, block_size, direction)
 
-    def compute_rows(block, queries, keys, threshold, real, bias):
-        """Return who reads whom, and what `_scale_rows` returns, of a block."""
+    def compute_scores(block, queries, keys, real, bias):
+        """Return who reads whom, and the scores, of a block."""
         visible = _visible_pairs_of_block(block, direction, real)
         scores = ops.matmul(
             queries[..., block.receivers, :],
@@ -250,27 +257,27 @@ def _attend(
         )
         if has_bias:
             scores = scores + bias[..., block.receivers, block.senders]
-        if rule == "entmax":
-            roots = entmax_roots(ops.where(visible, scores, lowest_score(scores)))
-            # Squares of these sum to one as they are.
-            return visible, ops.where(visible, roots, 0.0), 1.0, 1.0
-        if rule is None:
-            threshold = threshold[..., block.receivers, None]
-        else:
-            threshold = None
-        return visible, *_scale_rows(_excess_scores(scores, visible, threshold))
+        return visible, scores
 
     @ops.custom_gradient
     def function(queries, keys, values, threshold, real, bias):
-        messages = []
+        messages, found = [], []
         ordered_queries = queries
         for block in blocks:
-            _, relative, _, inverse_total = compute_rows(
-                block, ordered_queries, keys, threshold, real, bias
-            )
+            visible, scores = compute_scores(block, ordered_queries, keys, real, bias)
+            given = threshold[..., block.receivers, None]
+            scale = _scale_rows(scores, visible, given, rule)
+            relative = _relative_scores(scores, visible, *scale, rule)
             message = ops.matmul(ops.square(relative), values[..., block.senders, :])
-            message = message * inverse_total
+            inverse_total = 1.0  # the squares of 1.5-entmax sum to one as they are
+            if rule != "entmax":
+                total = ops.sum(ops.square(relative), axis=-1, keepdims=True)
+                # 0, or at least 1
+                inverse_total = ops.where(total > 0, 1.0 / ops.maximum(total, 1.0), 0.0)
+                message = message * inverse_total
             messages.append(message)
+            # The gradient computes scores again, but not what was found of each row.
+            found.append((*scale, inverse_total))
             ordered_queries = compute_after(queries, message)
         messages = ops.concatenate(messages, axis=-2)
 
@@ -280,10 +287,11 @@ def _attend(
             values_gradient = ops.zeros_like(values)
             queries_gradients, threshold_gradients, bias_gradients = [], [], []
             ordered_queries = queries
-            for block in blocks:
-                visible, relative, largest, inverse_total = compute_rows(
-                    block, ordered_queries, keys, threshold, real, bias
+            for block, (*scale, inverse_total) in zip(blocks, found, strict=True):
+                visible, scores = compute_scores(
+                    block, ordered_queries, keys, real, bias
                 )
+                relative = _relative_scores(scores, visible, *scale, rule)
                 arriving = upstream[..., block.receivers, :] * inverse_total
                 d_values = ops.matmul(
                     ops.swapaxes(ops.square(relative), -1, -2), arriving
@@ -297,7 +305,7 @@ def _attend(
                 if rule == "entmax":
                     d_scores = entmax_gradient(relative, d_squares)
                 else:
-                    d_scores = 2.0 * relative * d_squares / largest
+                    d_scores = 2.0 * relative * d_squares / scale[1]
                 d_threshold = -ops.sum(d_scores, axis=-1)
                 if rule == "mean":
                     number = ops.sum(ops.cast(visible, keys.dtype), -1, keepdims=True)

@@ -165,12 +165,31 @@ def problems(folders=None):
 
 
 def update(names):
-    """Write what the models of these names answer, and the manifest."""
+    """Write the manifest, and what the models of these names answer where it differs.
+
+    Another computer rounds otherwise, which is no other answer.
+    """
     for folder in [FOLDER / name for name in names] or models():
         outputs = answers(folder)["preset"]
+        path = folder / "expected.json"
+        if path.exists() and _are_expected(
+            outputs, json.loads(path.read_text("utf-8"))
+        ):
+            continue
         expected = {name: excerpt(name, array) for name, array in outputs.items()}
-        write_text(folder / "expected.json", json.dumps(expected) + "\n")
+        write_text(path, json.dumps(expected) + "\n")
     write_text(FOLDER / "manifest.json", json.dumps(checksums(), indent=2) + "\n")
+
+
+def _are_expected(outputs, expected):
+    """Return whether answers are those that are expected, of models of any shape."""
+    try:
+        return outputs.keys() == expected.keys() and all(
+            largest_difference(outputs[name], expected[name]) < TOLERANCE
+            for name in expected
+        )
+    except (IndexError, ValueError):  # of another shape
+        return False
 
 
 def main(arguments=None):

@@ -71,3 +71,23 @@ def test_a_damaged_model_is_told_with_its_files(verify, tmp_path, monkeypatch):
     first, second = verify.problems()
     assert first == f"made/{weights.name}: changed"
     assert second.startswith("made: ") and "truncated" in second
+
+
+@pytest.mark.parametrize(
+    ("weights", "is_written"), [([0.25, 0.75], True), ([0.75, 0.25], False)]
+)
+def test_update_keeps_answers_that_differ_by_rounding(
+    verify, tmp_path, monkeypatch, weights, is_written
+):
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "metadata.json").write_text("{}")
+    before = {"forward": {"senders": [0, 1], "values": [0.75, 0.25]}}
+    (made / "expected.json").write_text(json.dumps(before))
+    monkeypatch.setattr(verify, "FOLDER", tmp_path)
+    answer = {"preset": {"forward": np.array(weights) + 1e-6}}
+    monkeypatch.setattr(verify, "answers", lambda folder: answer)
+    verify.update([])
+    after = json.loads((made / "expected.json").read_text())
+    assert (after != before) == is_written
+    assert list(verify.problems()) == []

@@ -266,8 +266,8 @@ def _attend(
         for block in blocks:
             visible, scores = compute_scores(block, ordered_queries, keys, real, bias)
             given = threshold[..., block.receivers, None]
-            scale = _scale_rows(scores, visible, given, rule)
-            relative = _relative_scores(scores, visible, *scale, rule)
+            above, largest = _scale_rows(scores, visible, given, rule)
+            relative = _relative_scores(scores, visible, above, largest, rule)
             message = ops.matmul(ops.square(relative), values[..., block.senders, :])
             inverse_total = 1.0  # the squares of 1.5-entmax sum to one as they are
             if rule != "entmax":
@@ -277,7 +277,7 @@ def _attend(
                 message = message * inverse_total
             messages.append(message)
             # The gradient computes scores again, but not what was found of each row.
-            found.append((*scale, inverse_total))
+            found.append((above, largest, inverse_total))
             ordered_queries = compute_after(queries, message)
         messages = ops.concatenate(messages, axis=-2)
 
@@ -287,11 +287,12 @@ def _attend(
             values_gradient = ops.zeros_like(values)
             queries_gradients, threshold_gradients, bias_gradients = [], [], []
             ordered_queries = queries
-            for block, (*scale, inverse_total) in zip(blocks, found, strict=True):
+            for block, of_rows in zip(blocks, found, strict=True):
+                above, largest, inverse_total = of_rows
                 visible, scores = compute_scores(
                     block, ordered_queries, keys, real, bias
                 )
-                relative = _relative_scores(scores, visible, *scale, rule)
+                relative = _relative_scores(scores, visible, above, largest, rule)
                 arriving = upstream[..., block.receivers, :] * inverse_total
                 d_values = ops.matmul(
                     ops.swapaxes(ops.square(relative), -1, -2), arriving
@@ -305,7 +306,7 @@ def _attend(
                 if rule == "entmax":
                     d_scores = entmax_gradient(relative, d_squares)
                 else:
-                    d_scores = 2.0 * relative * d_squares / scale[1]
+                    d_scores = 2.0 * relative * d_squares / largest
                 d_threshold = -ops.sum(d_scores, axis=-1)
                 if rule == "mean":
                     number = ops.sum(ops.cast(visible, keys.dtype), -1, keepdims=True)

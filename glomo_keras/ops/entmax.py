@@ -129,10 +129,13 @@ def _relative_halves(scores, largest):
 
 def _num_steps(scores):
     length = scores.shape[-1]
-    fitting = [n for n in STEPS_BY_LENGTH if length is not None and length <= n]
-    num_steps = STEPS_BY_LENGTH[min(fitting)] if fitting else MOST_STEPS
+    enough = [
+        num_steps
+        for longest, num_steps in STEPS_BY_LENGTH.items()
+        if length is not None and length <= longest
+    ]
     is_double = keras.backend.standardize_dtype(scores.dtype) == "float64"
-    return num_steps + is_double
+    return min(enough, default=MOST_STEPS) + is_double
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")

@@ -22,8 +22,8 @@ def test_by_pencil():
     np.testing.assert_allclose(graph, [[0.771, 0.229, 0]], atol=1e-3)
 
 
-@pytest.mark.parametrize("length", [1, 2, 5, 64, 200, 3_000])
-@pytest.mark.parametrize("scale", [1e-3, 0.1, 1.0, 3.0, 100.0])
+@pytest.mark.parametrize("length", [1, 2, 5, 64, 128, 2_048, 3_000])
+@pytest.mark.parametrize("scale", [1e-3, 0.1, 0.3, 1.0, 3.0, 100.0])
 def test_equals_reference(precision, random, length, scale):
     scores = (scale * random.normal(size=(5, length))).astype(precision.dtype)
     visible = random.random(size=scores.shape) < 0.7
@@ -41,6 +41,21 @@ def test_rows_crowded_at_the_bottom_or_the_top_converge(precision, random, power
         scores = (-2 * shares ** (1 / power)).astype(precision.dtype)
         expected = [reference.entmax(row) for row in scores.astype(float)]
         precision.assert_close(graph_of(scores), np.stack(expected))
+
+
+@pytest.mark.parametrize("length", [128, 2_048, 65_536])
+def test_there_are_steps_enough_for_rows_of_any_kind(float64, random, length):
+    kinds = [
+        draw(size=(2, length)) * scale
+        for scale in np.logspace(-3, 1.5, 19)
+        for draw in (random.normal, random.uniform, random.exponential)
+    ]
+    kinds += [-kind for kind in kinds]
+    for distance in np.linspace(0, 2, 41):  # one sender above all others
+        kinds.append(np.full((1, length), -distance))
+        kinds[-1][0, 0] = 0
+    sums = graph_of(np.concatenate(kinds).astype(float64.dtype)).sum(-1)
+    np.testing.assert_allclose(sums, 1.0, rtol=0, atol=1e-12)
 
 
 def test_special_rows(precision):

@@ -4,6 +4,7 @@ from glomo_keras.models import ablations
 from glomo_keras.models import released
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.graph_cache import GraphCache
+from glomo_keras.models.graph_messages import GraphMessages
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_pretrainer import ImageGLoMoPretrainer
@@ -20,6 +21,7 @@ __all__ = [
     "BidirectionalLanguageModel",
     "GLoMoPretrainer",
     "GraphCache",
+    "GraphMessages",
     "GraphPredictor",
     "ImageGLoMoPretrainer",
     "ImageGraphPredictor",

@@ -9,7 +9,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # plain `pytest` runs in one.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install quickstart test test-jax test-slow test-data verify-saved-models lint clean
+.PHONY: help install quickstart test test-jax test-slow test-data benchmark verify-saved-models lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,10 @@ test-slow: install  ## Trainings of minutes that the suite leaves out.
 
 test-data: install  ## Checks on real data sets, found through GLOMO_DATA.
 	$(BIN)/python -m pytest -m data
+
+benchmark: install  ## Time the library beside its peers; an hour, nothing beside it.
+	$(BIN)/python -m pip install --quiet --editable ".[benchmarks]"
+	$(BIN)/python benchmarks/speed.py --check benchmarks/speed.jsonl --output runs/speed.jsonl
 
 verify-saved-models: install  ## Check the saved models: files, and what they answer.
 	$(BIN)/python saved_models/verify.py

@@ -15,6 +15,7 @@ PLOTS = ["matplotlib>=3.8"]
 ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
 ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
+JAX = ["jax>=0.10,<0.11"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -56,7 +57,8 @@ setup(
         + ONNX
         + SERVING
         + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
-        "jax": ["jax>=0.10,<0.11"],
+        "jax": JAX,
+        "benchmarks": JAX + ["torch>=2.13"],
     },
     classifiers=[
         "Development Status :: 3 - Alpha",

@@ -1,0 +1,99 @@
+"""Training steps of a layer of graphs, and of what could stand in its place."""
+
+import numpy as np
+from harness.work import Contender
+from harness.work import Work
+
+NUM_LAYERS, NUM_HEADS = 3, 8
+
+
+def make_graphs(batch, length):
+    """Return graphs of a predictor's shape, rows that sum to one or zero."""
+    random = np.random.default_rng(0)
+    shape = (batch, NUM_LAYERS, NUM_HEADS, length, length)
+    graphs = np.tril(random.random(shape, "float32"), -1)
+    return graphs / np.maximum(graphs.sum(-1, keepdims=True), 1e-9)
+
+
+def make_step(connect, dim, batch, length):
+    """Return a training step of a model.
+
+    Args:
+        connect: function of features and graphs that returns the outputs.
+        dim: int, size of the features.
+        batch: int.
+        length: int.
+    """
+    import keras
+
+    features = np.random.default_rng(1).standard_normal((batch, length, dim), "float32")
+    graphs = make_graphs(batch, length)
+    inputs = keras.Input((length, dim)), keras.Input(graphs.shape[1:])
+    outputs = connect(*inputs)
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", "mse")
+    targets = np.zeros((batch, *outputs.shape[1:]), "float32")
+
+    def step():
+        loss = model.train_on_batch([features, graphs], targets)
+        return {"loss": np.float32(loss)}
+
+    return step
+
+
+def make_transfer(**sizes):
+    """Return a step of the library's layer."""
+    from glomo_keras.layers import GraphTransfer
+
+    return make_step(
+        lambda features, graphs: GraphTransfer()(features, {"forward": graphs}), **sizes
+    )
+
+
+def make_graph_by_graph(**sizes):
+    """Return a step in the textbook order: multiply graphs, mix them, use them."""
+    from keras import ops
+
+    from glomo_keras.layers import GatedGraphFusion
+    from glomo_keras.layers import GraphMixer
+
+    def connect(features, graphs):
+        mixed = GraphMixer()(features, graphs)
+        return GatedGraphFusion()(features, ops.matmul(mixed[:, 0], features))
+
+    return make_step(connect, **sizes)
+
+
+def make_attention(**sizes):
+    """Return a step of self-attention, which learns its weights with the task."""
+    import keras
+    from keras import ops
+
+    attention = keras.layers.MultiHeadAttention(NUM_HEADS, sizes["dim"] // NUM_HEADS)
+    return make_step(
+        lambda features, graphs: ops.concatenate(
+            [features, attention(features, features)], axis=-1
+        ),
+        **sizes,
+    )
+
+
+WORKS = {
+    "transfer_200": Work(
+        title=(
+            "A training step of a layer on features of 8 texts of 200 units, dimension "
+            f"100, graphs of {NUM_LAYERS} layers of {NUM_HEADS} heads"
+        ),
+        sizes={"dim": 100, "batch": 8, "length": 200},
+        contenders={
+            "keras.layers.MultiHeadAttention": Contender(
+                make_attention, "tensorflow", is_peer=True, same_results=False
+            ),
+            "GraphTransfer": Contender(make_transfer, "tensorflow", same_results=False),
+            "graph by graph first": Contender(
+                make_graph_by_graph, "tensorflow", same_results=False
+            ),
+        },
+        operations=0.0,
+    )
+}

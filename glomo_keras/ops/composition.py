@@ -40,6 +40,29 @@ def compose_graphs(graphs):
     return ops.stack(composed, axis=1)
 
 
+def mixture_terms(graphs, composed=True):
+    """Return what a mixture sums: the graphs, then the products of two to all layers.
+
+    Args:
+        graphs: float tensor `(batch, layers, heads, length, length)`.
+        composed: bool, whether products are among the terms.
+
+    Returns:
+        Float tensor `(batch, terms, heads, length, length)`.
+
+    Raises:
+        ValueError: if the rank is another.
+
+    Example:
+
+    >>> tuple(mixture_terms(keras.ops.ones((2, 3, 5, 7, 7)) / 7).shape)
+    (2, 5, 5, 7, 7)
+    """
+    if not composed:
+        return graphs
+    return ops.concatenate([graphs, compose_graphs(graphs)[:, 1:]], axis=1)
+
+
 def propagate(features, graph):
     """Sum the senders' features by weight; each head moves its own slice.
 

@@ -7,6 +7,7 @@ import reference
 from keras import ops
 
 from glomo_keras.ops import mix_graphs
+from glomo_keras.ops import mixture
 from glomo_keras.ops import propagate_mixture
 
 
@@ -54,9 +55,34 @@ def test_cheap_order_equals_mixed_graph_times_features(
     features, graphs, weights = example(
         random, precision, composed, layers, per_batch, per_unit
     )
-    # Of one layer it sums messages, of more it sums graphs first.
     messages = propagate_mixture(features, graphs, weights, composed)
     assert tuple(messages.shape) == (2, 7, 33)
+    mixed = reference.mix_graphs(graphs, weights, composed)
+    precision.assert_close(messages, reference.propagate_mixed(features, mixed))
+
+
+@pytest.mark.parametrize(("num_mixtures", "messages_first"), [(2, False), (13, True)])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("composed", [True, False])
+def test_both_orders_equal_mixed_graph_times_features(
+    precision, random, monkeypatch, layers, composed, num_mixtures, messages_first
+):
+    # Five heads, 11 numbers: 55 or 165 multiplications an edge for messages first, and
+    # 32 or 52 for two mixtures of graphs, 208 or 338 for 13.
+    features, graphs, _ = example(random, precision, composed, layers)
+    terms = 2 * layers - 1 if composed else layers
+    weights = random.normal(size=(2, 7, num_mixtures, terms, 5))
+    weights = precision.cast(reference.mixture_weights(weights))
+    calls = []
+
+    def mix_messages(*arguments):
+        calls.append(arguments)
+        return ops_mix_messages(*arguments)
+
+    ops_mix_messages = mixture.mix_messages
+    monkeypatch.setattr(mixture, "mix_messages", mix_messages)
+    messages = propagate_mixture(features, graphs, weights, composed)
+    assert bool(calls) == messages_first
     mixed = reference.mix_graphs(graphs, weights, composed)
     precision.assert_close(messages, reference.propagate_mixed(features, mixed))
 

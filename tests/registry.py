@@ -124,10 +124,11 @@ class Entry:
                 real = mask.reshape(len(mask), *between[0], -1, *between[1])
                 return np.where(real, array, np.float32(value))
             pairs = mask[:, :, None] & mask[:, None, :]
-            between = (1,) * (array.ndim - 3)
-            return np.where(
-                pairs.reshape(len(mask), *between, *pairs.shape[1:]), array, 0
-            )
+            sizes = [
+                size if axis in (0, *axes) else 1
+                for axis, size in enumerate(array.shape)
+            ]
+            return np.where(pairs.reshape(sizes), array, 0)
 
         return {
             name: tree.map_structure(
@@ -283,6 +284,13 @@ def _features_and_graph_dict(*directions):
         return {"features": float_array(random, batch, length, 11), "graphs": graphs}
 
     return inputs
+
+
+def _features_and_packed_graphs(random, batch, length):
+    inputs = _features_and_graph_dict("forward", "backward")(random, batch, length)
+    forward, backward = inputs["graphs"].values()
+    packed = (forward + backward).transpose(0, 3, 1, 2, 4)
+    return {"features": inputs["features"], "graphs": np.ascontiguousarray(packed)}
 
 
 def _embedding(dtype):
@@ -606,6 +614,39 @@ MESSAGE_TRANSFER = Entry(
 )
 
 
+PACKED_TRANSFER = Entry(
+    layers.PackedGraphTransfer,
+    {
+        "num_mixtures": 3,
+        "conditional": False,
+        "logit_scale": 3.0,
+        "units": 5,
+        "message_dim": 3,
+        "dropout": 0.3,
+        "seed": 5,
+        **_KERNELS,
+    },
+    _features_and_packed_graphs,
+    {"features": (1,), "graphs": (1, 4)},
+    (1,),
+    ("features_mask",),
+    label="free",
+    wrong_arguments=(
+        *_positive("num_mixtures", "units", "message_dim"),
+        *_DROPOUT,
+        *_SCALE,
+    ),
+    wrong_inputs=(
+        ({"graphs": (3, 7, 5, 7)}, ValueError, "`graphs` must .*rank 4.*pack_graphs"),
+        (
+            {"graphs": (3, 6, 2, 5, 6)},
+            ValueError,
+            "`graphs` must be over the units of `features`.*6 x 6 and 7 x 7 units",
+        ),
+    ),
+)
+
+
 def _variant(entry, label, arguments, **changes):
     return dataclasses.replace(
         entry,
@@ -771,6 +812,9 @@ ENTRIES = [
         inputs=_features_and_message_dict("backward"),
     ),
     _variant(MESSAGE_TRANSFER, "residual", {"residual": True}),
+    PACKED_TRANSFER,
+    _variant(PACKED_TRANSFER, "default", {}),
+    _variant(PACKED_TRANSFER, "residual", {"residual": True, "num_mixtures": 2}),
     TRANSFER,
     _variant(TRANSFER, "default", {}),
     _variant(TRANSFER, "residual", {"residual": True}),

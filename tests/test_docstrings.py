@@ -57,7 +57,7 @@ def test_public_docstrings_are_complete(value):
     helpers += ("pixel_distances", "unit_distances")
     helpers += ("raster_units", "subtract_mean_score", "term_messages")
     helpers += ("find_preset", "load_preset", "GraphCache", "MessageCache")
-    helpers += ("LanguageModelLayerCache", "ResultCache")
+    helpers += ("PackedGraphCache", "LanguageModelLayerCache", "ResultCache")
     for part in parts:
         assert part in text, f"{value.__name__} lacks {part!r}"
     if value.__name__ not in helpers:  # those are no formulas of a paper

@@ -9,6 +9,7 @@ from glomo_keras.layers.graph_transfer import GraphTransfer
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
 from glomo_keras.layers.message_transfer import MessageTransfer
+from glomo_keras.layers.packed_graph_transfer import PackedGraphTransfer
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.layers.scalar_mix import ScalarMix
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
@@ -23,6 +24,7 @@ __all__ = [
     "ImageContextDecoder",
     "MaskedKeyQueryCNN",
     "MessageTransfer",
+    "PackedGraphTransfer",
     "ProjectedLSTM",
     "ScalarMix",
     "SquaredReLUAffinity",

@@ -11,6 +11,7 @@ from glomo_keras.models.image_pretrainer import ImageGLoMoPretrainer
 from glomo_keras.models.language_model_pretrainer import LanguageModelPretrainer
 from glomo_keras.models.layer_cache import LanguageModelLayerCache
 from glomo_keras.models.message_cache import MessageCache
+from glomo_keras.models.packed_graph_cache import PackedGraphCache
 from glomo_keras.models.presets import find_preset
 from glomo_keras.models.presets import load_preset
 from glomo_keras.models.pretrainer import GLoMoPretrainer
@@ -28,6 +29,7 @@ __all__ = [
     "LanguageModelLayerCache",
     "LanguageModelPretrainer",
     "MessageCache",
+    "PackedGraphCache",
     "ResultCache",
     "ablations",
     "find_preset",

@@ -17,6 +17,8 @@ from glomo_keras.ops.mixture import mix_graphs
 from glomo_keras.ops.mixture import mix_messages
 from glomo_keras.ops.mixture import propagate_mixture
 from glomo_keras.ops.mixture import term_messages
+from glomo_keras.ops.packed_graphs import pack_graphs
+from glomo_keras.ops.packed_graphs import propagate_packed
 from glomo_keras.ops.pixels import bits_per_dimension
 from glomo_keras.ops.pixels import pixel_log_likelihood
 from glomo_keras.ops.pixels import scale_pixels
@@ -50,11 +52,13 @@ __all__ = [
     "mix_graphs",
     "mix_messages",
     "normalize_rows",
+    "pack_graphs",
     "pixel_distances",
     "pixel_log_likelihood",
     "projected_lstm_step",
     "propagate",
     "propagate_mixture",
+    "propagate_packed",
     "raster_units",
     "relation_counts",
     "row_specificity",

@@ -12,7 +12,9 @@ from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelLayerCache
 from glomo_keras.models import MessageCache
+from glomo_keras.models import PackedGraphCache
 from glomo_keras.models import ResultCache
+from glomo_keras.ops import pack_graphs
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,27 @@ def test_of_few_senders_these_alone_are_held(random):
     assert cache.results.free_bytes == size - 2 * (2 * (2 * 3) * 4 * 4 * 2)
     with_none = cache(unit_ids[:0])["forward"]
     assert with_none.shape == (0, 2, 3, 9, 9)
+
+
+@pytest.mark.parametrize(("composed", "num_terms"), [(True, 3), (False, 2)])
+def test_packed_graphs_are_held_with_their_products(
+    predictor, random, composed, num_terms
+):
+    size = (num_terms * 3) * 5 * 5 * 2  # terms x heads, pairs, bytes
+    cache = PackedGraphCache(predictor, composed, num_bytes=2 * size)
+    assert not predictor.trainable and cache.graph_shape == (num_terms, 3)
+    unit_ids = random.integers(2, 13, (3, 5))
+    unit_ids[1, 3:] = 0
+    first = cache(unit_ids)
+    assert first.shape == (3, 5, num_terms, 3, 5) and first.dtype == np.float16
+    exact = predictor({"unit_ids": unit_ids, "padding_mask": unit_ids != 0})
+    exact = keras.ops.convert_to_numpy(pack_graphs(exact, composed))
+    # Products are rounded once, and not computed of rounded graphs.
+    np.testing.assert_allclose(first, exact, rtol=5e-4, atol=1e-6)
+    assert len(cache.results) == 2 and cache.results.free_bytes == 0
+    cache.start_run()
+    np.testing.assert_allclose(cache(unit_ids[[2, 0]]), first[[2, 0]], atol=1e-6)
+    assert cache(unit_ids[:0]).shape == (0, 5, num_terms, 3, 5)
 
 
 def test_what_earlier_runs_left_makes_room():
@@ -156,6 +179,15 @@ def test_layers_of_a_model_are_those_of_its_preset(tmp_path):
     again = LanguageModelLayerCache.from_preset(tmp_path / "preset", *arguments)
     assert again.directory.name.startswith(f"elmo-{other_fingerprint}-")
     assert other_fingerprint != fingerprint
+
+
+def test_packed_graphs_of_a_preset(predictor, tmp_path):
+    predictor.save_to_preset(tmp_path)
+    cache = PackedGraphCache.from_preset(tmp_path, composed=False, num_bytes=7)
+    assert cache.graph_shape == (2, 3) and cache.results.free_bytes == 7
+    unit_ids = np.array([[2, 3, 5, 0]])
+    expected = PackedGraphCache(predictor, composed=False)(unit_ids)
+    np.testing.assert_array_equal(cache(unit_ids), expected)
 
 
 def test_messages_of_a_preset(tmp_path):

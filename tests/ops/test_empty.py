@@ -46,6 +46,14 @@ CASES = [
     (ops.log_likelihood, "f,B,N,5 f,7,5 i,B,N", [("B", "N")]),
     (ops.mix_graphs, "f,B,3,2,N,N f,B,N,4,5,2", [("B", 4, "N", "N")]),
     (ops.propagate_mixture, "f,B,N,5 f,B,3,2,N,N f,B,N,4,5,2", [("B", "N", 20)]),
+    (
+        lambda forward, backward: ops.pack_graphs(
+            {"forward": forward, "backward": backward}
+        ),
+        "f,B,3,2,N,N f,B,3,2,N,N",
+        [("B", "N", 5, 2, "N")],
+    ),
+    (ops.propagate_packed, "f,B,N,5 f,B,N,3,2,N f,B,N,4,3,2", [("B", "N", 20)]),
     (ops.mix_messages, "f,B,3,2,N,5 f,B,N,4,3,2", [("B", "N", 20)]),
     (ops.normalize_rows, "f,B,N,N b,B,N,N", [("B", "N", "N")]),
     (ops.pixel_log_likelihood, "f,B,N,3,2,3 f,B,N,3", [("B", "N")]),

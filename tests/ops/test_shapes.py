@@ -39,6 +39,26 @@ WRONG = [
         [(2, 6, 11), GRAPHS, (1, 1, 1, 5, 5)],
         "`graphs` must be over the units of `features`.*7 x 7 and 6 x 6",
     ),
+    (
+        ops.propagate_packed,
+        [FEATURES, (2, 5, 7, 7), (1, 1, 2, 5, 5)],
+        "`graphs` must have .*rank 4",
+    ),
+    (
+        ops.propagate_packed,
+        [(2, 6, 11), (2, 7, 3, 5, 7), (1, 1, 2, 3, 5)],
+        "`graphs` must be over the units of `features`.*7 x 7 and 6 x 6",
+    ),
+    (
+        ops.propagate_packed,
+        [FEATURES, (2, 7, 3, 5, 7), (1, 1, 2, 5, 5)],
+        "`weights` must have shape .*3, 5",
+    ),
+    (
+        ops.propagate_packed,
+        [FEATURES, (2, 7, 3, 5, 7), (1, 1, 3, 3, 5)],
+        "as many mixtures forward as backward.*3 mixtures",
+    ),
     (ops.pixel_log_likelihood, [(2, 3), (2,)], "`parameters` must have .*rank 2"),
     (ops.pixel_log_likelihood, [(2, 3, 5, 3), (2, 5)], r"`pixels` must .*\(2, 3\)"),
     (
@@ -113,6 +133,7 @@ UNKNOWN = [
     (ops.squared_relu_attention, 3, "queries"),
     (ops.mix_graphs, 2, "graphs"),
     (ops.propagate_mixture, 3, "features"),
+    (ops.propagate_packed, 3, "features"),
     (ops.log_likelihood, 3, "table"),
     (ops.raster_units, 2, "features"),
 ]

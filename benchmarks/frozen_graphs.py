@@ -3,9 +3,9 @@
     python benchmarks/frozen_graphs.py --length 200
 
 Times a training step of the IMDB recipe's model with the predictor inside of it, with
-graphs computed in the input pipeline, and with graphs that were kept in memory or on
-disk after the first epoch; beside them the model without graphs. And the bytes that
-one text's graphs take.
+graphs computed in the input pipeline, and with graphs that were kept in memory, as they
+are or packed, or on disk after the first epoch; beside them the model without graphs.
+And the bytes that one text's graphs take.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from experiment.text.text_arrays import FieldTexts
 from experiment.text.text_arrays import TaskTexts
 
 from glomo_keras.models import GraphCache
+from glomo_keras.models import PackedGraphCache
 
 TASK = ImdbTask()
 
@@ -102,6 +103,7 @@ def main():
     size, steps = settings.batch_size, own.repeats + 2
     cached = TextArm("learned", GraphCache.from_preset(settings.predictor))
     anew = TextArm("learned", GraphCache.from_preset(settings.predictor, num_bytes=0))
+    packed = TextArm("learned", PackedGraphCache.from_preset(settings.predictor))
     vocabulary_size = cached.graph_cache.predictor.vocabulary_size
     texts = make_texts(own.length, size * steps, vocabulary_size)
     field = texts.fields["text"]
@@ -128,9 +130,9 @@ def main():
     )
     outside = TASK.build(texts, cached, settings)
 
-    def step(number, graphs):
+    def step(number, graphs, model=outside):
         inputs = {"text": texts.task_ids[units[number]], **graphs}
-        outside.train_on_batch(inputs, labels)
+        model.train_on_batch(inputs, labels)
 
     results["in the input pipeline"] = median_ms(
         lambda n: step(n, graphs_of(n, anew)), own.repeats
@@ -157,13 +159,23 @@ def main():
     results["kept in memory"] = median_ms(
         lambda n: step(n, graphs_of(n, cached)), own.repeats
     )
+    of_packed = TASK.build(texts, packed, settings)
+    for number in range(steps):
+        last = graphs_of(number, packed)
+    packed_bytes = sum(array[0].nbytes for array in last.values())
+    results["packed, kept in memory"] = median_ms(
+        lambda n: step(n, graphs_of(n, packed), of_packed), own.repeats
+    )
     base = results["no graphs"]
     print(f"\nTexts of {own.length} units, batches of {size};", end=" ")
     print("graphs of {} layers and {} heads.".format(*cached.graph_shape))
     print(f"{'graphs':<26}{'ms a step':>12}{'ratio':>8}")
     for name, value in results.items():
         print(f"{name:<26}{value:>12.0f}{value / base:>8.2f}")
-    print(f"Graphs of one text, float16: {bytes_of_text / 2**20:.2f} MiB.")
+    print(
+        f"Graphs of one text, float16: {bytes_of_text / 2**20:.2f} MiB; packed, with "
+        f"their products: {packed_bytes / 2**20:.2f} MiB."
+    )
 
 
 if __name__ == "__main__":

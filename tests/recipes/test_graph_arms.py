@@ -7,12 +7,15 @@ from experiment.comparison.arms import control_graph
 from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from experiment.text.graph_arms import TextArm
+from experiment.text.graph_arms import shared_packed_cache
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
 from tiny_tasks import settings_of
 
 from glomo_keras.models import GraphCache
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import PackedGraphCache
+from glomo_keras.ops import pack_graphs
 
 
 @pytest.mark.parametrize("arm", (*ImdbTask.arms, *ImdbTask.extra_arms))
@@ -53,6 +56,70 @@ def test_what_stands_in_for_the_graphs(texts, predictor_folder, arm):
     np.testing.assert_allclose(forward[0, :, :, 2:].sum(-1), 1.0, atol=5e-3)
     (again,) = batches[0]
     np.testing.assert_array_equal(again["one_forward"][:, :, :3], forward)
+
+
+@pytest.mark.parametrize("arm", ["learned", "shuffled", "learned+local"])
+@pytest.mark.parametrize("composed", [True, False])
+def test_packed_graphs_are_those_of_each_direction(
+    texts, predictor_folder, arm, composed
+):
+    packed, by_direction = (
+        TextBatches(texts, "train", TextArm(arm, cache, 3), np.arange(2), batch_size=2)
+        for cache in (
+            PackedGraphCache.from_preset(predictor_folder, composed),
+            GraphCache.from_preset(predictor_folder),
+        )
+    )
+    (inputs,), (expected,) = packed[0], by_direction[0]
+    assert inputs["one_graphs"].dtype == np.float16
+    length = inputs["one"].shape[1]
+    shape = (2, length, *packed.arm.graph_shape, length)
+    assert inputs["one_graphs"].shape == shape
+    graphs = {
+        direction: expected[f"one_{direction}"].astype("float32")
+        for direction in ("forward", "backward")
+    }
+    expected = keras.ops.convert_to_numpy(pack_graphs(graphs, composed))
+    np.testing.assert_allclose(inputs["one_graphs"], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("arm", ["learned", "shuffled", "learned+local"])
+@pytest.mark.parametrize("no_composed", [True, False])
+def test_packed_graphs_train_the_same_model(
+    predictor_folder, tmp_path, random, arm, no_composed
+):
+    flags = ["--output", tmp_path, "--num-mixtures", 2, "--message-dim", 5]
+    settings = settings_of(ImdbTask(), *flags, *["--no-composed"] * no_composed)
+    ids = random.integers(1, 5, (3, 7)).astype("int32")
+    outputs, weights = [], None
+    for cache in (
+        GraphCache.from_preset(predictor_folder),
+        PackedGraphCache.from_preset(predictor_folder, not no_composed),
+    ):
+        text_arm = TextArm(arm, cache, seed=3)
+        keras.utils.set_random_seed(5)
+        words = keras.Input((7,), dtype="int32", name="text")
+        inputs = {"text": words}
+        features = {"text": keras.layers.Embedding(11, 3)(words)}
+        fused = text_arm.connect(features, inputs, settings)["text"]
+        model = keras.Model(inputs, fused)
+        drawn = model.get_weights()
+        if weights is None:
+            weights = [random.normal(size=w.shape) for w in drawn], drawn
+        for array, expected in zip(drawn, weights[1], strict=True):
+            np.testing.assert_array_equal(array, expected)
+        model.set_weights(weights[0])
+        graphs = text_arm.batch_inputs("text", np.arange(3), ids)
+        outputs.append(model.predict_on_batch({"text": ids, **graphs}))
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-2, atol=1e-2)
+
+
+def test_graphs_of_few_senders_are_not_packed(predictor_folder):
+    arguments = {"composed": True, "num_bytes": 1_000}
+    cache = shared_packed_cache(predictor_folder, top_k=None, **arguments)
+    assert isinstance(cache, PackedGraphCache) and cache.graph_shape == (3, 3)
+    cache = shared_packed_cache(predictor_folder, top_k=2, **arguments)
+    assert isinstance(cache, GraphCache) and cache.predictor.top_k == 2
 
 
 @pytest.mark.parametrize("hops", [1, 2])

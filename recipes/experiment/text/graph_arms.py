@@ -12,18 +12,24 @@ from experiment.comparison.arms import control_graph
 from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.layers import PackedGraphTransfer
 from glomo_keras.models import GraphCache
+from glomo_keras.models import GraphPredictor
+from glomo_keras.models import PackedGraphCache
 from glomo_keras.models import find_preset
 from glomo_keras.ops import DIRECTIONS
+from glomo_keras.ops import pack_graphs
 
 
 class TextArm(Arm):
     """Graphs of texts, as inputs of the model: `FIELD_forward`, `FIELD_backward`.
 
+    Where the cache packs them, there is one input of both directions: `FIELD_graphs`.
+
     Args:
         name: str, one of `ARMS`.
-        graph_cache: `GraphCache`, which arms may share. `shuffled` and `learned` need
-            it.
+        graph_cache: `GraphCache` or `PackedGraphCache`, which arms may share. The arms
+            of `PREDICTED_ARMS` need it.
         seed: int, of the permutations of `shuffled`.
     """
 
@@ -35,8 +41,13 @@ class TextArm(Arm):
         self.graph_cache = graph_cache if name in PREDICTED_ARMS else None
 
     @property
+    def is_packed(self):
+        """Whether graphs are packed; those of controls, of no direction, cannot be."""
+        return isinstance(self.graph_cache, PackedGraphCache)
+
+    @property
     def graph_shape(self):
-        """Ints `(layers, heads)` of the graphs."""
+        """Ints `(layers, heads)` of the graphs, `(terms, heads)` if they are packed."""
         if self.graph_cache is None:
             return 1, 1
         layers, heads = self.graph_cache.graph_shape
@@ -45,9 +56,13 @@ class TextArm(Arm):
     def connect(self, features, inputs, settings):
         # The same layers for all texts of an example. They are made for every arm, so
         # that what is built after them draws its seeds at the same place.
+        transfer_class, arguments = GraphTransfer, settings.transfer_arguments()
+        if self.is_packed:
+            transfer_class = PackedGraphTransfer
+            del arguments["composed"]  # the cache decides it: products are terms
         transfers = [
-            GraphTransfer(
-                **settings.transfer_arguments(),
+            transfer_class(
+                **arguments,
                 units=next(iter(features.values())).shape[-1],
                 name=f"graph_transfer_{hop}",
             )
@@ -57,13 +72,8 @@ class TextArm(Arm):
             return features
         fused = {}
         for field, field_features in features.items():
-            length = field_features.shape[1]
-            graphs = {}
-            for direction in DIRECTIONS:
-                name = f"{field}_{direction}"
-                shape = (*self.graph_shape, length, length)
-                inputs[name] = keras.Input(shape, dtype="float16", name=name)
-                graphs[direction] = inputs[name]
+            graphs = self._make_inputs(field, field_features.shape[1])
+            inputs |= self._by_input(field, graphs)
             mask = ops.not_equal(inputs[field], 0)
             for transfer in transfers:
                 field_features = transfer(field_features, graphs, features_mask=mask)
@@ -80,8 +90,8 @@ class TextArm(Arm):
             unit_ids: int array `(batch, length)`, in the predictor's vocabulary.
 
         Returns:
-            Dict by name of float16 arrays `(batch, layers, heads, length, length)`;
-            empty for the arm `none`.
+            Dict by name of float16 arrays, of the shape that the cache gives; empty for
+            the arm `none`.
         """
         if self.name == "none":
             return {}
@@ -91,11 +101,10 @@ class TextArm(Arm):
                 seed = [self.seed, int(row), *field.encode()]
                 permuted = permute_units(unit_ids[number], np.random.default_rng(seed))
                 unit_ids[number] = permuted
-        graphs = self.graphs(unit_ids)
-        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+        return self._by_input(field, self.graphs(unit_ids))
 
     def graphs(self, unit_ids):
-        """Return the graphs of texts, by direction; see `batch_inputs`."""
+        """Return the graphs of texts, packed or by direction; see `batch_inputs`."""
         if self.name == "local":
             return local_graphs(unit_ids != 0, "float16")
         if self.graph_cache is None:
@@ -104,6 +113,8 @@ class TextArm(Arm):
         graphs = self.graph_cache(unit_ids)
         if self.name == "learned+local":
             local = local_graphs(unit_ids != 0, "float16")
+            if self.is_packed:
+                return np.concatenate([graphs, self._pack_local(local)], axis=3)
             graphs = {
                 direction: np.concatenate(
                     [graph, np.repeat(local[direction], graph.shape[1], axis=1)], axis=2
@@ -112,11 +123,59 @@ class TextArm(Arm):
             }
         return graphs
 
+    def _pack_local(self, local):
+        """Return local graphs as one more head of each layer, and their products."""
+        num_layers = self.graph_cache.predictor.num_graph_layers
+        layers = {
+            direction: np.repeat(graph, num_layers, axis=1)
+            for direction, graph in local.items()
+        }
+        return ops.convert_to_numpy(pack_graphs(layers, self.graph_cache.composed))
+
+    def _make_inputs(self, field, length):
+        """Make the inputs of the graphs of a field, packed or by direction."""
+        make = functools.partial(keras.Input, dtype="float16")
+        if self.is_packed:
+            return make((length, *self.graph_shape, length), name=f"{field}_graphs")
+        shape = (*self.graph_shape, length, length)
+        return {
+            direction: make(shape, name=f"{field}_{direction}")
+            for direction in DIRECTIONS
+        }
+
+    def _by_input(self, field, graphs):
+        """Return graphs of a field by the names of the inputs of the model."""
+        if self.is_packed:
+            return {f"{field}_graphs": graphs}
+        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+
 
 @functools.cache
 def shared_graph_cache(preset, top_k, num_bytes):
     """Return the graphs of a preset, shared by all runs of a process."""
     return GraphCache.from_preset(preset, top_k, num_bytes)
+
+
+@functools.cache
+def shared_packed_cache(preset, top_k, composed, num_bytes):
+    """Return the packed graphs of a preset, shared by all runs of a process.
+
+    Args:
+        preset: name or folder of a preset of a `GraphPredictor`.
+        top_k: int or None, senders that a row keeps; see `GraphCache`.
+        composed: bool, whether the model mixes products of graphs as well.
+        num_bytes: int, bytes of graphs that are held.
+
+    Returns:
+        A `PackedGraphCache`; of rows that keep few senders a `GraphCache`, which holds
+        these alone.
+    """
+    if top_k is not None:
+        return GraphCache.from_preset(preset, top_k, num_bytes)
+    predictor = GraphPredictor.from_preset(preset)
+    if predictor.top_k is not None:
+        return GraphCache(predictor, num_bytes)
+    return PackedGraphCache(predictor, composed, num_bytes)
 
 
 def preset_vocabulary(preset):

@@ -12,7 +12,7 @@ from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.text.graph_arms import TextArm
 from experiment.text.graph_arms import preset_vocabulary
-from experiment.text.graph_arms import shared_graph_cache
+from experiment.text.graph_arms import shared_packed_cache
 from experiment.text.labelled_files import tfds_version
 from experiment.text.model_parts import layer_mix
 from experiment.text.text_arrays import prepare_texts
@@ -205,8 +205,11 @@ class TextTask(Task):
     def make_arm(self, name, seed, settings):
         if name not in PREDICTED_ARMS:
             return TextArm(name)
-        graph_cache = shared_graph_cache(
-            settings.predictor, settings.top_k, settings.cache_bytes
+        graph_cache = shared_packed_cache(
+            settings.predictor,
+            settings.top_k,
+            not settings.no_composed,
+            settings.cache_bytes,
         )
         graph_cache.start_run()
         return TextArm(name, graph_cache, seed)

@@ -113,12 +113,13 @@ def test_messages_and_gradients(
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("threshold", ["mean", "entmax", None])
+@pytest.mark.parametrize("threshold", ["given", "mean", "entmax", None])
 @pytest.mark.parametrize("has_bias", [False, True])
 def test_padding_changes_nothing(random, direction, threshold, has_bias):
     arrays = make(random, "float32")
-    del arrays["threshold"]
-    bias = bias_for(random) if has_bias else None
+    given = arrays.pop("threshold") - 3  # with which zeros of padded keys are above it
+    threshold = given if threshold == "given" else threshold
+    bias = bias_for(random) + 3 if has_bias else None
     expected = ops.convert_to_numpy(
         dense(**arrays, threshold=threshold, direction=direction, mask=MASK, bias=bias)
     )
@@ -140,12 +141,51 @@ def test_padding_changes_nothing(random, direction, threshold, has_bias):
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("threshold", ["given", "mean", "entmax", None])
+def test_gradients_of_padded_batches(random, direction, threshold):
+    arrays = make(random, "float32")
+    given = arrays.pop("threshold") - 3
+    threshold = ops.convert_to_tensor(given) if threshold == "given" else threshold
+    bias = bias_for(random) + 3
+    upstream = random.normal(size=arrays["values"].shape).astype("float32")
+    upstream = np.where(MASK[:, None, :, None], upstream, 0)
+
+    def gradient(function, **options):
+        def total(queries, keys, values, bias):
+            messages = function(
+                queries, keys, values, threshold, direction, MASK, bias=bias, **options
+            )
+            return ops.sum(ops.multiply(messages, upstream))
+
+        return gradients.by_arrays(total, *arrays.values(), bias)
+
+    found, expected = gradient(attention, block_size=4), gradient(dense)
+    for one, other in zip(found, expected, strict=True):
+        scale = np.abs(other).max()
+        np.testing.assert_allclose(one / scale, other / scale, atol=1e-5)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("length", [13, 1_024])
 def test_equal_scores_read_nothing_under_their_mean(random, direction, length):
     queries, keys, values = random.normal(size=(3, 2, length, 5)).astype("float32")
     keys[:] = keys[:, :1]
     found = attention(queries, keys, values, "mean", direction, block_size=128)
     assert not ops.convert_to_numpy(found).any()
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_equal_scores_and_biases_read_nothing_under_their_mean(random, direction):
+    queries, keys, values = random.normal(size=(3, 2, 1_024, 5)).astype("float32")
+    keys[:] = keys[:, :1]
+    bias = np.full((1, 1_024, 1_024), 0.3, "float32")
+    # Keys that differ in their last bit differ by rounding alone.
+    keys[:, ::3] = np.nextafter(keys[:, ::3], np.float32("inf"))
+    found = attention(queries, keys, values, "mean", direction, bias=bias)
+    assert not ops.convert_to_numpy(found).any()
+    keys[:, 512] += np.float32(0.01)  # and this one by more
+    found = attention(queries, keys, values, "mean", direction, bias=bias)
+    assert ops.convert_to_numpy(found).any()
 
 
 @pytest.mark.parametrize("threshold", ["mean", "entmax", None])
@@ -174,18 +214,54 @@ def test_no_leak(random, threshold, scale):
 
 
 @pytest.mark.parametrize("scale", [1e-15, 1e15])
-def test_scores_of_any_scale(random, scale):
+@pytest.mark.parametrize("threshold", ["given", "mean", None])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_scores_of_any_scale(random, scale, threshold, has_bias):
     arrays = make(random, "float32")
-    del arrays["threshold"]
-    mean = {"threshold": "mean", "direction": "forward"}
-    expected = ops.convert_to_numpy(attention(**arrays, **mean))
-    arrays["keys"] *= np.float32(scale)
-    arrays["queries"] *= np.float32(scale)
-    found = ops.convert_to_numpy(attention(**arrays, **mean))
+    bias = bias_for(random) if has_bias else np.zeros((1, HEADS, LENGTH, LENGTH))
+    bias = bias.astype("float32")
+    given = arrays.pop("threshold")
+
+    def messages(queries, keys, values, scale):
+        return attention(
+            queries * np.float32(scale),
+            keys * np.float32(scale),
+            values,
+            given * np.float32(scale**2) if threshold == "given" else threshold,
+            "forward",
+            bias=bias * np.float32(scale**2) if has_bias else None,
+            block_size=4,
+        )
+
+    expected = ops.convert_to_numpy(messages(**arrays, scale=1))
+    found = ops.convert_to_numpy(messages(**arrays, scale=scale))
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
+    def total(queries, keys, values):
+        return ops.sum(ops.square(messages(queries, keys, values, scale)))
 
-@pytest.mark.parametrize("shape", [(0, 5, 3), (2, 0, 3)])
+    for gradient in gradients.by_arrays(total, *arrays.values()):
+        assert np.isfinite(gradient).all() and gradient.any()
+
+
+@pytest.mark.parametrize("threshold", ["given", "mean", None])
+def test_a_large_score_below_the_threshold_hides_no_others(random, threshold):
+    arrays = make(random, "float32")
+    given = arrays.pop("threshold")
+    threshold = given if threshold == "given" else threshold
+    arrays["queries"] = np.abs(arrays["queries"])
+    arrays["keys"][:, :, 2] = -1e7
+    expected = ops.convert_to_numpy(
+        dense(**arrays, threshold=threshold, direction="forward")
+    )
+    found = attention(**arrays, threshold=threshold, direction="forward", block_size=4)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(found), expected, atol=1e-5, rtol=1e-5
+    )
+    assert np.abs(expected[:, :, 3:]).sum(-1).astype(bool).mean() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 3), (0, 43, 3), (2, 0, 3)])
 @pytest.mark.parametrize("threshold", ["mean", "entmax", None])
 def test_nothing_to_read(shape, threshold):
     empty = np.zeros(shape, "float32")

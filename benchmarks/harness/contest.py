@@ -60,8 +60,11 @@ class Process:
 
     def ask(self, command):
         """Return what it answers to a command."""
-        self._process.stdin.write(f"{command}\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(f"{command}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended: `_read` says so
         return self._read()
 
     def close(self):
@@ -76,7 +79,9 @@ class Process:
             self._process.wait()
             self._log.seek(0)
             raise RuntimeError(
-                f"{self.name} ended without an answer. It printed:\n{self._log.read()}"
+                f"{self.name} ended without an answer, with the exit code "
+                f"{self._process.returncode} (-9: too little memory for all that are "
+                f"there at a time). It printed:\n{self._log.read()}"
             )
         return json.loads(line)
 

@@ -120,8 +120,9 @@ def make_work(threshold, gradients, with_peer=True, **sizes):
             ),
             "PyTorch dense": Contender(make_torch_dense, "torch", is_peer=True),
         }
+    if not gradients:  # or there would be no room for all at a time
+        contenders["dense"] = Contender(make_dense, "tensorflow")
     contenders |= {
-        "dense": Contender(make_dense, "tensorflow"),
         "in blocks": Contender(make_blocks, "tensorflow"),
         "in blocks, tuned": Contender(make_blocks, "tensorflow", tuned=True),
         "in blocks, JAX": Contender(make_blocks, "jax"),

@@ -63,15 +63,9 @@ def make_work(rows, dim, vocabulary_size):
         ),
         sizes={"rows": rows, "dim": dim, "vocabulary_size": vocabulary_size},
         contenders={
-            "Keras, all logits, tuned": Contender(
-                make_plain, "tensorflow", tuned=True, is_peer=True
-            ),
             "Keras, all logits": Contender(make_plain, "tensorflow", is_peer=True),
             "PyTorch linear_cross_entropy": Contender(
                 make_torch, "torch", is_peer=True
-            ),
-            "PyTorch linear_cross_entropy, tuned": Contender(
-                make_torch, "torch", tuned=True, is_peer=True
             ),
             "TensorFlow": Contender(make_keras, "tensorflow"),
             "TensorFlow, tuned": Contender(make_keras, "tensorflow", tuned=True),

@@ -78,7 +78,70 @@ def make_attention(**sizes):
     )
 
 
+def make_long_transfer(length, dim, without_graphs):
+    """Return a step of a transfer from a predictor to the features of one text."""
+    import keras
+
+    from glomo_keras.layers import GraphTransfer
+    from glomo_keras.layers import MessageTransfer
+    from glomo_keras.models import GraphMessages
+    from glomo_keras.models import GraphPredictor
+
+    keras.utils.set_random_seed(0)
+    predictor = GraphPredictor(1_000, 64, NUM_LAYERS, NUM_HEADS)
+    symbols = {
+        "unit_ids": keras.Input((length,), dtype="int32", name="unit_ids"),
+        "padding_mask": keras.Input((length,), dtype="bool", name="padding_mask"),
+    }
+    features = keras.Input((length, dim), name="features")
+    if without_graphs:
+        messages = GraphMessages(predictor)(features, symbols)
+        outputs = MessageTransfer(name="transfer")(features, messages)
+    else:
+        outputs = GraphTransfer(name="transfer")(features, predictor(symbols))
+    model = keras.Model({"features": features, **symbols}, outputs)
+    random = np.random.default_rng(0)
+    transfer = model.get_layer("transfer")
+    transfer.set_weights(
+        [0.1 * random.standard_normal(w.shape) for w in transfer.get_weights()]
+    )
+    unit_ids = random.integers(2, 1_000, (1, length), dtype="int32")
+    data = {
+        "features": random.standard_normal((1, length, dim), "float32"),
+        "unit_ids": unit_ids,
+        "padding_mask": unit_ids != 0,
+    }
+    return lambda: {"outputs": model.predict_on_batch(data)}
+
+
+def make_long_work(length):
+    """Return the work of a transfer to one text."""
+    return Work(
+        title=(
+            f"Transfer to one text of {length:,} units, forward, dimension 32, from a "
+            f"predictor of {NUM_LAYERS} layers of {NUM_HEADS} heads"
+        ),
+        sizes={"length": length, "dim": 32},
+        contenders={
+            name: Contender(
+                make_long_transfer,
+                "tensorflow",
+                options={"without_graphs": without_graphs},
+                is_peer=not without_graphs,
+            )
+            for name, without_graphs in (
+                ("graphs, and GraphTransfer", False),
+                ("GraphMessages, and MessageTransfer", True),
+            )
+        },
+        operations=0.0,
+        tolerance=1e-3,
+    )
+
+
 WORKS = {
+    "transfer_of_1024": make_long_work(1024),
+    "transfer_of_4096": make_long_work(4096),
     "transfer_200": Work(
         title=(
             "A training step of a layer on features of 8 texts of 200 units, dimension "
@@ -95,5 +158,5 @@ WORKS = {
             ),
         },
         operations=0.0,
-    )
+    ),
 }

@@ -38,8 +38,8 @@ class GraphTransfer(keras.layers.Layer):
 
     The graphs come from a `GraphPredictor`; what this layer trains are the mixture
     weights of either direction and the fusion. Freeze the predictor (`trainable =
-    False`) to keep it as it was pretrained: gradients reach it otherwise. Graphs are
-    never multiplied with graphs, unless the mixed graphs are asked for.
+    False`) to keep it as it was pretrained: gradients reach it otherwise. The work is
+    done in the cheapest order, see `glomo_keras.ops.propagate_mixture`.
 
     Masking: padded units send nothing and come out as zeros.
 

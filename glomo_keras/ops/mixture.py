@@ -42,20 +42,26 @@ def mix_graphs(graphs, weights, composed=True):
 
 
 def propagate_mixture(features, graphs, weights, composed=True):
-    """Compute messages along mixed graphs, without a product of graph and graph.
+    """Compute messages along mixed graphs, in the cheapest order.
 
         messages_m = M_m @ features
 
-    Products act on features: (G^2 @ G^1) @ H is computed as G^2 @ (G^1 @ H). The graphs
-    themselves are mixed after they carried messages, or before, whichever has fewer
+    Graphs are mixed after they carried messages, or before, whichever has fewer
     multiplications an edge:
 
         messages first   layers * heads * dim
         graphs first     mixtures * (layers * heads + dim)
 
     Times of training follow them where they differ by a factor of three; closer,
-    neither order is twice as slow as the other. For graphs that never change see
-    `propagate_packed`.
+    neither order is twice as slow as the other. Where they are mixed before, products
+    act on features, (G^2 @ G^1) @ H is G^2 @ (G^1 @ H); or, of texts so short that it
+    is cheaper, graphs are multiplied with graphs. With the gradient of the features,
+    and none of the graphs, as of a frozen predictor, an edge takes
+
+        products on features   2 * layers * heads * dim
+        products of graphs     (layers - 1) * heads * length
+
+    For graphs that never change see `propagate_packed`.
 
     Args:
         features: float tensor `(batch, length, dim)`.
@@ -85,7 +91,10 @@ def propagate_mixture(features, graphs, weights, composed=True):
     num_graphs = num_layers * graphs.shape[2]
     if num_graphs * dim < num_mixtures * (num_graphs + dim):
         return mix_messages(term_messages(features, graphs, composed), weights)
-    mixed = _mix(graphs, weights[..., :num_layers, :])
+    known_length = features.shape[1] or 0
+    if composed and 0 < (num_layers - 1) * known_length < 2 * num_layers * dim:
+        graphs, composed = mixture_terms(graphs), False
+    mixed = _mix(graphs, weights[..., : graphs.shape[1], :])
     messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)
     messages = ops.transpose(messages, (0, 2, 1, 3))
     if composed and num_layers > 1:

@@ -61,28 +61,40 @@ def test_cheap_order_equals_mixed_graph_times_features(
     precision.assert_close(messages, reference.propagate_mixed(features, mixed))
 
 
-@pytest.mark.parametrize(("num_mixtures", "messages_first"), [(2, False), (13, True)])
+@pytest.mark.parametrize(
+    ("num_mixtures", "dim", "order"),
+    [(2, 11, "mixture_terms"), (1, 2, None), (13, 11, "mix_messages")],
+)
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("composed", [True, False])
-def test_both_orders_equal_mixed_graph_times_features(
-    precision, random, monkeypatch, layers, composed, num_mixtures, messages_first
+def test_all_orders_equal_mixed_graph_times_features(
+    precision, random, monkeypatch, layers, composed, num_mixtures, dim, order
 ):
     # Five heads, 11 numbers: 55 or 165 multiplications an edge for messages first, and
-    # 32 or 52 for two mixtures of graphs, 208 or 338 for 13.
+    # 32 or 52 for two mixtures of graphs, 208 or 338 for 13. Of three layers, products
+    # of graphs take 2 * 5 * 7, those on features 6 * 5 * 11, or 6 * 5 * 2.
     features, graphs, _ = example(random, precision, composed, layers)
+    features = features[..., :dim]
     terms = 2 * layers - 1 if composed else layers
     weights = random.normal(size=(2, 7, num_mixtures, terms, 5))
     weights = precision.cast(reference.mixture_weights(weights))
     calls = []
 
-    def mix_messages(*arguments):
-        calls.append(arguments)
-        return ops_mix_messages(*arguments)
+    def watch(name):
+        function = getattr(mixture, name)
 
-    ops_mix_messages = mixture.mix_messages
-    monkeypatch.setattr(mixture, "mix_messages", mix_messages)
+        def watched(*arguments):
+            calls.append(name)
+            return function(*arguments)
+
+        monkeypatch.setattr(mixture, name, watched)
+
+    watch("mix_messages")
+    watch("mixture_terms")
     messages = propagate_mixture(features, graphs, weights, composed)
-    assert bool(calls) == messages_first
+    if order == "mixture_terms" and (layers == 1 or not composed):
+        order = None
+    assert calls == ([order] if order else [])
     mixed = reference.mix_graphs(graphs, weights, composed)
     precision.assert_close(messages, reference.propagate_mixed(features, mixed))
 
@@ -98,13 +110,15 @@ def test_weights_sum_to_one_but_rows_may_lose_mass(random):
     assert (sums[:, :, 1] < 0.999).any()  # products pass through an empty first row
 
 
-def test_gradients_of_both_orders_agree(float64, random):
+@pytest.mark.parametrize(("num_mixtures", "dim"), [(3, 11), (1, 2)])
+def test_gradients_of_both_orders_agree(float64, random, num_mixtures, dim):
     features, graphs, weights = example(random, float64, True)
-    target = random.normal(size=(2, 7, 3, 11))
+    features, weights = features[..., :dim], weights[:, :, :num_mixtures]
+    target = random.normal(size=(2, 7, num_mixtures, dim))
 
     def cheap(features, graphs, weights):
         messages = propagate_mixture(features, graphs, weights)
-        return ops.sum(ops.reshape(messages, (2, 7, 3, 11)) * target)
+        return ops.sum(ops.reshape(messages, target.shape) * target)
 
     def plain(features, graphs, weights):
         mixed = mix_graphs(graphs, weights)

@@ -141,7 +141,6 @@ def make_long_work(length):
 
 WORKS = {
     "transfer_of_1024": make_long_work(1024),
-    "transfer_of_4096": make_long_work(4096),
     "transfer_200": Work(
         title=(
             "A training step of a layer on features of 8 texts of 200 units, dimension "

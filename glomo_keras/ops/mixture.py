@@ -1,5 +1,6 @@
 """Mixed graphs, and the messages along them, for given mixture weights."""
 
+import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
@@ -7,6 +8,10 @@ from glomo_keras.checks import check_shape
 from glomo_keras.checks import check_units
 from glomo_keras.ops.composition import mixture_terms
 from glomo_keras.ops.sizes import batch_size
+
+# JAX's compiler for the CPU takes three to ten times as long as others for products of
+# many matrices with as many.
+MULTIPLIES_GRAPHS = keras.backend.backend() != "jax"
 
 
 def mix_graphs(graphs, weights, composed=True):
@@ -55,8 +60,8 @@ def propagate_mixture(features, graphs, weights, composed=True):
     Times of training follow them where they differ by a factor of three; closer,
     neither order is twice as slow as the other. Where they are mixed before, products
     act on features, (G^2 @ G^1) @ H is G^2 @ (G^1 @ H); or, of texts so short that it
-    is cheaper, graphs are multiplied with graphs. With the gradient of the features,
-    and none of the graphs, as of a frozen predictor, an edge takes
+    is cheaper, graphs are multiplied with graphs (not on JAX). With the gradient of the
+    features, and none of the graphs, as of a frozen predictor, an edge takes
 
         products on features   2 * layers * heads * dim
         products of graphs     (layers - 1) * heads * length
@@ -91,8 +96,8 @@ def propagate_mixture(features, graphs, weights, composed=True):
     num_graphs = num_layers * graphs.shape[2]
     if num_graphs * dim < num_mixtures * (num_graphs + dim):
         return mix_messages(term_messages(features, graphs, composed), weights)
-    known_length = features.shape[1] or 0
-    if composed and 0 < (num_layers - 1) * known_length < 2 * num_layers * dim:
+    of_graphs = (num_layers - 1) * (features.shape[1] or 0)
+    if composed and MULTIPLIES_GRAPHS and 0 < of_graphs < 2 * num_layers * dim:
         graphs, composed = mixture_terms(graphs), False
     mixed = _mix(graphs, weights[..., : graphs.shape[1], :])
     messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)

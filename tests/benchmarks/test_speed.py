@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+import re
 
 import pytest
 import speed
@@ -11,6 +12,9 @@ import works
 from harness import contest
 from harness import machine
 from harness import records
+
+CHECKOUT = pathlib.Path(__file__).parents[2]
+TABLE = CHECKOUT / "benchmarks" / "speed.jsonl"
 
 
 def run(name, monkeypatch, rounds=2):
@@ -97,6 +101,19 @@ def test_names_of_works_are_unique():
     assert {module.removeprefix("works.") for module, _, _ in found} == set(
         works.MODULES
     )
+
+
+def test_the_tables_of_the_documentation_are_those_of_the_records():
+    rows = records.read_records(TABLE)
+    page = (CHECKOUT / "docs" / "performance.md").read_text(encoding="utf-8")
+    names = {record["work"] for record in rows}
+    titles = {name: work.title for _, name, work in speed.find_works(["*"])}
+    assert names <= set(titles)
+    for name in names:
+        of_work = [record for record in rows if record["work"] == name]
+        assert records.make_table(titles[name], of_work) in page, name
+    tables = re.findall(r"^\| \| ms \|", page, flags=re.MULTILINE)
+    assert len(tables) == len(names)
 
 
 @pytest.mark.skipif(

@@ -23,8 +23,7 @@ class GraphMessages(keras.layers.Layer):
     `block_size` receivers exist at a time, forward and backward, so that the memory
     grows with the length of a text and not with its square.
 
-    It is slower than a `GraphTransfer` that sends few numbers, `message_dim`, or
-    whose graphs are kept: it is for texts whose graphs do not fit.
+    It is for texts whose graphs do not fit.
 
     Args:
         graph_predictor: `GraphPredictor` or `ImageGraphPredictor`. Freeze it

@@ -59,6 +59,21 @@ def test_every_arm_takes_the_rate_that_is_best_by_dev(
         compare.main([*arguments, "--learning-rates", "0.01"])
 
 
+def test_the_best_training_is_that_of_a_run(predictor_folder, tmp_path, capsys):
+    arguments = ["imdb", "--seeds", "1", *TINY, "--arms", "none"]
+    arguments += ["--predictor", str(predictor_folder)]
+    rates = ["--learning-rates", "1e-6", "0.01"]
+    compare.main([*arguments, *rates, "--output", str(tmp_path / "rates")])
+    assert capsys.readouterr().out.count("epoch 1/") == 2  # once at each rate
+    assert list((tmp_path / "rates/runs").iterdir()) == []
+    (run,) = records.read_runs(tmp_path / "rates")
+    rate = ["--learning-rate", f"{run['learning_rate']}"]
+    compare.main([*arguments, *rate, "--output", str(tmp_path / "one")])
+    (alone,) = records.read_runs(tmp_path / "one")
+    for key in ("epochs", "best_epoch", "best_dev", "test"):
+        assert run[key] == alone[key]
+
+
 def test_rates_at_which_nothing_is_finite_are_told(predictor_folder, tmp_path):
     arguments = ["imdb", "--output", str(tmp_path), "--seeds", "1", *TINY]
     arguments += ["--predictor", str(predictor_folder), "--arms", "none"]

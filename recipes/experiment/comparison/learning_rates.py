@@ -1,12 +1,14 @@
 """The learning rate of every arm: the best of a few by dev, for one seed.
 
 Arms that add weights learn at another rate than the model without: at one rate for all
-of them a comparison would be one of rates.
+of them a comparison would be one of rates. The training at the best rate is that of a run,
+the one of the same seed, and is not repeated.
 """
 
 import dataclasses
 import shutil
 
+from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
 from experiment.folders import append_line
 from experiment.folders import differences
@@ -19,7 +21,8 @@ def tuned(task, data, settings, arm_name):
     """Return settings with the learning rate of an arm.
 
     What was tried is a line of OUTPUT/learning_rates.jsonl, and is not repeated. The
-    examples to test on take no part.
+    examples to test on take no part. The best training is left as the state of the run
+    with the same seed, which goes on from there: to its test.
 
     Args:
         task: `Task`.
@@ -50,6 +53,7 @@ def tuned(task, data, settings, arm_name):
             f"{', '.join(f'{rate:g}' for rate in rates)}. Give lower --learning-rates."
         )
     best = max(scores, key=scores.get)  # the lowest of equal ones
+    _keep_best(settings, arm_name, best)
     return dataclasses.replace(settings, learning_rate=best)
 
 
@@ -57,15 +61,14 @@ def _try(task, data, settings, arm_name):
     """Train with one seed and return a line about it, without a look at test."""
     rate = settings.learning_rate
     print(f"  {arm_name}, trying the learning rate {rate:g}", flush=True)
-    name = f"{arm_name}-{settings.graph_on}-rate-{rate:g}"
-    folder = settings.output / "runs" / name
+    folder = _trial_folder(settings, arm_name, rate)
     try:
         trained = train(task, data, settings, arm_name, SEED, folder)
         summary, seconds = trained.summary, round(trained.seconds)
     except FloatingPointError as error:
         print(f"  {error}")
         summary, seconds = {"best_dev": None}, None
-    shutil.rmtree(folder)
+        shutil.rmtree(folder)
     return {
         "arm": arm_name,
         "graph_on": settings.graph_on,
@@ -76,6 +79,25 @@ def _try(task, data, settings, arm_name):
         "settings": _trial_settings(settings, arm_name),
         "data": task.identify_data(data),
     }
+
+
+def _keep_best(settings, arm_name, best):
+    """Make the best training the state of a run, and remove those at other rates."""
+    run = run_folder(arm_name, settings, SEED)
+    for rate in settings.learning_rates:
+        folder = _trial_folder(settings, arm_name, rate)
+        if not folder.exists():
+            continue
+        if rate == best and not run.exists():
+            folder.rename(run)
+        else:
+            shutil.rmtree(folder)
+
+
+def _trial_folder(settings, arm_name, rate):
+    """Return the folder where a trial keeps its state."""
+    name = f"{arm_name}-{settings.graph_on}-rate-{rate:g}"
+    return settings.output / "runs" / name
 
 
 def _find_trial(task, data, settings, arm_name, rate):

@@ -34,7 +34,7 @@ def print_plan(task, data, settings, arm_names, num_seeds):
         reading_steps = num_read / settings.batch_size * READING_SHARE
         run_hours = step * (steps + reading_steps) / 3600
         num_rates = len(settings.learning_rates or [])
-        arm_hours = run_hours * (num_seeds + (num_rates if num_rates > 1 else 0))
+        arm_hours = run_hours * (num_seeds + max(num_rates - 1, 0))
         hours += arm_hours
         rates = f" and {num_rates} learning rates" if num_rates > 1 else ""
         print(

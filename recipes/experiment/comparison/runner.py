@@ -17,6 +17,8 @@ from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
+from experiment.comparison.training import run_folder
+from experiment.comparison.training import run_name
 from experiment.comparison.training import score
 from experiment.comparison.training import train
 from experiment.folders import hold
@@ -103,17 +105,6 @@ def run_and_record(task, data, settings, arm_name, seed):
         flush=True,
     )
     return record
-
-
-def run_name(arm_name, settings, seed):
-    """Return the name of a run: what tells it from the others of a comparison."""
-    size = settings.num_train or "all"
-    return f"{arm_name}-{settings.graph_on}-{size}-{seed}"
-
-
-def run_folder(arm_name, settings, seed):
-    """Return the folder where a run that is not finished keeps its state."""
-    return settings.output / "runs" / run_name(arm_name, settings, seed)
 
 
 def versions():

@@ -86,6 +86,17 @@ class Trained:
         }
 
 
+def run_name(arm_name, settings, seed):
+    """Return the name of a run: what tells it from the others of a comparison."""
+    size = settings.num_train or "all"
+    return f"{arm_name}-{settings.graph_on}-{size}-{seed}"
+
+
+def run_folder(arm_name, settings, seed):
+    """Return the folder where a run that is not finished keeps its state."""
+    return settings.output / "runs" / run_name(arm_name, settings, seed)
+
+
 def train(task, data, settings, arm_name, seed, folder):
     """Train one model; a killed training goes on after its last epoch.
 

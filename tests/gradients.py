@@ -49,6 +49,30 @@ def by_arrays(function, *arrays):
     return [ops.convert_to_numpy(ops.convert_to_tensor(g)) for g in found]
 
 
+def compiled(function, *arrays):
+    """A compiled step: a scalar function of arrays, and its gradients by them."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tensors = [tf.convert_to_tensor(array) for array in arrays]
+
+        @tf.function
+        def step(*tensors):
+            with tf.GradientTape() as tape:
+                tape.watch(tensors)
+                value = function(*tensors)
+            return value, tape.gradient(value, tensors)
+
+        return lambda: step(*tensors)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        step = jax.jit(jax.value_and_grad(function, tuple(range(len(arrays)))))
+        step = step.lower(*arrays).compile()
+        return lambda: jax.block_until_ready(step(*arrays))
+    raise _unsupported()
+
+
 def by_weights(layer, reduce, *args, **kwargs):
     """Gradients of `reduce(layer(...))` by the layer's trainable weights.
 

@@ -102,7 +102,7 @@ class ContextDecoder(keras.layers.Layer):
         num_layers=1,
         direction="forward",
         first_input="unit",
-        chunk_size=8192,
+        chunk_size=2048,
         unit_classes=None,
         two_level=False,
         num_sampled=None,

@@ -76,7 +76,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         language_model,
         vocabulary_size,
         num_sampled=None,
-        chunk_size=8192,
+        chunk_size=2048,
         seed=None,
         **kwargs,
     ):

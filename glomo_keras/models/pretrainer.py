@@ -111,7 +111,7 @@ class GLoMoPretrainer(ContextPretrainer):
         num_decoder_layers=1,
         first_input="unit",
         num_positions=None,
-        chunk_size=8192,
+        chunk_size=2048,
         unit_classes=None,
         two_level=False,
         num_sampled=None,

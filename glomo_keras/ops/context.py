@@ -5,6 +5,7 @@ from keras import ops
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
 from glomo_keras.checks import positive_integer
+from glomo_keras.ops.ordering import compute_after
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
@@ -95,14 +96,15 @@ def take_units(features, positions):
     return ops.swapaxes(ops.take(features, positions, axis=0), 0, 1)
 
 
-def log_likelihood(outputs, table, targets, chunk_size=8192, groups=None):
+def log_likelihood(outputs, table, targets, chunk_size=2048, groups=None):
     """Compute the log-probability of targets under a full softmax over a vocabulary.
 
         log p = table[target] . output - log sum_v exp(table[v] . output)
 
     with v over the vocabulary, or with `groups` over the units of the target's group:
     log p(target | group). Exact, yet the logits of no more than `chunk_size` units of
-    the vocabulary are held at once, forward and backward: the gradient recomputes them.
+    the vocabulary are held at once, forward and backward: where there are several
+    chunks, the gradient computes them again.
 
     Args:
         outputs: float tensor `(..., dim)`.
@@ -146,31 +148,40 @@ def log_likelihood(outputs, table, targets, chunk_size=8192, groups=None):
 def _log_sum_exp_logits(rows, table, chunk_size, row_groups=None, groups=None):
     """Compute `logsumexp(rows @ table^T)`, `(num_rows,)`, by chunks of the table."""
     size = table.shape[0]
-    chunks = [(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
+    chunks = [slice(i, min(i + chunk_size, size)) for i in range(0, size, chunk_size)]
 
-    def logits(rows, table, chunk):
-        values = ops.matmul(rows, ops.transpose(table[chunk[0] : chunk[1]]))
+    def logits(rows, units, chunk):
+        values = ops.matmul(rows, ops.transpose(units))
         if groups is None:
             return values
-        counts = row_groups[:, None] == groups[None, chunk[0] : chunk[1]]
+        counts = row_groups[:, None] == groups[None, chunk]
         return ops.where(counts, values, -1e30)
 
     @ops.custom_gradient
     def function(rows, table):
-        parts = [ops.logsumexp(logits(rows, table, c), axis=-1) for c in chunks]
+        parts = []
+        for chunk in chunks:
+            units = table[chunk]
+            if parts:  # one after the other, or all would be held at once
+                units = compute_after(units, parts[-1][:, None])
+            values = logits(rows, units, chunk)
+            parts.append(ops.logsumexp(values, axis=-1))
         total = ops.logsumexp(ops.stack(parts), axis=0)
+        held = values if len(chunks) == 1 else None
 
         def gradient(*args, upstream=None):
-            upstream = args[0] if upstream is None else upstream
+            upstream = (args[0] if upstream is None else upstream)[:, None]
+            scaled = rows * upstream
             rows_gradient, table_gradients = ops.zeros_like(rows), []
             for chunk in chunks:
-                shares = ops.exp(logits(rows, table, chunk) - total[:, None])
-                shares = shares * upstream[:, None]
-                rows_gradient = rows_gradient + ops.matmul(
-                    shares, table[chunk[0] : chunk[1]]
-                )
-                table_gradients.append(ops.matmul(ops.transpose(shares), rows))
-            return rows_gradient, ops.concatenate(table_gradients, axis=0)
+                units = table[chunk]
+                if table_gradients:
+                    units = compute_after(units, rows_gradient, table_gradients[-1])
+                values = logits(rows, units, chunk) if held is None else held
+                shares = ops.exp(values - total[:, None])
+                rows_gradient = rows_gradient + ops.matmul(shares, units)
+                table_gradients.append(ops.matmul(ops.transpose(shares), scaled))
+            return rows_gradient * upstream, ops.concatenate(table_gradients, axis=0)
 
         return total, gradient
 

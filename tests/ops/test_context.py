@@ -1,5 +1,9 @@
 """Targets of the context decoder and the log-likelihood in chunks."""
 
+import ctypes
+import os
+from pathlib import Path
+
 import gradients
 import keras
 import numpy as np
@@ -174,6 +178,33 @@ def test_logits_of_the_whole_vocabulary_are_never_held():
         for dim in tensor.shape
     ]
     assert max(widths) == 100
+
+
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="Linux tells the peak"
+)
+def test_chunks_are_held_one_at_a_time(random):
+    """All logits are 256 MiB, those of a chunk 4: no compiler may join their lives."""
+    if keras.backend.backend() == "torch":
+        pytest.skip("eager: nothing is reordered")
+    arrays = [random.normal(size=(n, 16)).astype("float32") for n in (1024, 2**16)]
+    targets = random.integers(0, 2**16, 1024)
+
+    def loss(outputs, table):
+        return ops.sum(log_likelihood(outputs, table, targets, 1024))
+
+    step = gradients.compiled(loss, *arrays)
+    ctypes.CDLL(None).malloc_trim(0)  # or what is free here would count as held
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before = _resident("VmRSS")
+    step()
+    assert _resident("VmHWM") - before < 180
+
+
+def _resident(name):
+    """Return memory of the process, in MiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition(f"{name}:")[2].split()[0]) / 1024
 
 
 def _functions(graph):

@@ -14,13 +14,14 @@ def fail(size):
     raise ValueError("no step")
 
 
-def make_work(**contenders):
-    return Work("A sum", {"size": 5}, contenders, operations=5.0)
+def make_work(apart=False, **contenders):
+    return Work("A sum", {"size": 5}, contenders, operations=5.0, apart=apart)
 
 
 FIRST = Contender(make_sum, "numpy", is_peer=True)
 WORKS = {
     "equal": make_work(first=FIRST, second=Contender(make_sum, "numpy", tuned=True)),
+    "apart": make_work(apart=True, first=FIRST, second=Contender(make_sum, "numpy")),
     "different": make_work(
         first=FIRST, second=Contender(make_sum, "numpy", options={"factor": 1.1})
     ),

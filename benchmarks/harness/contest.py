@@ -1,5 +1,6 @@
 """Contenders in turn, each in a process of its own."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -112,33 +113,48 @@ def run_work(module, name, work, rounds, seconds, threads, yardsticks=YARDSTICKS
         for key, contender in (work.contenders | yardsticks).items()
         if importlib.util.find_spec(contender.backend)
     }
-    processes, samples = {}, {}
+    samples = {key: {"seconds": [], "bytes": None} for key in contenders}
     with tempfile.TemporaryDirectory() as folder:
-        reference = None
-        try:
-            for key, contender in contenders.items():  # which import at the same time
-                log = (Path(folder) / f"{len(processes)}.log").open("w+")
-                processes[key] = Process(module, name, key, contender, threads, log)
-            for key, process in processes.items():
-                process.wait()
-                num_bytes = process.ask("make")["bytes"]
-                # A tuned allocator takes more than is needed, in advance.
-                num_bytes = None if contenders[key].tuned else num_bytes
-                samples[key] = {"seconds": [], "bytes": num_bytes}
-                path = Path(folder) / f"{len(samples)}.npz"
-                process.ask(f"results {path}")
-                if reference is None:
-                    reference = path
-                elif contenders[key].same_results:
-                    _compare(reference, path, work.tolerance, key)
-            for _ in range(rounds):
-                for key, process in processes.items():
-                    answer = process.ask(f"sample {seconds}")
-                    samples[key]["seconds"].append(answer["seconds"])
-        finally:
-            for process in processes.values():
-                process.close()
+
+        def take_samples(contenders, rounds):
+            arguments = module, name, work, threads, Path(folder)
+            with _processes(contenders, *arguments, samples) as processes:
+                for _ in range(rounds):
+                    for key, process in processes.items():
+                        answer = process.ask(f"sample {seconds}")
+                        samples[key]["seconds"].append(answer["seconds"])
+
+        if work.apart:
+            for key, contender in list(contenders.items()) * rounds:
+                take_samples({key: contender}, 1)
+        else:
+            take_samples(contenders, rounds)
     return samples
+
+
+@contextlib.contextmanager
+def _processes(contenders, module, name, work, threads, folder, samples):
+    """Give the processes of contenders, whose first step is done and compared."""
+    processes = {}
+    try:
+        for key, contender in contenders.items():  # which import at the same time
+            log = (folder / f"{len(processes)}.log").open("w+")
+            processes[key] = Process(module, name, key, contender, threads, log)
+        for key, process in processes.items():
+            process.wait()
+            num_bytes = process.ask("make")["bytes"]
+            if not contenders[key].tuned:  # which takes more than is needed, in advance
+                samples[key]["bytes"] = num_bytes
+            reference, path = folder / "first.npz", folder / "results.npz"
+            if not reference.exists():
+                process.ask(f"results {reference}")
+            elif contenders[key].same_results:
+                process.ask(f"results {path}")
+                _compare(reference, path, work.tolerance, key)
+        yield processes
+    finally:
+        for process in processes.values():
+            process.close()
 
 
 def _compare(reference, path, tolerance, name):

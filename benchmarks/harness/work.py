@@ -40,6 +40,8 @@ class Work:
             without, most of them in products of matrices.
         num_bytes: float, bytes that it cannot but read or write.
         tolerance: float, relative to the largest, of results.
+        apart: bool, whether contenders are started anew for every sample, since there
+            is no room for all of them side by side.
     """
 
     title: str
@@ -48,3 +50,4 @@ class Work:
     operations: float
     num_bytes: float = 0.0
     tolerance: float = 1e-4
+    apart: bool = False

@@ -33,6 +33,30 @@ def test_contenders_do_the_work_in_turn(monkeypatch):
     assert samples["second"]["bytes"] is None  # of a tuned allocator
 
 
+def test_contenders_without_room_beside_each_other_come_one_at_a_time(monkeypatch):
+    started = []
+
+    class Process(contest.Process):
+        def __init__(self, *arguments):
+            started.append(self)
+            super().__init__(*arguments)
+
+        def close(self):
+            started.remove(self)
+            super().close()
+
+        def ask(self, command):
+            assert started == [self]
+            return super().ask(command)
+
+    monkeypatch.setattr(contest, "Process", Process)
+    samples = run("apart", monkeypatch)
+    assert {key: len(s["seconds"]) for key, s in samples.items()} == {
+        "first": 2,
+        "second": 2,
+    }
+
+
 def test_a_contender_with_other_results_is_refused(monkeypatch):
     with pytest.raises(ValueError, match="second must give the results of the first"):
         run("different", monkeypatch)

@@ -99,9 +99,14 @@ class MessagesWithoutGraphs:
             None if bias is None else self.distances.spread(bias),
         )
 
+    @property
+    def attends(self):
+        """Whether messages can be had without graphs."""
+        return self.top_k is None and not self._has_own_rule
+
     def check_attention(self):
         """Raise ValueError where only the graphs themselves give the messages."""
-        if self.top_k is not None or self._has_own_rule:
+        if not self.attends:
             raise ValueError(
                 "Messages without graphs need the squared ReLU of whole rows. "
                 f"Received: top_k={self.top_k}, and {type(self).__name__}.activate. "

@@ -39,10 +39,10 @@ class ImageGLoMoPretrainer(ContextPretrainer):
     `effective_share`, `within_1`, `within_4`, `within_16`, see `GLoMoPretrainer`. The
     distance of two pixels is the larger one of rows and columns.
 
-    With `block_size` messages are computed in blocks of receivers, no graph is held,
-    and the gradient computes again what lies between the layers: for a batch of 32
-    images of 32 x 32 the difference is one of gigabytes. The metrics of the graphs are
-    then those of a corner of 16 x 16 of the first image of a batch.
+    In blocks of `block_size` receivers no graph is held, and the gradient computes
+    again what lies between the layers: for a batch of 32 images of 32 x 32 the
+    difference is one of gigabytes. The metrics of the graphs are then those of a corner
+    of 16 x 16 of the first image of a batch.
 
     Args:
         graph_predictor: `ImageGraphPredictor`, what is trained.
@@ -57,7 +57,8 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         num_positions: int or None. In training, pixels drawn each step, with
             replacement and the same for all images. `None` means every pixel.
             Evaluation always takes every pixel.
-        block_size: int or None, receivers of a block. `None` holds the graphs.
+        block_size: int, `"auto"` or None, receivers of a block. `None` holds the
+            graphs; `"auto"` does so too in evaluation, and for less than 256 pixels.
         seed: int or None, seed of the positions.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
@@ -100,7 +101,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         num_decoder_layers=1,
         num_logistics=5,
         num_positions=None,
-        block_size=None,
+        block_size="auto",
         seed=None,
         **kwargs,
     ):
@@ -172,7 +173,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             outputs[direction] = values
             outputs[f"{direction}_valid"] = ops.broadcast_to(valid, ops.shape(values))
         height, width = inputs.shape[1:3]
-        if self.block_size is not None:
+        if self.choose_block_size(length, training) is not None:
             height, width = min(height, _COUNTED), min(width, _COUNTED)
         distances = pixel_distances(height, width)
         outputs["counts"] = self.count_graphs(
@@ -191,7 +192,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         Returns:
             `(features, graphs)`: a dict of `forward` and `backward`, lists of f^0 ...
             f^L, float tensors `(batch, height * width, dim)`; and what the graph
-            predictor returns, with `block_size` for a corner of the first image alone.
+            predictor returns, with blocks for a corner of the first image alone.
         """
         pixels, _ = raster_units(self.scaling(images))
         first = self.embedding(pixels)

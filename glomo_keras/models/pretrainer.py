@@ -60,10 +60,11 @@ class GLoMoPretrainer(ContextPretrainer):
             p(class) + log p(unit | class) in place of log p(class).
         num_sampled: int or None, units that a training step's softmax over the
             vocabulary is estimated from. `None` means all of them.
-        block_size: int or None. Messages are computed for so many receivers at a time,
-            no graph is held, and the gradient computes again what lies between the
-            layers: for long texts. The metrics of the graphs are then those of the
-            first sequence of a batch. `None` holds the graphs.
+        block_size: int, `"auto"` or None. Messages are computed for so many receivers
+            at a time, no graph is held, and the gradient computes again what lies
+            between the layers: for long texts. The metrics of the graphs are then those
+            of the first sequence of a batch. `None` holds the graphs; `"auto"` does so
+            too in evaluation, and for less than 256 units.
         seed: int or None, seed of the positions and of the sample.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 
@@ -115,7 +116,7 @@ class GLoMoPretrainer(ContextPretrainer):
         unit_classes=None,
         two_level=False,
         num_sampled=None,
-        block_size=None,
+        block_size="auto",
         seed=None,
         **kwargs,
     ):
@@ -196,8 +197,10 @@ class GLoMoPretrainer(ContextPretrainer):
             _, outputs[f"{direction}_valid"] = context_targets(
                 unit_ids, positions, self.context_length, direction, padding_mask
             )
-        counted_mask = padding_mask if self.block_size is None else padding_mask[:1]
-        outputs["counts"] = self.count_graphs(graphs, counted_mask, training)
+        counted = slice(
+            1 if self.choose_block_size(unit_ids.shape[1], training) else None
+        )
+        outputs["counts"] = self.count_graphs(graphs, padding_mask[counted], training)
         if pair_weight is None:
             self.add_loss(self.mean_loss(outputs))
         return outputs
@@ -213,7 +216,7 @@ class GLoMoPretrainer(ContextPretrainer):
         Returns:
             `(features, graphs)`: a dict of `forward` and `backward`, lists of f^0 ...
             f^L, float tensors `(batch, length, dim)`; and what the graph predictor
-            returns, with `block_size` for the first sequence alone.
+            returns, with blocks for the first sequence alone.
         """
         inputs = {"unit_ids": unit_ids, "padding_mask": padding_mask}
         embeddings, _ = self.graph_predictor.embed(inputs)

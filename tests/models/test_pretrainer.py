@@ -16,6 +16,7 @@ from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
+from glomo_keras.models import context_pretrainer
 from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 
 VOCABULARY, LENGTH = 29, 11
@@ -146,6 +147,38 @@ def test_graph_statistics_equal_reference(random):
     assert logs["one_sender_rows"] == pytest.approx(single / rows, rel=1e-5)
     assert logs["dead_heads"] == 6
     assert 0.4 < logs["empty_rows"] < 0.9 and 0 < logs["one_sender_rows"] < 0.4
+
+
+def test_long_texts_train_in_blocks(random, monkeypatch):
+    monkeypatch.setattr(context_pretrainer, "_LONG", LENGTH)
+    monkeypatch.setattr(context_pretrainer, "_BLOCK_SIZE", 4)
+    unit_ids, _ = units_for(random)
+    trained, weights = {}, None
+    for block_size in ("auto", 4, None):
+        pretrainer = pretrainer_for(random, block_size=block_size)
+        weights = weights or pretrainer.get_weights()
+        pretrainer.set_weights(weights)
+        pretrainer.compile(keras.optimizers.SGD(0.1), **EAGER)
+        outputs = pretrainer(unit_ids, training=True)
+        counted = outputs["counts"]["active"].shape[0]
+        assert counted == (len(unit_ids) if block_size is None else 1)
+        pretrainer.train_on_batch(unit_ids)
+        trained[block_size] = pretrainer.get_weights()
+        if block_size == "auto":  # not in evaluation, nor for less than that
+            evaluated = pretrainer(unit_ids)
+            shorter = pretrainer(unit_ids[:, 1:], training=True)
+            for outputs in evaluated, shorter:
+                assert outputs["counts"]["active"].shape[0] == len(unit_ids)
+    for auto, blocks, whole in zip(*trained.values(), strict=True):
+        np.testing.assert_array_equal(auto, blocks)
+        np.testing.assert_allclose(auto, whole, atol=1e-5)
+
+
+def test_graphs_that_cannot_be_done_without_are_held(random, monkeypatch):
+    monkeypatch.setattr(context_pretrainer, "_LONG", LENGTH)
+    pretrainer = pretrainer_for(random, {"top_k": 2})
+    assert pretrainer.block_size == "auto"
+    assert pretrainer.choose_block_size(LENGTH, training=True) is None
 
 
 @pytest.mark.parametrize("block_size", [None, 4])

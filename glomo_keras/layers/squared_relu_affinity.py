@@ -221,7 +221,10 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
             activations = self.activate(scores)
         if self.top_k is not None:
             activations = self._keep_largest(activations, visible)
-        return ops.cast(normalize_rows(activations, visible), self.compute_dtype)
+        # Whole rows of 1.5-entmax sum to one.
+        if self.threshold != "entmax" or self.top_k is not None:
+            activations = normalize_rows(activations, visible)
+        return ops.cast(activations, self.compute_dtype)
 
     def activate(self, scores):
         """Turn scores into activations that are not negative: the score rule.

@@ -44,8 +44,7 @@ def entmax_affinity(scores, visible):
     """
     scores = raise_precision(scores)
     # Invisible senders are too far below the others to be read, where there are any.
-    rows = Entmax()(ops.where(visible, scores, lowest_score(scores)))
-    return ops.where(visible, rows, ops.zeros_like(rows))
+    return Entmax()(ops.where(visible, scores, lowest_score(scores)))
 
 
 def lowest_score(scores):

@@ -1,5 +1,7 @@
 """Sparse relational graphs from queries and keys: eq. 1."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -16,12 +18,16 @@ from glomo_keras.layers.position_bias import PositionBias
 from glomo_keras.ops.affinity import normalize_rows
 from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import subtract_mean_score
+from glomo_keras.ops.blocks import split_into_blocks
+from glomo_keras.ops.blocks import spread_senders
 from glomo_keras.ops.entmax import entmax_affinity
 from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.raster import raster_units
 from glomo_keras.ops.visibility import check_direction
 from glomo_keras.ops.visibility import visible_pairs
 
+# Receivers of a block are so many at least, and blocks of a long text so many.
+_BLOCK_SIZE, _NUM_BLOCKS = 32, 8
 THRESHOLDS = ("mean", "scalar", "query", "entmax", None)
 
 
@@ -208,13 +214,13 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         )
         if len(visible.shape) == 3:
             visible = visible[:, None, None]  # layers and heads share it
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        bias = None
         if self.position_bias is not None:
-            numbers = ops.cast(self.distances(units), scores.dtype)
-            scores = scores + self.distances.spread(numbers)
+            bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
         if self.threshold == "entmax":
-            activations = entmax_affinity(scores, visible)
+            activations = self._entmax(queries, keys, bias, visible)
         else:
+            scores = self._score(queries, keys, bias)
             scores = self._subtract_threshold(scores, queries, visible)
             # What must not be seen does not reach the score rule either.
             scores = ops.where(visible, scores, ops.zeros_like(scores))
@@ -301,6 +307,35 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         projected = ops.reshape(projected, (*ops.shape(features)[:2], *heads))
         # float16 overflows in the products that follow.
         return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
+
+    def _score(self, queries, keys, bias):
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        return scores if bias is None else scores + bias
+
+    def _entmax(self, queries, keys, bias, visible):
+        """Compute rows block by block, each without the senders that it cannot see."""
+        length = queries.shape[-2]
+        size = max(_BLOCK_SIZE, math.ceil((length or 0) / _NUM_BLOCKS))
+        blocks = split_into_blocks(length, size, self.direction)
+        if len(blocks) == 1:
+            return entmax_affinity(self._score(queries, keys, bias), visible)
+        # Not slices, whose gradients are slow on TensorFlow.
+        stops = [block.own.stop for block in blocks[:-1]]
+        own_queries = ops.split(queries, stops, axis=-2)
+        own_keys = ops.split(keys, stops, axis=-2)
+        rows = []
+        for number, block in enumerate(blocks):
+            is_forward = self.direction == "forward"
+            seen = slice(number + 1) if is_forward else slice(number, None)
+            pairs = (..., block.own, block.senders)
+            scores = self._score(
+                own_queries[number],
+                ops.concatenate(own_keys[seen], axis=-2),
+                None if bias is None else bias[pairs],
+            )
+            part = entmax_affinity(scores, visible[pairs])
+            rows.append(spread_senders(part, block.senders, length))
+        return ops.concatenate(rows, axis=-2)
 
     def _subtract_threshold(self, scores, queries, visible):
         if self.threshold == "mean":

@@ -10,6 +10,7 @@ from keras import ops
 from weights import affinity_of
 
 from glomo_keras.layers import SquaredReLUAffinity
+from glomo_keras.layers import squared_relu_affinity
 
 SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
 THRESHOLDS = ["mean", "scalar", "query", "entmax", None]
@@ -139,6 +140,34 @@ def test_equals_reference(
         )
         precision.assert_close(graphs, expected)
         assert 0.1 < (expected > 0).mean() < 0.4
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize("position_bias", [None, 3])
+def test_rows_in_blocks_equal_whole_ones(
+    precision, random, monkeypatch, direction, position_bias
+):
+    monkeypatch.setattr(squared_relu_affinity, "_BLOCK_SIZE", 3)
+    arguments = {"direction": direction, "position_bias": position_bias}
+    affinity = affinity_for(random, precision.dtype, **arguments)
+    queries, keys = inputs_for(
+        random, precision.dtype, length=8
+    )  # blocks of 3, 3 and 2
+    mask = np.arange(8) < np.array([[8], [4]])
+    weights = precision.cast(random.normal(size=(2, 2, 3, 8, 8)))
+
+    def total(queries, keys):
+        return ops.sum(affinity(queries, keys, mask, mask) * weights)
+
+    graph = ops.convert_to_numpy(affinity(queries, keys, mask, mask))
+    by_arrays = gradients.by_arrays(total, queries, keys)
+    monkeypatch.setattr(squared_relu_affinity, "_BLOCK_SIZE", 8)
+    whole = ops.convert_to_numpy(affinity(queries, keys, mask, mask))
+    precision.assert_close(graph, whole)
+    expected = gradients.by_arrays(total, queries, keys)
+    for gradient, wanted in zip(by_arrays, expected, strict=True):
+        assert np.abs(wanted).max() > 0.01
+        precision.assert_close(gradient, wanted)
 
 
 @pytest.mark.parametrize("cls", [SquaredReLUAffinity, Square])

@@ -217,18 +217,9 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         bias = None
         if self.position_bias is not None:
             bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
-        if self.threshold == "entmax":
-            activations = self._entmax(queries, keys, bias, visible)
-        else:
-            scores = self._score(queries, keys, bias)
-            scores = self._subtract_threshold(scores, queries, visible)
-            # What must not be seen does not reach the score rule either.
-            scores = ops.where(visible, scores, ops.zeros_like(scores))
-            activations = self.activate(scores)
+        activations = self._activations_in_blocks(queries, keys, bias, visible)
         if self.top_k is not None:
             activations = self._keep_largest(activations, visible)
-        # Whole rows of 1.5-entmax sum to one.
-        if self.threshold != "entmax" or self.top_k is not None:
             activations = normalize_rows(activations, visible)
         return ops.cast(activations, self.compute_dtype)
 
@@ -308,34 +299,45 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         # float16 overflows in the products that follow.
         return raise_precision(ops.transpose(projected, (0, 2, 3, 1, 4)))
 
-    def _score(self, queries, keys, bias):
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        return scores if bias is None else scores + bias
-
-    def _entmax(self, queries, keys, bias, visible):
+    def _activations_in_blocks(self, queries, keys, bias, visible):
         """Compute rows block by block, each without the senders that it cannot see."""
         length = queries.shape[-2]
         size = max(_BLOCK_SIZE, math.ceil((length or 0) / _NUM_BLOCKS))
         blocks = split_into_blocks(length, size, self.direction)
-        if len(blocks) == 1:
-            return entmax_affinity(self._score(queries, keys, bias), visible)
+        if len(blocks) == 1 or self._has_own_rule:  # which is promised whole rows
+            return self._activations(queries, keys, bias, visible)
         # Not slices, whose gradients are slow on TensorFlow.
         stops = [block.own.stop for block in blocks[:-1]]
         own_queries = ops.split(queries, stops, axis=-2)
         own_keys = ops.split(keys, stops, axis=-2)
+        is_forward = self.direction == "forward"
         rows = []
         for number, block in enumerate(blocks):
-            is_forward = self.direction == "forward"
             seen = slice(number + 1) if is_forward else slice(number, None)
             pairs = (..., block.own, block.senders)
-            scores = self._score(
+            part = self._activations(
                 own_queries[number],
                 ops.concatenate(own_keys[seen], axis=-2),
                 None if bias is None else bias[pairs],
+                visible[pairs],
             )
-            part = entmax_affinity(scores, visible[pairs])
             rows.append(spread_senders(part, block.senders, length))
         return ops.concatenate(rows, axis=-2)
+
+    def _activations(self, queries, keys, bias, visible):
+        """Compute rows, which sum to one unless `top_k` will cut them."""
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        if bias is not None:
+            scores = scores + bias
+        if self.threshold == "entmax":
+            return entmax_affinity(scores, visible)
+        scores = self._subtract_threshold(scores, queries, visible)
+        # What must not be seen does not reach the score rule either.
+        scores = ops.where(visible, scores, ops.zeros_like(scores))
+        activations = self.activate(scores)
+        if self.top_k is not None:
+            return activations
+        return normalize_rows(activations, visible)
 
     def _subtract_threshold(self, scores, queries, visible):
         if self.threshold == "mean":

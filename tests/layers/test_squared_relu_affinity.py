@@ -143,12 +143,14 @@ def test_equals_reference(
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
-@pytest.mark.parametrize("position_bias", [None, 3])
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+@pytest.mark.parametrize("top_k", [None, 2])
 def test_rows_in_blocks_equal_whole_ones(
-    precision, random, monkeypatch, direction, position_bias
+    precision, random, monkeypatch, direction, threshold, top_k
 ):
     monkeypatch.setattr(squared_relu_affinity, "_BLOCK_SIZE", 3)
-    arguments = {"direction": direction, "position_bias": position_bias}
+    arguments = {"direction": direction, "threshold": threshold, "top_k": top_k}
+    arguments["position_bias"] = 3 if threshold == "entmax" else None
     affinity = affinity_for(random, precision.dtype, **arguments)
     queries, keys = inputs_for(
         random, precision.dtype, length=8

@@ -13,7 +13,7 @@ from glomo_keras.ops.blocks import visible_in_block
 from glomo_keras.ops.entmax import entmax_threshold
 from glomo_keras.ops.entmax import lowest_score
 from glomo_keras.ops.entmax import roots_above
-from glomo_keras.ops.ordering import compute_after
+from glomo_keras.ops.ordering import Cut
 from glomo_keras.ops.precision import accumulation_dtype
 
 
@@ -66,11 +66,17 @@ def attend_in_blocks(
     """
     length = keys.shape[-2]
     blocks = split_into_blocks(length, block_size, direction)
-    # With most senders first, those of a block are some of those of the one before.
+    # With most senders first, those of a block are some of those of the one before, and
+    # a block has room where the one before was.
     shrinking = list(enumerate(blocks))[:: -1 if direction == "forward" else 1]
     has_bias = bias is not None
     has_mean_bias = has_bias and rule == "mean"
     smallest_total = _smallest_total(rule, queries.dtype)
+
+    def join(parts):
+        """Join what is of the blocks in the order of `shrinking`."""
+        parts = parts[:: -1 if direction == "forward" else 1]
+        return ops.concatenate(parts, axis=-2)
 
     def find_roots(queries, keys, scale, bias, shift):
         scores = _product(queries, keys)
@@ -90,13 +96,13 @@ def attend_in_blocks(
         visible = visible_in_block(ops.shape(roots)[-1], direction)
         return ops.where(visible, roots, 0.0)
 
-    def find_far_roots(block, queries, keys, scale, bias, shift):
+    def find_far_roots(block, cut, queries, keys, scale, bias, shift):
         return find_roots(
-            queries,
-            keys[..., block.far, :],
-            scale,
+            cut(queries, block.own),
+            cut(keys, block.far),
+            cut(scale, block.own),
             bias[..., block.own, block.far] if has_bias else None,
-            None if shift is None else [part[..., block.own, :] for part in shift],
+            None if shift is None else [cut(part, block.own) for part in shift],
         )
 
     def attend_squared_relu(queries, keys, values, scale, bias):
@@ -104,15 +110,15 @@ def attend_in_blocks(
         of_own = ops.matmul(ops.square(roots), fold(values, blocks))
         of_own = unfold(of_own, blocks)
         summed, last = [], (of_own,)
-        for block in blocks:
+        for _, block in shrinking:
             if block.far is None:
                 summed.append(ops.zeros_like(of_own[..., block.own, :]))
                 continue
-            of_block = _compute_block_after(block, (queries, scale), *last)
-            roots = find_far_roots(block, of_block[0], keys, of_block[1], bias, None)
-            summed.append(ops.matmul(ops.square(roots), values[..., block.far, :]))
+            cut = Cut(*last)
+            roots = find_far_roots(block, cut, queries, keys, scale, bias, None)
+            summed.append(ops.matmul(ops.square(roots), cut(values, block.far)))
             last = summed[-1:]
-        summed = of_own + ops.concatenate(summed, axis=-2)
+        summed = of_own + join(summed)
         total = summed[..., -1:]
         is_empty = total <= smallest_total
         inverse = ops.where(is_empty, 0.0, 1.0 / ops.where(is_empty, 1.0, total))
@@ -122,16 +128,17 @@ def attend_in_blocks(
     def attend_entmax(queries, keys, values, scale, bias):
         messages, centers, shifts = [], [], []
         last = ()
-        for block in blocks:
-            of_block = _compute_block_after(block, (queries, scale), *last)
-            halves = _product(of_block[0], keys[..., block.senders, :])
+        for _, block in shrinking:
+            cut = Cut(*last)
+            halves = _product(cut(queries, block.own), cut(keys, block.senders))
             if has_bias:
-                halves = halves + of_block[1] * bias[..., block.own, block.senders]
+                of_pairs = bias[..., block.own, block.senders]
+                halves = halves + cut(scale, block.own) * of_pairs
             visible = _visible_of_block(block, direction, values[..., -1], has_padding)
             halves = ops.where(visible, halves, lowest_score(halves))
             shift = entmax_threshold(halves)
             roots = roots_above(halves, *shift)
-            block_values = values[..., block.senders, :]
+            block_values = cut(values, block.senders)
             message = ops.matmul(ops.square(roots), block_values)[..., :-1]
             weighted = ops.matmul(roots, block_values)
             total = weighted[..., -1:]
@@ -140,8 +147,7 @@ def attend_in_blocks(
             shifts.append(shift)
             last = (message,)
         messages, centers, thresholds, largest = (
-            ops.concatenate(parts, axis=-2)
-            for parts in (messages, centers, *zip(*shifts, strict=True))
+            join(parts) for parts in (messages, centers, *zip(*shifts, strict=True))
         )
         return messages, (thresholds, largest), 1.0, centers
 
@@ -216,22 +222,23 @@ def attend_in_blocks(
                 )
                 far_scores = None
                 if block.far is not None:
-                    of_block = _compute_block_after(
-                        block, (queries, scale, toward, arriving), *last
-                    )
-                    block_queries, block_scale, block_toward, block_arriving = of_block
+                    cut = Cut(*last)
                     roots = find_far_roots(
-                        block, block_queries, keys, block_scale, bias, shift
+                        block, cut, queries, keys, scale, bias, shift
                     )
-                    slopes = roots * _product(block_toward, values[..., block.far, :])
-                    d_queries = d_queries + ops.matmul(slopes, keys[..., block.far, :])
+                    slopes = roots * _product(
+                        cut(toward, block.own), cut(values, block.far)
+                    )
+                    d_queries = d_queries + ops.matmul(slopes, cut(keys, block.far))
                     rest = (
-                        rest[0] + _transposed_product(slopes, block_queries),
+                        rest[0] + _transposed_product(slopes, cut(queries, block.own)),
                         rest[1]
-                        + _transposed_product(ops.square(roots), block_arriving),
+                        + _transposed_product(
+                            ops.square(roots), cut(arriving, block.own)
+                        ),
                     )
                     last = (d_queries, *rest)
-                    far_scores = block_scale * slopes
+                    far_scores = cut(scale, block.own) * slopes
                 if has_bias:
                     row = join_senders(block, own_scores[..., index, :, :], far_scores)
                     if has_mean_bias:
@@ -244,10 +251,6 @@ def attend_in_blocks(
                 queries_gradients.append(d_queries)
                 keys_gradients.append(d_keys)
                 values_gradients.append(d_values)
-
-            def join(parts):
-                parts = parts[:: -1 if direction == "forward" else 1]
-                return ops.concatenate(parts, axis=-2)
 
             return (
                 join(queries_gradients),
@@ -262,11 +265,6 @@ def attend_in_blocks(
 
     bias = bias if has_bias else ops.zeros((1,), dtype=queries.dtype)
     return function(queries, keys, values, real, scale, bias)
-
-
-def _compute_block_after(block, tensors, *earlier):
-    """Return the rows of a block, to be used once all of `earlier` is computed."""
-    return [compute_after(tensor[..., block.own, :], *earlier) for tensor in tensors]
 
 
 def _split_senders(tensor, block, direction):

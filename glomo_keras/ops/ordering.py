@@ -26,3 +26,44 @@ def compute_after(tensor, *earlier):
     """
     total = sum(ops.sum(part, axis=(-2, -1), keepdims=True) for part in earlier)
     return ops.where(total > float("inf"), total, tensor)
+
+
+class Cut:
+    """Cuts units out of tensors, once other tensors have been computed.
+
+    Slices are copies, which compilers otherwise make of all blocks before the first of
+    them is used. Here the place where they begin depends on what comes before, by the
+    condition of `compute_after`. Gradients do not go through it.
+
+    Args:
+        *earlier: float tensors.
+
+    Call arguments:
+        tensor: tensor `(..., length, dim)`.
+        units: slice of its units.
+
+    Returns:
+        Tensor `(..., units, dim)`.
+
+    Example:
+
+    >>> units = keras.ops.array([[1.0], [2.0], [3.0]])
+    >>> cut = Cut(units)
+    >>> keras.ops.convert_to_numpy(cut(units, slice(1, 3)))[:, 0].tolist()
+    [2.0, 3.0]
+    """
+
+    def __init__(self, *earlier):
+        self._nothing = 0
+        if earlier:
+            total = sum(ops.sum(part) for part in earlier)
+            self._nothing = ops.cast(total > float("inf"), "int32")
+
+    def __call__(self, tensor, units):
+        if units.start is None:
+            return tensor
+        starts = [0] * len(tensor.shape)
+        starts[-2] = units.start + self._nothing
+        shape = [*ops.shape(tensor)]
+        shape[-2] = units.stop - units.start
+        return ops.slice(tensor, starts, shape)

@@ -48,7 +48,7 @@ class MessagesWithoutGraphs:
         threshold=None,
         queries_mask=None,
         keys_mask=None,
-        block_size=128,
+        block_size=None,
         bias=None,
     ):
         """Compute messages along the graphs, without the graphs.
@@ -65,7 +65,8 @@ class MessagesWithoutGraphs:
             queries_mask: bool tensor `(batch, length)`, `True` at real units, or
                 `None`.
             keys_mask: bool tensor likewise, or `None`.
-            block_size: int, receivers whose rows exist at a time.
+            block_size: int or None, receivers whose rows exist at a time: see
+                `glomo_keras.ops.squared_relu_attention`.
             bias: float tensor `(1, ...)` if `project` returns one, and else `None`.
 
         Returns:

@@ -29,7 +29,8 @@ class GraphMessages(keras.layers.Layer):
         graph_predictor: `GraphPredictor` or `ImageGraphPredictor`. Freeze it
             (`trainable = False`) to keep it as it was pretrained.
         composed: bool, whether the products are among the terms.
-        block_size: int, receivers of a block.
+        block_size: int or None, receivers of a block: see
+            `glomo_keras.ops.squared_relu_attention`.
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
@@ -58,13 +59,13 @@ class GraphMessages(keras.layers.Layer):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3.
     """
 
-    def __init__(self, graph_predictor, composed=True, block_size=128, **kwargs):
+    def __init__(self, graph_predictor, composed=True, block_size=None, **kwargs):
         super().__init__(**kwargs)
         check_model("graph_predictor", graph_predictor, BaseGraphPredictor)
         graph_predictor.affinity("forward").check_attention()
         self.graph_predictor = graph_predictor
         self.composed = composed
-        self.block_size = positive_integer("block_size", block_size)
+        self.block_size = positive_integer("block_size", block_size, or_none=True)
 
     def build(self, features_shape, inputs_shape):
         check_rank("features", features_shape, "batch, length, dim")

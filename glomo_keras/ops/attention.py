@@ -23,7 +23,7 @@ def squared_relu_attention(
     direction="forward",
     queries_mask=None,
     keys_mask=None,
-    block_size=128,
+    block_size=None,
     bias=None,
 ):
     """Sum values, weighted as `squared_relu_affinity` weights them.
@@ -49,7 +49,8 @@ def squared_relu_attention(
         queries_mask: bool tensor `(batch, length)`, `True` at real receivers, or
             `None`.
         keys_mask: bool tensor `(batch, length)`, `True` at real senders, or `None`.
-        block_size: int, receivers of a block.
+        block_size: int, receivers of a block. `None` means 64 for 1.5-entmax, whose
+            passes over a block are many, and else 128.
         bias: float tensor `(1, ..., length, length)`, added to the scores of all
             samples, or `None`. It is held as a whole, and so is its gradient.
 
@@ -99,7 +100,7 @@ class SquaredReLUAttention(keras.Operation):
     Args:
         rule: `"mean"`, `"entmax"`, or `None`, where the threshold is a tensor or zero.
         direction: `"forward"` or `"backward"`.
-        block_size: int, receivers of a block.
+        block_size: int, receivers of a block, or `None`.
         name: str or None.
     """
 
@@ -108,6 +109,8 @@ class SquaredReLUAttention(keras.Operation):
         check_direction(direction)
         self.rule = rule
         self.direction = direction
+        if block_size is None:
+            block_size = 64 if rule == "entmax" else 128
         self.block_size = positive_integer("block_size", block_size)
 
     def call(

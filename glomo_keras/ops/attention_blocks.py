@@ -66,8 +66,7 @@ def attend_in_blocks(
     """
     length = keys.shape[-2]
     blocks = split_into_blocks(length, block_size, direction)
-    # With most senders first, those of a block are some of those of the one before, and
-    # a block has room where the one before was.
+    # With most senders first, those of a block are some of those of the one before.
     shrinking = list(enumerate(blocks))[:: -1 if direction == "forward" else 1]
     has_bias = bias is not None
     has_mean_bias = has_bias and rule == "mean"

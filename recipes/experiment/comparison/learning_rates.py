@@ -1,8 +1,8 @@
 """The learning rate of every arm: the best of a few by dev, for one seed.
 
 Arms that add weights learn at another rate than the model without: at one rate for all
-of them a comparison would be one of rates. The training at the best rate is that of a run,
-the one of the same seed, and is not repeated.
+of them a comparison would be one of rates. The training at the best rate is that of a
+run, the one of the same seed, and is not repeated.
 """
 
 import dataclasses

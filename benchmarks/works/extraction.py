@@ -1,5 +1,7 @@
 """Graphs of texts by a frozen predictor."""
 
+import dataclasses
+
 from harness.frameworks import forward_step
 from harness.work import Contender
 from harness.work import Work
@@ -32,13 +34,16 @@ def make_torch(vocabulary_size, dim, batch, length, with_features):
     return step
 
 
-def make_keras(vocabulary_size, dim, batch, length, jit):
+def make_keras(vocabulary_size, dim, batch, length, jit, dtype="float32"):
     """Return a step of the library's predictor, with the weights of PyTorch's."""
+    from glomo_keras.models import GraphPredictor
     from glomo_keras.models import released
 
     model = make_torch_model(vocabulary_size, dim)
     arrays = {name: value.numpy() for name, value in model.state_dict().items()}
-    predictor = released.pretrainer_from_released(arrays, NUM_HEADS).graph_predictor
+    as_released = released.pretrainer_from_released(arrays, NUM_HEADS).graph_predictor
+    predictor = GraphPredictor.from_config(as_released.get_config() | {"dtype": dtype})
+    predictor.set_weights(as_released.get_weights())
     predictor.trainable = False
     unit_ids = make_inputs(vocabulary_size, batch, length, None)[0].astype("int32")
 
@@ -84,7 +89,28 @@ def make_work(vocabulary_size, dim, batch, length):
     )
 
 
+def make_precisions(**sizes):
+    """Return the work of the library alone, in 32 bits and in 16."""
+    whole = make_work(**sizes)
+    contenders = {
+        "TensorFlow": whole.contenders["TensorFlow"],
+        "TensorFlow, XLA": whole.contenders["TensorFlow, XLA"],
+        "TensorFlow, bfloat16": _in_half_precision(jit=False),
+        "TensorFlow, XLA, bfloat16": _in_half_precision(jit=True),
+    }
+    title = f"{whole.title}, in 32 and 16 bits"
+    return dataclasses.replace(whole, title=title, contenders=contenders)
+
+
+def _in_half_precision(jit):
+    options = {"jit": jit, "dtype": "mixed_bfloat16"}
+    return Contender(make_keras, "tensorflow", options=options, same_results=False)
+
+
 WORKS = {
     "extraction_1024": make_work(10_000, 128, 4, 1024),
     "extraction_256": make_work(10_000, 128, 32, 256),
+    "extraction_256_precision": make_precisions(
+        vocabulary_size=10_000, dim=128, batch=32, length=256
+    ),
 }

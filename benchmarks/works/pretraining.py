@@ -65,11 +65,13 @@ def make_keras(vocabulary_size, dim, batch, length, num_positions, jit):
     return make_keras_step(pretrainer, unit_ids, jit)
 
 
-def make_keras_step(pretrainer, unit_ids, jit):
-    """Return a training step of a pretrainer."""
+def make_keras_step(pretrainer, unit_ids, jit, lazy=False):
+    """Return a training step of a pretrainer, `lazy` updating looked-up rows alone."""
     import keras
 
-    optimizer = keras.optimizers.Adam(LEARNING_RATE)
+    from glomo_keras.optimizers import LazyAdam
+
+    optimizer = (LazyAdam if lazy else keras.optimizers.Adam)(LEARNING_RATE)
     pretrainer.compile(optimizer, jit_compile=jit)
     unit_ids = unit_ids.astype("int32")
 
@@ -101,9 +103,9 @@ def make_pretrainer(
     return pretrainer, unit_ids
 
 
-def make_recipe(jit, **sizes):
+def make_recipe(jit, lazy=False, **sizes):
     """Return a training step of the recipe."""
-    return make_keras_step(*make_pretrainer(**sizes), jit)
+    return make_keras_step(*make_pretrainer(**sizes), jit, lazy)
 
 
 def make_batches(vocabulary_size, batch, length, **sizes):
@@ -199,6 +201,17 @@ RECIPE = {
     "length": 64,
     "num_classes": 500,
 }
+RECIPE_OPERATIONS = count_operations(
+    96,
+    32,
+    64,
+    None,
+    num_outputs=500,
+    num_layers=2,
+    key_dim=32,
+    message_dim=96,
+    num_decoders=1,
+)
 WORKS = {
     "pretraining_128": make_work(10_000, 128, 16, 128, 20),
     "pretraining_256": make_work(30_000, 256, 16, 200, 20),
@@ -221,17 +234,22 @@ WORKS = {
                 make_recipe, "jax", options={"jit": True}, same_results=False
             ),
         },
-        operations=count_operations(
-            96,
-            32,
-            64,
-            None,
-            num_outputs=500,
-            num_layers=2,
-            key_dim=32,
-            message_dim=96,
-            num_decoders=1,
-        ),
+        operations=RECIPE_OPERATIONS,
+    ),
+    "pretraining_large_vocabulary": Work(
+        title="The same of a vocabulary of 100,000 units, by the optimizer",
+        sizes=RECIPE | {"vocabulary_size": 100_000},
+        contenders={
+            f"{optimizer}{', XLA' if jit else ''}": Contender(
+                make_recipe,
+                "tensorflow",
+                options={"jit": jit, "lazy": optimizer == "LazyAdam"},
+                same_results=False,  # a lazy Adam is another optimizer
+            )
+            for jit in (False, True)
+            for optimizer in ("Adam", "LazyAdam")
+        },
+        operations=RECIPE_OPERATIONS,
     ),
     "pretraining_batch": Work(
         title="The batch of such a step, cut out of the ids of a corpus",

@@ -34,10 +34,15 @@ def compose_graphs(graphs):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3, Lambda.
     """
     check_rank("graphs", graphs, "batch, layers, heads, length, length")
-    composed = [graphs[:, 0]]
+    return ops.stack([graphs[:, 0], *products(graphs)], axis=1)
+
+
+def products(graphs):
+    """Return an iterator of the products of two to all layers, one after the other."""
+    product = graphs[:, 0]
     for layer in range(1, graphs.shape[1]):
-        composed.append(ops.matmul(graphs[:, layer], composed[-1]))
-    return ops.stack(composed, axis=1)
+        product = ops.matmul(graphs[:, layer], product)
+        yield product
 
 
 def mixture_terms(graphs, composed=True):

@@ -6,7 +6,7 @@ from keras import ops
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_shape
 from glomo_keras.checks import check_units
-from glomo_keras.ops.composition import mixture_terms
+from glomo_keras.ops.composition import products
 from glomo_keras.ops.sizes import batch_size
 
 # JAX's compiler for the CPU takes three to ten times as long as others for products of
@@ -43,7 +43,7 @@ def mix_graphs(graphs, weights, composed=True):
     Reference: Yang et al., 2018 (arXiv 1806.05662), section 2.3.
     """
     _check_weights(graphs, weights, composed)
-    return _mix(mixture_terms(graphs, composed), weights)
+    return _mix(graphs, weights, composed)
 
 
 def propagate_mixture(features, graphs, weights, composed=True):
@@ -97,12 +97,11 @@ def propagate_mixture(features, graphs, weights, composed=True):
     if num_graphs * dim < num_mixtures * (num_graphs + dim):
         return mix_messages(term_messages(features, graphs, composed), weights)
     of_graphs = (num_layers - 1) * (features.shape[1] or 0)
-    if composed and MULTIPLIES_GRAPHS and 0 < of_graphs < 2 * num_layers * dim:
-        graphs, composed = mixture_terms(graphs), False
-    mixed = _mix(graphs, weights[..., : graphs.shape[1], :])
+    on_graphs = MULTIPLIES_GRAPHS and 0 < of_graphs < 2 * num_layers * dim
+    mixed = _mix(graphs, weights, composed and on_graphs)
     messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)
     messages = ops.transpose(messages, (0, 2, 1, 3))
-    if composed and num_layers > 1:
+    if composed and not on_graphs:
         reached = ops.matmul(graphs[:, 0], features[:, None])
         for layer in range(1, num_layers):
             # (batch, heads, length, dim)
@@ -214,12 +213,30 @@ def _check_weights(graphs, weights, composed):
         )
 
 
-def _mix(terms, weights):
+def _mix(graphs, weights, composed):
+    """Sum graphs, and their products if `composed`, by weights: `mix_graphs`.
+
+    Products are added one by one, each as it is: all terms in one array would be a
+    copy of them.
+    """
+    num_layers = graphs.shape[1]
+    mixed = _weighted_sum(graphs, weights[..., :num_layers, :])
+    if composed:
+        for term, product in enumerate(products(graphs), start=num_layers):
+            of_product = weights[..., term : term + 1, :]
+            mixed = mixed + _weighted_sum(product[:, None], of_product)
+    return mixed
+
+
+def _weighted_sum(terms, weights):
     """Sum terms `(batch, terms, heads, i, j)` by weights `(b, i, mixtures, t, k)`."""
-    num_terms = terms.shape[1] * terms.shape[2]
-    batch, length = ops.shape(terms)[0], ops.shape(terms)[-1]
-    rows = ops.reshape(terms, (batch, num_terms, length, length))
-    rows = ops.transpose(rows, (0, 2, 1, 3))  # (batch, receivers, terms, senders)
-    flat = (*ops.shape(weights)[:2], weights.shape[2], num_terms)
-    mixed = ops.matmul(ops.reshape(weights, flat), rows)
-    return ops.transpose(mixed, (0, 2, 1, 3))
+    batch, num_terms, num_heads, length, _ = ops.shape(terms)
+    num_mixtures, num_rows = weights.shape[2], num_terms * num_heads
+    rows = ops.reshape(terms, (batch, num_rows, length, length))
+    if weights.shape[:2] == (1, 1):  # the same for every unit: receivers stay in place
+        rows = ops.reshape(rows, (batch, num_rows, length * length))
+        mixed = ops.matmul(ops.reshape(weights, (num_mixtures, num_rows)), rows)
+        return ops.reshape(mixed, (batch, num_mixtures, length, length))
+    weights = ops.reshape(weights, (*ops.shape(weights)[:3], num_rows))
+    weights = ops.broadcast_to(weights, (batch, length, num_mixtures, num_rows))
+    return ops.einsum("bimr,brij->bmij", weights, rows)

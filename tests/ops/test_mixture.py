@@ -63,7 +63,7 @@ def test_cheap_order_equals_mixed_graph_times_features(
 
 @pytest.mark.parametrize(
     ("num_mixtures", "dim", "order"),
-    [(2, 11, "mixture_terms"), (1, 2, None), (13, 11, "mix_messages")],
+    [(2, 11, "products"), (1, 2, None), (13, 11, "mix_messages")],
 )
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("composed", [True, False])
@@ -90,10 +90,10 @@ def test_all_orders_equal_mixed_graph_times_features(
         monkeypatch.setattr(mixture, name, watched)
 
     watch("mix_messages")
-    watch("mixture_terms")
+    watch("products")
     messages = propagate_mixture(features, graphs, weights, composed)
     multiplies = mixture.MULTIPLIES_GRAPHS and layers > 1 and composed
-    if order == "mixture_terms" and not multiplies:
+    if order == "products" and not multiplies:
         order = None
     assert calls == ([order] if order else [])
     mixed = reference.mix_graphs(graphs, weights, composed)

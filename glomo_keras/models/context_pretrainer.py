@@ -12,6 +12,7 @@ from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.graph_metrics import HeadRatio
 from glomo_keras.models.graph_metrics import fill_positions
+from glomo_keras.models.replicas import sum_over_replicas
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
@@ -295,26 +296,30 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         return positions[: length * self.num_positions]
 
     def mean_loss(self, outputs):
-        """Return the mean of -log p over valid pairs, and over the directions."""
+        """Return the mean of -log p over valid pairs, and over the directions.
+
+        Of a replica, its share of the mean over the pairs of all of them.
+        """
         means = []
         for direction in DIRECTIONS:
             valid = ops.cast(outputs[f"{direction}_valid"], outputs[direction].dtype)
-            number = ops.maximum(ops.sum(valid), 1.0)
+            number = ops.maximum(sum_over_replicas(ops.sum(valid)), 1.0)
             means.append(-ops.sum(outputs[direction]) / number)
         return sum(means) / len(means)
+
+    def share_of_loss(self, x, y_pred):
+        return self.mean_loss(y_pred)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         pair_weight = x.get("pair_weight") if isinstance(x, dict) else None
-        loss = 0.0
-        if pair_weight is not None:
-            self.check_own_loss(y, sample_weight)
-            sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
-            loss = ops.sum(pair_weight * sum(sums)) / len(DIRECTIONS)
-        if pair_weight is None or self.losses:  # the mean that `call` added, and others
-            loss += super().compute_loss(x, y, y_pred, sample_weight, training)
-        return loss
+        if pair_weight is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        self.check_own_loss(y, sample_weight)
+        sums = [-ops.sum(y_pred[d], axis=(1, 2)) for d in DIRECTIONS]
+        loss = ops.sum(pair_weight * sum(sums)) / len(DIRECTIONS)
+        return loss + self.added_losses()
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         for direction in DIRECTIONS:

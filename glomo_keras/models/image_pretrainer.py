@@ -179,7 +179,7 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         outputs["counts"] = self.count_graphs(
             graphs, training=training, distances=distances
         )
-        self.add_loss(self.mean_loss(outputs))
+        self.add_own_loss(inputs, outputs)
         return outputs
 
     def feature_predictor(self, images, training=None):

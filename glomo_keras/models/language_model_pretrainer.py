@@ -11,6 +11,7 @@ from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_metrics import fill_positions
+from glomo_keras.models.replicas import sum_over_replicas
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
@@ -136,10 +137,14 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
             outputs[direction] = ops.where(
                 unit_ids != 0, likelihoods, ops.zeros_like(likelihoods)
             )
-        number = ops.maximum(ops.sum(ops.cast(unit_ids != 0, likelihoods.dtype)), 1.0)
-        total = ops.sum(outputs["forward"]) + ops.sum(outputs["backward"])
-        self.add_loss(-total / (2.0 * number))
+        self.add_own_loss(inputs, outputs)
         return outputs
+
+    def share_of_loss(self, x, y_pred):
+        real = ops.cast(x["unit_ids"] != 0, y_pred["forward"].dtype)
+        number = ops.maximum(sum_over_replicas(ops.sum(real)), 1.0)
+        total = ops.sum(y_pred["forward"]) + ops.sum(y_pred["backward"])
+        return -total / (2.0 * number)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         real = fill_positions(ops.cast(x["unit_ids"] != 0, "float32"))

@@ -202,7 +202,7 @@ class GLoMoPretrainer(ContextPretrainer):
         )
         outputs["counts"] = self.count_graphs(graphs, padding_mask[counted], training)
         if pair_weight is None:
-            self.add_loss(self.mean_loss(outputs))
+            self.add_own_loss(inputs, outputs)
         return outputs
 
     def feature_predictor(self, unit_ids, padding_mask, training=None):

@@ -4,8 +4,11 @@ import inspect
 
 import keras
 
+from glomo_keras.models.distributed_training import DistributedTraining
+from glomo_keras.models.replicas import replica_context
 
-class UnsupervisedModel:
+
+class UnsupervisedModel(DistributedTraining):
     """Mixed into a `keras.Model` that is built before it is trained.
 
     Its loss and metrics are its own, of the inputs alone: others, targets, sample
@@ -38,7 +41,32 @@ class UnsupervisedModel:
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         self.check_own_loss(y, sample_weight)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if replica_context() is None:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # In this order: replicas wait for each other in the second, after which the
+        # model's list of losses is that of another of them.
+        return self.added_losses() + self.share_of_loss(x, y_pred)
+
+    def add_own_loss(self, x, y_pred):
+        """Add the loss of the inputs, at the end of `call`.
+
+        Under a strategy it waits for `compute_loss`.
+
+        Args:
+            x: inputs of `call`.
+            y_pred: what it returns.
+        """
+        if replica_context() is None:
+            self.add_loss(self.share_of_loss(x, y_pred))
+
+    def share_of_loss(self, x, y_pred):
+        """Return the loss of the inputs: of a replica, its share of that of the batch.
+
+        Args:
+            x: inputs of `call`.
+            y_pred: what it returned.
+        """
+        raise NotImplementedError
 
     def check_own_loss(self, y=None, sample_weight=None, class_weight=None):
         """Raise ValueError where a loss, metrics, targets or weights were given.

@@ -1,0 +1,7 @@
+"""Training on several devices and machines."""
+
+from glomo_keras.distribution.strategies import STRATEGIES
+from glomo_keras.distribution.strategies import is_chief
+from glomo_keras.distribution.strategies import make_strategy
+
+__all__ = ["STRATEGIES", "is_chief", "make_strategy"]

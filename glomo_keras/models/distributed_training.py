@@ -1,0 +1,186 @@
+"""The private hooks of Keras that training under `tf.distribute` needs, all of them.
+
+They are those of Keras 3.15: `tests/distribution/test_hooks.py` fails, naming the
+hook, where another version has changed one.
+"""
+
+import keras
+
+from glomo_keras.models.replicas import replica_context
+from glomo_keras.models.replicas import sum_over_replicas
+
+_KERAS_CLIP = keras.optimizers.Optimizer._clip_gradients
+
+
+class DistributedTraining:
+    """Mixed into a `keras.Model`, before it: `fit` under `tf.distribute`.
+
+    On TensorFlow gradients are clipped by the norm of their sum over the lookups of an
+    embedding's row, and over replicas. Keras takes the parts of such sums, so that
+    other backends, or more devices, would be another training. Under a strategy,
+
+    - `compile` refuses by name what Keras cannot do there;
+    - `fit`, `evaluate` and `predict` work under `MultiWorkerMirroredStrategy`, and
+      with strings under `MirroredStrategy`, which Keras by itself fails at.
+    """
+
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        auto_scale_loss=True,
+    ):
+        if keras.backend.backend() == "tensorflow":
+            optimizer = keras.optimizers.get(optimizer)
+            _check_compile(self, optimizer, steps_per_execution, jit_compile)
+            _clip_by_sums(optimizer)
+        super().compile(
+            optimizer,
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+            run_eagerly,
+            steps_per_execution,
+            jit_compile,
+            auto_scale_loss,
+        )
+
+    def train_step(self, *arguments):
+        return self._of_one_step(super().train_step(*arguments))
+
+    def test_step(self, *arguments):
+        return self._of_one_step(super().test_step(*arguments))
+
+    def added_losses(self):
+        """Return the sum of what layers and regularizers added: a replica's share."""
+        if not self.losses:
+            return 0.0
+        return sum(self._aggregate_additional_loss(loss) for loss in self.losses)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras takes the mean over replicas of the batch that it builds with, which
+        # strings have not, nor what several workers hold.
+        strategy = getattr(self, "_distribute_strategy", None)
+        if strategy is None:
+            super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
+            return
+        if iterator is not None:
+            _, _, batches = next(iter(iterator))
+            data_batch = keras.tree.map_structure(
+                lambda value: strategy.experimental_local_results(value)[0],
+                next(batches),
+            )
+        with strategy.scope():
+            self._symbolic_build(data_batch=data_batch)
+
+    def _of_one_step(self, logs):
+        # With several workers Keras takes means along an axis of the logs.
+        if not _has_workers(self):
+            return logs
+        return keras.tree.map_structure(lambda value: value[None], logs)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class DistributedModel(DistributedTraining, keras.Model):
+    """A functional `keras.Model` that trains under `tf.distribute`.
+
+    See `DistributedTraining` for what `keras.Model` cannot do there. Losses are means
+    over a replica's part of the batch, as in Keras: with parts of unequal size or
+    padding they are not those of one device, unless the loss is a sum and the weights
+    of examples are shares, see `glomo_keras.distribution.global_shares`.
+
+    Args:
+        Those of `keras.Model`.
+
+    Example:
+
+    >>> inputs = keras.Input((4,))
+    >>> model = DistributedModel(inputs, keras.layers.Dense(1)(inputs))
+    >>> model.compile("adam", "mse")
+    """
+
+
+def _current_strategy():
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+
+
+def _has_workers(model):
+    strategy = getattr(model, "_distribute_strategy", None)
+    return strategy is not None and strategy.extended._in_multi_worker_mode()
+
+
+def _check_compile(model, optimizer, steps_per_execution, jit_compile):
+    """Raise ValueError, by name, for what Keras cannot do under a strategy."""
+    import tensorflow as tf
+
+    current, own = _current_strategy(), getattr(model, "_distribute_strategy", None)
+    if current is None and own is None:
+        return
+    if current is not own:
+        raise ValueError(
+            f"{type(model).__name__} must be made and compiled in the scope of the "
+            "same strategy. Do both inside of one `with strategy.scope():`."
+        )
+    if isinstance(current, tf.distribute.ParameterServerStrategy):
+        raise ValueError(
+            "Keras has no `fit` under ParameterServerStrategy. Use "
+            "MultiWorkerMirroredStrategy: `make_strategy('multiworker')`."
+        )
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    wrong = {
+        "jit_compile=True": (
+            jit_compile is True,
+            "XLA does not find the variables of the other replicas. Leave it out",
+        ),
+        "steps_per_execution": (
+            steps_per_execution != 1,
+            "Keras reduces the logs of single steps. Use 1",
+        ),
+        "gradient_accumulation_steps": (
+            getattr(inner, "gradient_accumulation_steps", None) is not None,
+            "Keras accumulates in replicas what it should not. Use larger batches, or "
+            "more replicas",
+        ),
+    }
+    for name, (is_given, advice) in wrong.items():
+        if is_given:
+            raise ValueError(f"`{name}` does not work under a strategy. {advice}.")
+
+
+def _clip_by_sums(optimizer):
+    """Let an optimizer clip by the norm of what its step will be of.
+
+    Those are sums over the replicas, and over the lookups of a row of an embedding.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    names = ("clipnorm", "global_clipnorm", "clipvalue")
+    clip = optimizer._clip_gradients
+    is_done = getattr(clip, "is_by_sums", False)
+    if is_done or all(getattr(optimizer, name, None) is None for name in names):
+        return
+    is_keras = type(optimizer)._clip_gradients is _KERAS_CLIP
+
+    def clip_sums(gradients):
+        import tensorflow as tf
+
+        context = replica_context()
+        gradients = sum_over_replicas(gradients)
+        if is_keras:  # it squares the parts of a row that was looked up more than once
+            gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = clip(gradients)
+        if context is None:
+            return gradients
+        # What follows sums them once more, over as many replicas.
+        return [keras.ops.divide(g, context.num_replicas_in_sync) for g in gradients]
+
+    clip_sums.is_by_sums = True
+    optimizer._clip_gradients = clip_sums

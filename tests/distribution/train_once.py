@@ -1,0 +1,140 @@
+"""Pretrainings of 50 steps, alone or as one of several: run in a process of its own.
+
+    python train_once.py STRATEGY OUTPUT [TRAINING ...]
+
+STRATEGY is one of `make_strategy`; `two_devices`: `mirrored` over two virtual devices;
+or `data_parallel`, of JAX, over all devices that it sees. TRAINING is one of
+`TRAININGS`, by default all of them.
+"""
+
+import contextlib
+import sys
+
+import keras
+import numpy as np
+
+from glomo_keras.distribution import make_strategy
+from glomo_keras.models import BidirectionalLanguageModel
+from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGLoMoPretrainer
+from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models import LanguageModelPretrainer
+
+STEPS, BATCH = 50, 8
+
+
+def text_pretrainer():
+    predictor = GraphPredictor(
+        23, embedding_dim=8, num_graph_layers=2, num_heads=2, num_convolutions=1
+    )
+    # Classes, so that gradients of embeddings are sparse on TensorFlow.
+    return GLoMoPretrainer(predictor, context_length=2, unit_classes=np.arange(23) % 5)
+
+
+def image_pretrainer():
+    predictor = ImageGraphPredictor(
+        filters=8, num_graph_layers=1, num_heads=2, num_convolutions=1
+    )
+    pretrainer = ImageGLoMoPretrainer(predictor)
+    pretrainer.build((None, 5, 5, 3))
+    return pretrainer
+
+
+def language_model_pretrainer():
+    model = BidirectionalLanguageModel(
+        units=7, projection_dim=5, kernel_sizes=[1, 2], filters=[3, 4], max_characters=6
+    )
+    return LanguageModelPretrainer(model, vocabulary_size=23)
+
+
+MAKERS = {
+    "text": text_pretrainer,
+    "images": image_pretrainer,
+    "language_model": language_model_pretrainer,
+}
+# Both clip: what is clipped has to be the sum over replicas.
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.3, momentum=0.9, global_clipnorm=0.1),
+    "adam": lambda: keras.optimizers.Adam(0.003, global_clipnorm=0.5),
+}
+TRAININGS = {
+    "text_sgd": ("text", "sgd"),
+    "images_sgd": ("images", "sgd"),
+    "language_model_sgd": ("language_model", "sgd"),
+    "text_adam": ("text", "adam"),
+}
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless batches, half of whose sequences are short: ragged over replicas."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    @property
+    def num_batches(self):
+        return None
+
+    def __getitem__(self, step):
+        return (inputs(self.kind, step, BATCH),)
+
+
+def inputs(kind, step, number):
+    """Return inputs of a pretrainer, the same wherever they are drawn."""
+    random = np.random.default_rng([step, 3])
+    if kind == "images":
+        return random.integers(0, 256, (number, 5, 5, 3)).astype("uint8")
+    unit_ids = random.integers(2, 23, (number, 9)).astype("int32")
+    for row, length in enumerate(random.integers(0, 10, number // 2)):
+        unit_ids[number // 2 + row, length:] = 0
+    if kind == "text":
+        return unit_ids
+    characters = random.integers(1, 20, (number, 9, 6)).astype("int32")
+    return {"unit_ids": unit_ids, "character_ids": characters}
+
+
+def distribute(name):
+    """Return the strategy, or that of JAX set and `None`."""
+    if name == "data_parallel":
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return None
+    if name == "two_devices":
+        import tensorflow as tf
+
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+        name = "mirrored"
+    return make_strategy(name)
+
+
+def train(kind, optimizer, strategy):
+    """Return arrays of a training: weights, logs, and those of an evaluation."""
+    keras.config.set_dtype_policy("float64" if optimizer == "sgd" else "float32")
+    keras.utils.set_random_seed(0)
+    with contextlib.nullcontext() if strategy is None else strategy.scope():
+        pretrainer = MAKERS[kind]()
+        pretrainer.compile(OPTIMIZERS[optimizer](), jit_compile=False)
+    settings = {"steps_per_epoch": STEPS // 2, "epochs": 2, "shuffle": False}
+    history = pretrainer.fit(Batches(kind), verbose=0, **settings).history
+    # A batch, and one that the devices cannot share alike, where they need not.
+    held_out = inputs(kind, 10**6, BATCH + (0 if optimizer == "adam" else BATCH // 2))
+    logs = pretrainer.evaluate(held_out, batch_size=BATCH, verbose=0, return_dict=True)
+    arrays = {f"weight_{i}": w for i, w in enumerate(pretrainer.get_weights())}
+    arrays |= {f"trained_{name}": values for name, values in history.items()}
+    return arrays | {f"evaluated_{name}": value for name, value in logs.items()}
+
+
+def main(strategy, output, *trainings):
+    strategy = distribute(strategy)
+    arrays = {}
+    for training in trainings or TRAININGS:
+        for name, array in train(*TRAININGS[training], strategy).items():
+            arrays[f"{training}_{name}"] = array
+    np.savez(output, **arrays)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -26,6 +26,7 @@ import keras
 import numpy as np
 from experiment.pretraining import run
 from experiment.pretraining import text
+from experiment.pretraining.devices import Devices
 from experiment.pretraining.progress import words_line
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
@@ -191,17 +192,19 @@ def build_pretrainer(settings):
     return pretrainer
 
 
-def train(settings):
+def train(settings, devices):
     """Train on the prepared arrays."""
     corpus = load_prepared(settings.prepared)
     characters = np.load(characters_file(settings))
     keras.utils.set_random_seed(settings.seed)
-    pretrainer = build_pretrainer(settings)
+    with devices.scope():
+        pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings,
         pretrainer,
         "val_nats",
         "recipes/pretrain_elmo.py",
+        devices,
         part="language_model",
     )
     first_epoch = checkpoint.state["epochs"]
@@ -225,6 +228,7 @@ def train(settings):
         word_inputs(valid, characters, settings.num_words),
         settings,
         checkpoint,
+        devices,
         words_line,
     )
 
@@ -234,12 +238,14 @@ def main(arguments=None):
     """Prepare, then train."""
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
-    with run.held_run(settings):
+    devices = Devices(settings.strategy)
+    with run.held_run(settings, devices):
         prepare(settings)
-        run.write_settings(settings)
+        if devices.writes:
+            run.write_settings(settings)
         if settings.prepare_only:
             return
-        train(settings)
+        train(settings, devices)
     print(f"The language model is in {settings.output / 'preset'}.")
 
 

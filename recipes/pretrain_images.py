@@ -23,6 +23,7 @@ import experiment.process
 import keras
 import numpy as np
 from experiment.pretraining import run
+from experiment.pretraining.devices import Devices
 from experiment.pretraining.image_stream import ImageSequence
 from experiment.pretraining.progress import image_line
 from experiment.pretraining.score_rules import IMAGE_PREDICTORS
@@ -213,7 +214,7 @@ def build_pretrainer(settings):
     return pretrainer
 
 
-def train(settings):
+def train(settings, devices):
     """Train on the prepared images."""
     images = np.load(settings.prepared / "images.npy", mmap_mode="r")
     if len(images) <= settings.num_valid:
@@ -222,9 +223,10 @@ def train(settings):
             f"{settings.num_valid:,} are held out: none is left to train on."
         )
     keras.utils.set_random_seed(settings.seed)
-    pretrainer = build_pretrainer(settings)
+    with devices.scope():
+        pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
-        settings, pretrainer, "val_bits", "recipes/pretrain_images.py"
+        settings, pretrainer, "val_bits", "recipes/pretrain_images.py", devices
     )
     first_epoch = checkpoint.state["epochs"]
     valid = np.array(images[-settings.num_valid :])
@@ -246,7 +248,9 @@ def train(settings):
     if settings.pictures_every:
         folder, every = settings.output / "pictures", settings.pictures_every
         pictures.append(PixelPictures(valid[:2], folder, every))
-    run.fit(pretrainer, batches, valid, settings, checkpoint, image_line, pictures)
+    run.fit(
+        pretrainer, batches, valid, settings, checkpoint, devices, image_line, pictures
+    )
 
 
 @experiment.process.one_line_errors()
@@ -254,12 +258,14 @@ def main(arguments=None):
     """Prepare, then train."""
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
-    with run.held_run(settings):
+    devices = Devices(settings.strategy)
+    with run.held_run(settings, devices):
         prepare(settings)
-        run.write_settings(settings)
+        if devices.writes:
+            run.write_settings(settings)
         if settings.prepare_only:
             return
-        train(settings)
+        train(settings, devices)
     print(f"The graph predictor is in {settings.output / 'preset'}.")
 
 

@@ -23,6 +23,7 @@ import experiment.process
 import keras
 from experiment.pretraining import run
 from experiment.pretraining import text
+from experiment.pretraining.devices import Devices
 from experiment.pretraining.frozen_graphs import frozen_graphs
 from experiment.pretraining.progress import text_line
 from experiment.pretraining.score_rules import PREDICTORS
@@ -294,7 +295,7 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
     return pretrainer
 
 
-def train(settings):
+def train(settings, devices):
     """Train on the prepared arrays."""
     corpus = load_prepared(settings.prepared)
     keras.utils.set_random_seed(settings.seed)
@@ -302,7 +303,8 @@ def train(settings):
     if settings.num_classes:
         with usage_errors():
             classes = prepared_classes(settings.prepared, settings.num_classes)
-    pretrainer = build_pretrainer(settings, len(corpus.units), classes)
+    with devices.scope():
+        pretrainer = build_pretrainer(settings, len(corpus.units), classes)
     predictor = pretrainer.graph_predictor
 
     checkpoint = run.restore_checkpoint(
@@ -310,6 +312,7 @@ def train(settings):
         pretrainer,
         "val_nats",
         "recipes/pretrain_text.py",
+        devices,
         settings.prepared / "vocabulary.txt",
         part=None if settings.graphs_of else "graph_predictor",
     )
@@ -331,7 +334,9 @@ def train(settings):
         folder, every = settings.output / "pictures", settings.pictures_every
         pictures.append(GraphPictures(valid[:2, :24], corpus.units, folder, every))
     # The windows shuffle.
-    run.fit(pretrainer, windows, valid, settings, checkpoint, text_line, pictures)
+    run.fit(
+        pretrainer, windows, valid, settings, checkpoint, devices, text_line, pictures
+    )
 
 
 @experiment.process.one_line_errors()
@@ -339,14 +344,16 @@ def main(arguments=None):
     """Prepare, then train."""
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
-    with run.held_run(settings):
+    devices = Devices(settings.strategy)
+    with run.held_run(settings, devices):
         text.prepare_arrays(
             settings, settings.vocabulary_size, lowercase=not settings.keep_case
         )
-        run.write_settings(settings)
+        if devices.writes:
+            run.write_settings(settings)
         if settings.prepare_only:
             return
-        train(settings)
+        train(settings, devices)
     if not settings.graphs_of:
         print(f"The graph predictor is in {settings.output / 'preset'}.")
 

@@ -30,6 +30,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         monitor: str, the logged value that should fall.
         patience: int, epochs without a new best after which training stops.
         on_best: function of the model, called when a best epoch ends.
+        writes: bool, whether this process writes: of the workers of a cluster, one
+            does, for all. All of them restore, and call `on_best`.
 
     Raises:
         TypeError, ValueError: if `patience` is no positive integer. ValueError also
@@ -56,11 +58,13 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     (1, 2)
     """
 
-    def __init__(self, directory, monitor, patience, on_best):
+    def __init__(self, directory, monitor, patience, on_best, writes=True):
         super().__init__()
         check_positive_integers(patience=patience)
         self.directory = Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.writes = writes
+        if writes:
+            self.directory.mkdir(parents=True, exist_ok=True)
         self.monitor = monitor
         self.patience = patience
         self.on_best = on_best
@@ -109,14 +113,17 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"`{self.monitor}` is {value} after epoch {epoch + 1}: the epoch is "
                 "not saved, the checkpoint before it stays."
             )
-        variables = self.model.variables + self.model.optimizer.variables
-        # Twice, for what `on_best` may save of the model.
-        check_free_space(self.directory, 2 * variable_bytes(variables))
         state = {**self.state, "epochs": epoch + 1}
+        if self.writes:
+            variables = self.model.variables + self.model.optimizer.variables
+            # Twice, for what `on_best` may save of the model.
+            check_free_space(self.directory, 2 * variable_bytes(variables))
         if value < state["best"]:
             state.update(best=value, best_epoch=epoch + 1)
             self.on_best(self.model)
-        self._save(state)
+        if self.writes:
+            self._save(state)
+        self.state = state
         if self.is_out_of_patience:
             print(
                 f"No better {self.monitor} for {self.patience} epochs: stopping. "
@@ -135,7 +142,6 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         with atomic_write(self.directory / f"{name}.npz") as temporary:
             np.savez(temporary, **seeds)
         write_json(self.directory / "CURRENT", state)
-        self.state = state
         for path in self.directory.iterdir():
             is_older = (
                 path.name.startswith("epoch_") and path.name.split(".")[0] != name

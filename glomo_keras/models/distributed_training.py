@@ -19,38 +19,16 @@ class DistributedTraining:
     embedding's row, and over replicas. Keras takes the parts of such sums, so that
     other backends, or more devices, would be another training. Under a strategy,
 
-    - `compile` refuses by name what Keras cannot do there;
+    - what Keras cannot do there is refused by name;
     - `fit`, `evaluate` and `predict` work under `MultiWorkerMirroredStrategy`, and
       with strings under `MirroredStrategy`, which Keras by itself fails at.
     """
 
-    def compile(
-        self,
-        optimizer="rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
-        steps_per_execution=1,
-        jit_compile="auto",
-        auto_scale_loss=True,
-    ):
-        if keras.backend.backend() == "tensorflow":
-            optimizer = keras.optimizers.get(optimizer)
-            _check_compile(self, optimizer, steps_per_execution, jit_compile)
-            _clip_by_sums(optimizer)
-        super().compile(
-            optimizer,
-            loss,
-            loss_weights,
-            metrics,
-            weighted_metrics,
-            run_eagerly,
-            steps_per_execution,
-            jit_compile,
-            auto_scale_loss,
-        )
+    def make_train_function(self, force=False):
+        if keras.backend.backend() == "tensorflow" and self.optimizer is not None:
+            _check_strategy(self)
+            _clip_by_sums(self.optimizer)
+        return super().make_train_function(force)
 
     def train_step(self, *arguments):
         return self._of_one_step(super().train_step(*arguments))
@@ -71,6 +49,8 @@ class DistributedTraining:
         if strategy is None:
             super()._maybe_symbolic_build(iterator=iterator, data_batch=data_batch)
             return
+        if getattr(self, "optimizer", None) is not None:
+            _check_strategy(self)
         if iterator is not None:
             _, _, batches = next(iter(iterator))
             data_batch = keras.tree.map_structure(
@@ -107,46 +87,43 @@ class DistributedModel(DistributedTraining, keras.Model):
     """
 
 
-def _current_strategy():
-    import tensorflow as tf
-
-    return tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
-
-
 def _has_workers(model):
     strategy = getattr(model, "_distribute_strategy", None)
     return strategy is not None and strategy.extended._in_multi_worker_mode()
 
 
-def _check_compile(model, optimizer, steps_per_execution, jit_compile):
+def _check_strategy(model):
     """Raise ValueError, by name, for what Keras cannot do under a strategy."""
     import tensorflow as tf
 
-    current, own = _current_strategy(), getattr(model, "_distribute_strategy", None)
-    if current is None and own is None:
-        return
-    if current is not own:
+    own = getattr(model, "_distribute_strategy", None)
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    # Outside of all scopes TensorFlow has a strategy too, that of one device.
+    alone = tf.distribute.get_strategy() if not tf.distribute.has_strategy() else None
+    if optimizer._distribution_strategy is not (own or alone):
         raise ValueError(
-            f"{type(model).__name__} must be made and compiled in the scope of the "
-            "same strategy. Do both inside of one `with strategy.scope():`."
+            f"{type(model).__name__} and its optimizer must be made in the scope of "
+            "the same strategy, and compiled there. Do all of it inside of one `with "
+            "strategy.scope():`."
         )
-    if isinstance(current, tf.distribute.ParameterServerStrategy):
+    if own is None:
+        return
+    if isinstance(own, tf.distribute.ParameterServerStrategy):
         raise ValueError(
             "Keras has no `fit` under ParameterServerStrategy. Use "
             "MultiWorkerMirroredStrategy: `make_strategy('multiworker')`."
         )
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
     wrong = {
         "jit_compile=True": (
-            jit_compile is True,
+            model.jit_compile is True,
             "XLA does not find the variables of the other replicas. Leave it out",
         ),
         "steps_per_execution": (
-            steps_per_execution != 1,
+            model.steps_per_execution != 1,
             "Keras reduces the logs of single steps. Use 1",
         ),
         "gradient_accumulation_steps": (
-            getattr(inner, "gradient_accumulation_steps", None) is not None,
+            optimizer.gradient_accumulation_steps is not None,
             "Keras accumulates in replicas what it should not. Use larger batches, or "
             "more replicas",
         ),

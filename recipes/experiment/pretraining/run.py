@@ -21,7 +21,8 @@ from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import write_json
 
 # What may change from one start of a run to the next: where things lie, what is drawn,
-# and when the run ends. Everything else changes the epochs themselves.
+# when the run ends, and the devices, which train the same. Everything else changes the
+# epochs themselves.
 CHANGEABLE = (
     "output",
     "prepared",
@@ -30,17 +31,23 @@ CHANGEABLE = (
     "patience",
     "stop_after",
     "pictures_every",
+    "strategy",
 )
 
 
 @contextlib.contextmanager
-def held_run(settings):
+def held_run(settings, devices):
     """Hold the folder of a run, which must be unused or one to go on with.
+
+    Of several workers the one that writes holds it, for all.
 
     Raises:
         UsageError: if another process holds the folder; if it has a run and --resume
             was not given; or if that run has other settings, which are named.
     """
+    if not devices.writes:
+        yield
+        return
     with hold(settings.output):
         if _is_used(settings.output):
             _check_resumable(settings)
@@ -108,6 +115,12 @@ def prepare_once(settings, description, write):
             the data cannot be read, or if another process writes the arrays.
     """
     if not _has_arrays(settings, description):
+        if settings.strategy == "multiworker" and not settings.prepare_only:
+            raise UsageError(
+                f"{settings.prepared} holds no arrays yet, which several workers would "
+                "write at a time. Prepare them first: the same command with "
+                "--prepare-only and --strategy none, once."
+            )
         with hold_prepared(settings):
             if not _has_arrays(settings, description):
                 with usage_errors():
@@ -164,14 +177,21 @@ def compile_pretrainer(pretrainer, settings):
         )
     else:
         optimizer = keras.optimizers.Adam(rate, global_clipnorm=settings.clip_norm)
-    # Batches have one shape, so that XLA compiles once.
-    pretrainer.compile(optimizer, jit_compile=not settings.no_jit)
+    # Batches have one shape, so that XLA compiles once. It knows but one device.
+    jit_compile = not settings.no_jit and settings.strategy == "none"
+    pretrainer.compile(optimizer, jit_compile=jit_compile)
     # Or else TensorFlow traces the first step twice, with and without making these.
     optimizer.build(pretrainer.trainable_variables)
 
 
 def restore_checkpoint(
-    settings, pretrainer, monitor, program, vocabulary=None, part="graph_predictor"
+    settings,
+    pretrainer,
+    monitor,
+    program,
+    devices,
+    vocabulary=None,
+    part="graph_predictor",
 ):
     """Return the callback that saves the run's state, after loading what it saved.
 
@@ -183,6 +203,7 @@ def restore_checkpoint(
         pretrainer: a compiled model.
         monitor: str, the logged value that should fall.
         program: str, for the preset's metadata.
+        devices: `Devices`.
         vocabulary: path of the preset's vocabulary, or `None`.
         part: str, the attribute of the pretrainer that becomes the preset, or `None`
             for no preset.
@@ -199,13 +220,19 @@ def restore_checkpoint(
             return
         notes = dict(training)
         if hasattr(model, "describe_heads"):  # as the validation has left them
-            notes["heads"] = model.describe_heads()
+            notes["heads"] = model.describe_heads()  # sums over all workers
+        if not devices.writes:
+            return
         getattr(model, part).save_to_preset(
             settings.output / "preset", vocabulary, training=notes
         )
 
     checkpoint = ResumableCheckpoint(
-        settings.output / "checkpoints", monitor, settings.patience, on_best=save_preset
+        settings.output / "checkpoints",
+        monitor,
+        settings.patience,
+        on_best=save_preset,
+        writes=devices.writes,
     )
     try:
         checkpoint.restore(pretrainer)
@@ -214,8 +241,19 @@ def restore_checkpoint(
     return checkpoint
 
 
-def fit(pretrainer, batches, valid, settings, checkpoint, describe, callbacks=()):
+def fit(
+    pretrainer,
+    batches,
+    valid,
+    settings,
+    checkpoint,
+    devices,
+    describe,
+    callbacks=(),
+):
     """Train the epochs that are left, with a line an epoch, logs and checkpoints.
+
+    Of several workers one writes; all print.
 
     Args:
         pretrainer: a compiled model.
@@ -223,6 +261,7 @@ def fit(pretrainer, batches, valid, settings, checkpoint, describe, callbacks=()
         valid: array or dict of arrays, for validation.
         settings: `PretrainingSettings`.
         checkpoint: callback of `restore_checkpoint`.
+        devices: `Devices`.
         describe: function of the logs, for the line of an epoch.
         callbacks: more of them, such as pictures.
 
@@ -239,26 +278,31 @@ def fit(pretrainer, batches, valid, settings, checkpoint, describe, callbacks=()
     if first_epoch >= settings.last_epoch:
         print(f"The run has finished its {first_epoch} epochs. Nothing is trained.")
         return
+    run_callbacks = [RaiseOnNaN(), EpochLine(settings.epochs, describe), checkpoint]
+    if devices.writes:
+        run_callbacks[1:1] = _logs(settings, first_epoch)
+    if not devices.has_workers:  # which would have to draw together
+        run_callbacks += callbacks
+    with devices.lost_workers():
+        pretrainer.fit(
+            batches,
+            steps_per_epoch=settings.steps_per_epoch,
+            epochs=settings.last_epoch,
+            initial_epoch=first_epoch,
+            validation_data=valid,
+            validation_batch_size=settings.batch_size,
+            callbacks=run_callbacks,
+            shuffle=False,
+            verbose=1 if sys.stdout.isatty() else 0,
+        )
+
+
+def _logs(settings, first_epoch):
+    """Return the callbacks that write log.csv and what TensorBoard shows."""
     log = settings.output / "log.csv"
     cut_log(log, first_epoch)
-    run_callbacks = [
-        RaiseOnNaN(),
-        keras.callbacks.CSVLogger(log, append=first_epoch > 0),
-        EpochLine(settings.epochs, describe),
-        checkpoint,
-        *callbacks,
-    ]
+    logs = [keras.callbacks.CSVLogger(log, append=first_epoch > 0)]
     if keras.backend.backend() == "tensorflow":
-        logs = keras.callbacks.TensorBoard(settings.output / "logs", write_graph=False)
-        run_callbacks.insert(2, logs)
-    pretrainer.fit(
-        batches,
-        steps_per_epoch=settings.steps_per_epoch,
-        epochs=settings.last_epoch,
-        initial_epoch=first_epoch,
-        validation_data=valid,
-        validation_batch_size=settings.batch_size,
-        callbacks=run_callbacks,
-        shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 0,
-    )
+        folder = settings.output / "logs"
+        logs.append(keras.callbacks.TensorBoard(folder, write_graph=False))
+    return logs

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from experiment.pretraining.devices import add_strategy_option
 from experiment.process import positive_int
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
@@ -33,6 +34,7 @@ class PretrainingSettings:
     patience: int
     stop_after: int | None
     no_jit: bool
+    strategy: str
 
     @classmethod
     def from_options(cls, options, sizes, released=False):
@@ -140,3 +142,4 @@ def add_training_options(parser, pictures=True, released=False):
             help="epochs; 0 draws none (default: 4)",
         )
     add("--no-jit", action="store_true", help="do not compile with XLA")
+    add_strategy_option(add)

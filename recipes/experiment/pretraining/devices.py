@@ -1,0 +1,66 @@
+"""The devices of a run: their strategy, its scope, and the process that writes."""
+
+import contextlib
+
+from experiment.process import UsageError
+from experiment.process import usage_errors
+from glomo_keras.distribution import STRATEGIES
+from glomo_keras.distribution import is_chief
+from glomo_keras.distribution import make_strategy
+
+
+class Devices:
+    """Devices that a run trains on.
+
+    Args:
+        name: one of `STRATEGIES`.
+
+    Raises:
+        UsageError: if this process or the environment does not allow it.
+    """
+
+    def __init__(self, name):
+        with usage_errors():
+            self.strategy = make_strategy(name)
+        self.writes = is_chief(self.strategy)
+        self.has_workers = name == "multiworker"
+
+    def scope(self):
+        """Return the context that models are made and compiled in."""
+        if self.strategy is None:
+            return contextlib.nullcontext()
+        return self.strategy.scope()
+
+    @contextlib.contextmanager
+    def lost_workers(self):
+        """Turn what TensorFlow says where another worker has ended into one line.
+
+        Raises:
+            UsageError: it tells how to go on.
+        """
+        if not self.has_workers:
+            yield
+            return
+        import tensorflow as tf
+
+        try:
+            yield
+        except tf.errors.OpError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(
+                "The workers cannot go on together: one of them has ended, or failed. "
+                "See its output, and start all of them again with --resume: they go on "
+                f"from the last checkpoint. TensorFlow says: {reason}"
+            ) from error
+
+
+def add_strategy_option(add):
+    """Add --strategy, by the `add_argument` of a group."""
+    add(
+        "--strategy",
+        choices=STRATEGIES,
+        default="none",
+        help="devices, of TensorFlow: mirrored: all of this machine; multiworker: "
+        "those of the machines in TF_CONFIG, see docs/scaling.md; batch sizes are "
+        "those of all together (default: none, one device)",
+    )

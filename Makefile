@@ -9,7 +9,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # plain `pytest` runs in one.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install quickstart test test-jax test-slow test-data benchmark verify-saved-models lint clean
+.PHONY: help install quickstart test test-jax test-distributed test-slow test-data benchmark verify-saved-models lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16

@@ -28,6 +28,10 @@ class DistributedTraining:
         if keras.backend.backend() == "tensorflow" and self.optimizer is not None:
             _check_strategy(self)
             _clip_by_sums(self.optimizer)
+            # Or else TensorFlow traces the first step twice, with and without making
+            # the optimizer's variables.
+            if self.built and not self.optimizer.built:
+                self.optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
     def train_step(self, *arguments):
@@ -73,8 +77,8 @@ class DistributedModel(DistributedTraining, keras.Model):
 
     See `DistributedTraining` for what `keras.Model` cannot do there. Losses are means
     over a replica's part of the batch, as in Keras: with parts of unequal size or
-    padding they are not those of one device, unless the loss is a sum and the weights
-    of examples are shares, see `glomo_keras.distribution.global_shares`.
+    weight they are not those of one device. A loss with `reduction="sum"`, of examples
+    whose weights add up to one over the whole batch, is.
 
     Args:
         Those of `keras.Model`.

@@ -104,13 +104,6 @@ class UnsupervisedModel(DistributedTraining):
                 "and pass the inputs alone."
             )
 
-    def make_train_function(self, force=False):
-        # Or else TensorFlow traces the first step twice, with and without making the
-        # optimizer's variables.
-        if self.built and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
-        return super().make_train_function(force)
-
     def _check_inputs_alone(self, method, args, kwargs):
         """Check the arguments of a method of Keras, which drops weights in silence."""
         given = _arguments(method, self, args, kwargs)

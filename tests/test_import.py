@@ -17,12 +17,12 @@ PACKAGE = pathlib.Path(glomo_keras.__file__).resolve().parent
 ALLOWED = {
     "ops": {"ops"},
     "layers": {"ops", "layers"},
-    "models": {"ops", "layers", "models"},
+    "models": {"ops", "layers", "models", "distribution"},
     "data": {"ops", "layers", "models", "data"},
     "analysis": {"ops", "layers", "models", "analysis"},
     "export": {"ops", "layers", "models", "data", "export"},  # strings in: units
     "callbacks": {"ops", "layers", "models", "analysis", "callbacks"},
-    "distribution": {"models", "distribution"},
+    "distribution": {"distribution"},
     "optimizers": {"optimizers"},
 }
 KERAS_ONLY = ("ops", "layers", "models")

@@ -7,12 +7,12 @@ from keras import ops
 
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
+from glomo_keras.distribution.replicas import sum_over_replicas
 from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.graph_metrics import HeadRatio
 from glomo_keras.models.graph_metrics import fill_positions
-from glomo_keras.models.replicas import sum_over_replicas
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate

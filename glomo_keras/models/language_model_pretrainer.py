@@ -5,13 +5,13 @@ from keras import ops
 
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
+from glomo_keras.distribution.replicas import sum_over_replicas
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_metrics import fill_positions
-from glomo_keras.models.replicas import sum_over_replicas
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood

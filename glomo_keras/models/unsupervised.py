@@ -4,8 +4,8 @@ import inspect
 
 import keras
 
-from glomo_keras.models.distributed_training import DistributedTraining
-from glomo_keras.models.replicas import replica_context
+from glomo_keras.distribution.distributed_training import DistributedTraining
+from glomo_keras.distribution.replicas import replica_context
 
 
 class UnsupervisedModel(DistributedTraining):

@@ -24,7 +24,7 @@ def test_keras_has_the_hook(name):
     owner, arguments = HOOKS[name]
     changed = (
         f"Keras {keras.__version__} has changed {owner.__name__}.{name}: see "
-        "glomo_keras/models/distributed_training.py."
+        "glomo_keras/distribution/distributed_training.py."
     )
     if arguments is None:
         model = keras.Sequential()

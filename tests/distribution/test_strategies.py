@@ -7,9 +7,9 @@ import pytest
 from glomo_keras.distribution import is_chief
 from glomo_keras.distribution import make_strategy
 from glomo_keras.distribution import strategies
+from glomo_keras.distribution.distributed_training import DistributedModel
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
-from glomo_keras.models.distributed_training import DistributedModel
 
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="strategies are TensorFlow's"

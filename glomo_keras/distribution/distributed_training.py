@@ -6,8 +6,8 @@ hook, where another version has changed one.
 
 import keras
 
-from glomo_keras.models.replicas import replica_context
-from glomo_keras.models.replicas import sum_over_replicas
+from glomo_keras.distribution.replicas import replica_context
+from glomo_keras.distribution.replicas import sum_over_replicas
 
 _KERAS_CLIP = keras.optimizers.Optimizer._clip_gradients
 

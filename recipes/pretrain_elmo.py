@@ -153,6 +153,7 @@ def prepare(settings):
         words = load_prepared(settings.prepared).units
         characters = character_ids(words, settings.max_characters).numpy()
         characters[0] = 0  # padding is no word
+        run.check_prepares_alone(settings)
         with run.hold_prepared(settings), atomic_write(path) as temporary:
             np.save(temporary, characters.astype("uint16"))
 
@@ -239,7 +240,7 @@ def main(arguments=None):
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
     devices = Devices(settings.strategy)
-    with run.held_run(settings, devices):
+    with devices.lost_workers(), run.held_run(settings, devices):
         prepare(settings)
         if devices.writes:
             run.write_settings(settings)

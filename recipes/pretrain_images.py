@@ -259,7 +259,7 @@ def main(arguments=None):
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
     devices = Devices(settings.strategy)
-    with run.held_run(settings, devices):
+    with devices.lost_workers(), run.held_run(settings, devices):
         prepare(settings)
         if devices.writes:
             run.write_settings(settings)

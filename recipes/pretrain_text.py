@@ -295,14 +295,10 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
     return pretrainer
 
 
-def train(settings, devices):
-    """Train on the prepared arrays."""
+def train(settings, devices, classes):
+    """Train on the prepared arrays, and classes of units or `None`."""
     corpus = load_prepared(settings.prepared)
     keras.utils.set_random_seed(settings.seed)
-    classes = None
-    if settings.num_classes:
-        with usage_errors():
-            classes = prepared_classes(settings.prepared, settings.num_classes)
     with devices.scope():
         pretrainer = build_pretrainer(settings, len(corpus.units), classes)
     predictor = pretrainer.graph_predictor
@@ -345,15 +341,19 @@ def main(arguments=None):
     experiment.process.prepare_process()
     settings = parse_settings(arguments)
     devices = Devices(settings.strategy)
-    with run.held_run(settings, devices):
+    with devices.lost_workers(), run.held_run(settings, devices):
         text.prepare_arrays(
             settings, settings.vocabulary_size, lowercase=not settings.keep_case
         )
+        classes = None
+        if settings.num_classes:  # kept beside the arrays
+            with usage_errors():
+                classes = prepared_classes(settings.prepared, settings.num_classes)
         if devices.writes:
             run.write_settings(settings)
         if settings.prepare_only:
             return
-        train(settings, devices)
+        train(settings, devices, classes)
     if not settings.graphs_of:
         print(f"The graph predictor is in {settings.output / 'preset'}.")
 

@@ -1,5 +1,6 @@
 """Processes of a test, with time limits and a log each."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -17,7 +18,7 @@ TRAIN = pathlib.Path(__file__).parent / "distribution" / "train_once.py"
 def start(log, program, *arguments, backend="tensorflow", **environment):
     """Start a Python program whose output goes to a file."""
     with open(log, "w") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(program), *map(str, arguments)],
             env={
                 **os.environ,
@@ -29,6 +30,8 @@ def start(log, program, *arguments, backend="tensorflow", **environment):
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    atexit.register(process.kill)  # where a test fails before it waits for it
+    return process
 
 
 def finish(process, log, timeout=300):

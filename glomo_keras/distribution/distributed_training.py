@@ -1,4 +1,4 @@
-"""The private hooks of Keras that training under `tf.distribute` needs, all of them.
+"""The private hooks of Keras that training under `tf.distribute` needs.
 
 They are those of Keras 3.15: `tests/distribution/test_hooks.py` fails, naming the
 hook, where another version has changed one.
@@ -20,8 +20,8 @@ class DistributedTraining:
     other backends, or more devices, would be another training. Under a strategy,
 
     - what Keras cannot do there is refused by name;
-    - `fit`, `evaluate` and `predict` work under `MultiWorkerMirroredStrategy`, and
-      with strings under `MirroredStrategy`, which Keras by itself fails at.
+    - `fit` and `evaluate` work under `MultiWorkerMirroredStrategy`, and with strings
+      under `MirroredStrategy`, which Keras by itself fails at.
     """
 
     def make_train_function(self, force=False):

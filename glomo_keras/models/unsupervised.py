@@ -62,6 +62,9 @@ class UnsupervisedModel(DistributedTraining):
     def share_of_loss(self, x, y_pred):
         """Return the loss of the inputs: of a replica, its share of that of the batch.
 
+        The shares of all replicas add up. Keras logs their mean by number of examples,
+        which is the loss only where all replicas have as many.
+
         Args:
             x: inputs of `call`.
             y_pred: what it returned.

@@ -101,7 +101,7 @@ def propagate_mixture(features, graphs, weights, composed=True):
     mixed = _mix(graphs, weights, composed and on_graphs)
     messages = ops.matmul(mixed, features[:, None])  # (batch, mixtures, length, dim)
     messages = ops.transpose(messages, (0, 2, 1, 3))
-    if composed and not on_graphs:
+    if composed and num_layers > 1 and not on_graphs:
         reached = ops.matmul(graphs[:, 0], features[:, None])
         for layer in range(1, num_layers):
             # (batch, heads, length, dim)

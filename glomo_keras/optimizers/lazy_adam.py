@@ -8,7 +8,8 @@ from keras import ops
 class LazyAdam(keras.optimizers.Adam):
     """Adam whose moments of an embedding's row wait until the row is looked up again.
 
-    For a row r that the step looked up, with gradient g_r, as `keras.optimizers.Adam`:
+    For a row r that the step looked up, with a gradient g_r other than zero, as
+    `keras.optimizers.Adam`:
 
         m_r <- beta_1 m_r + (1 - beta_1) g_r
         v_r <- beta_2 v_r + (1 - beta_2) g_r^2
@@ -108,7 +109,9 @@ def _is_sparse(gradient):
 
 def _rows(variable, indices):
     """Return rows of a variable without a copy of all of it."""
-    return getattr(variable, "value", variable).sparse_read(indices)
+    import tensorflow as tf
+
+    return tf.gather(getattr(variable, "value", variable), indices)
 
 
 def _with_values(gradient, values):

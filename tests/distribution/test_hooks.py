@@ -15,7 +15,7 @@ HOOKS = {
     "_symbolic_build": (keras.Model, ["iterator", "data_batch"]),
     "_aggregate_additional_loss": (keras.Model, ["loss"]),
     "_clip_gradients": (keras.optimizers.Optimizer, ["grads"]),
-    "_distribute_strategy": (keras.Model, None),
+    "_get_variable_index": (keras.optimizers.Optimizer, ["variable"]),
 }
 
 
@@ -26,13 +26,27 @@ def test_keras_has_the_hook(name):
         f"Keras {keras.__version__} has changed {owner.__name__}.{name}: see "
         "glomo_keras/distribution/distributed_training.py."
     )
-    if arguments is None:
-        model = keras.Sequential()
-        assert hasattr(model, name), changed
-        return
     assert hasattr(owner, name), changed
     signature = inspect.signature(getattr(owner, name))
     assert list(signature.parameters)[1:] == arguments, changed
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (keras.Sequential(), ["_distribute_strategy"]),
+        (keras.optimizers.Adam(), ["_distribution_strategy"]),
+    ],
+)
+def test_keras_has_the_attribute(owner, names):
+    for name in names:
+        assert hasattr(owner, name), f"{type(owner).__name__}.{name} has gone"
+
+
+def test_adam_keeps_its_moments_where_lazy_adam_finds_them():
+    optimizer, variable = keras.optimizers.Adam(), keras.Variable([0.0])
+    optimizer.build([variable])
+    assert len(optimizer._momentums) == len(optimizer._velocities) == 1
 
 
 def test_strategies_tell_whether_there_are_workers():

@@ -1,6 +1,7 @@
 """Two workers of the text recipe: one is killed, the other ends, both go on."""
 
 import csv
+import re
 import time
 
 import h5py
@@ -91,7 +92,8 @@ def test_a_killed_worker_ends_the_other_and_both_go_on(whole, prepared, tmp_path
     assert "Traceback" not in log.read_text()
     for process, log in start(tmp_path, prepared, "--resume"):
         processes.finish(process, log)
-        assert "2 of them finished" in log.read_text() or "1 of" in log.read_text()
+        # The second epoch may have been lost: it was printed before it was saved.
+        assert re.search("[12] of them finished", log.read_text())
     expected, found = weights_of(whole), weights_of(tmp_path)
     assert expected.keys() == found.keys() and len(expected) > 50
     for name, array in found.items():

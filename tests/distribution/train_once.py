@@ -13,6 +13,7 @@ import sys
 import keras
 import numpy as np
 
+from glomo_keras.distribution import DistributedModel
 from glomo_keras.distribution import make_strategy
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GLoMoPretrainer
@@ -20,6 +21,7 @@ from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
+from glomo_keras.optimizers import LazyAdam
 
 STEPS, BATCH = 50, 8
 
@@ -48,7 +50,18 @@ def language_model_pretrainer():
     return LanguageModelPretrainer(model, vocabulary_size=23)
 
 
+def classifier():
+    """Return a functional model of strings: a model that is no pretrainer."""
+    texts = keras.Input((4,), dtype="string")
+    unit_ids = keras.layers.StringLookup(vocabulary=WORDS, dtype="string")(texts)
+    embeddings = keras.layers.Embedding(len(WORDS) + 1, 3)(unit_ids)
+    pooled = keras.layers.GlobalAveragePooling1D()(embeddings)
+    return DistributedModel(texts, keras.layers.Dense(2)(pooled))
+
+
+WORDS = list("abcdefg")
 MAKERS = {
+    "classifier": classifier,
     "text": text_pretrainer,
     "images": image_pretrainer,
     "language_model": language_model_pretrainer,
@@ -56,6 +69,7 @@ MAKERS = {
 # Both clip: what is clipped has to be the sum over replicas.
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.3, momentum=0.9, global_clipnorm=0.1),
+    "lazy_adam": lambda: LazyAdam(0.003, global_clipnorm=0.5),
     "adam": lambda: keras.optimizers.Adam(0.003, global_clipnorm=0.5),
 }
 TRAININGS = {
@@ -63,6 +77,8 @@ TRAININGS = {
     "images_sgd": ("images", "sgd"),
     "language_model_sgd": ("language_model", "sgd"),
     "text_adam": ("text", "adam"),
+    "text_lazy_adam": ("text", "lazy_adam"),
+    "classifier_sgd": ("classifier", "sgd"),
 }
 
 
@@ -78,12 +94,20 @@ class Batches(keras.utils.PyDataset):
         return None
 
     def __getitem__(self, step):
-        return (inputs(self.kind, step, BATCH),)
+        return examples(self.kind, step, BATCH)
 
 
-def inputs(kind, step, number):
-    """Return inputs of a pretrainer, the same wherever they are drawn."""
+def examples(kind, step, number):
+    """Return what `fit` takes, the same wherever it is drawn."""
     random = np.random.default_rng([step, 3])
+    if kind == "classifier":
+        weights = random.random(number)  # shares of the whole batch
+        texts = keras.ops.convert_to_tensor(random.choice(WORDS, (number, 4)).tolist())
+        return texts, random.integers(0, 2, number), weights / weights.sum()
+    return (_inputs(kind, random, number),)
+
+
+def _inputs(kind, random, number):
     if kind == "images":
         return random.integers(0, 256, (number, 5, 5, 3)).astype("uint8")
     unit_ids = random.integers(2, 23, (number, 9)).astype("int32")
@@ -116,12 +140,20 @@ def train(kind, optimizer, strategy):
     keras.utils.set_random_seed(0)
     with contextlib.nullcontext() if strategy is None else strategy.scope():
         pretrainer = MAKERS[kind]()
-        pretrainer.compile(OPTIMIZERS[optimizer](), jit_compile=False)
+        loss = keras.losses.SparseCategoricalCrossentropy(True, reduction="sum")
+        loss = loss if kind == "classifier" else None
+        pretrainer.compile(OPTIMIZERS[optimizer](), loss, jit_compile=False)
     settings = {"steps_per_epoch": STEPS // 2, "epochs": 2, "shuffle": False}
     history = pretrainer.fit(Batches(kind), verbose=0, **settings).history
-    # A batch, and one that the devices cannot share alike, where they need not.
-    held_out = inputs(kind, 10**6, BATCH + (0 if optimizer == "adam" else BATCH // 2))
-    logs = pretrainer.evaluate(held_out, batch_size=BATCH, verbose=0, return_dict=True)
+    # Of text a batch, and one that the devices cannot share alike.
+    held_out = examples(kind, 10**6, BATCH + (BATCH // 2 if kind == "text" else 0))
+    logs = pretrainer.evaluate(
+        *held_out[:1],
+        batch_size=BATCH,
+        verbose=0,
+        return_dict=True,
+        **dict(zip(("y", "sample_weight"), held_out[1:], strict=False)),
+    )
     arrays = {f"weight_{i}": w for i, w in enumerate(pretrainer.get_weights())}
     arrays |= {f"trained_{name}": values for name, values in history.items()}
     return arrays | {f"evaluated_{name}": value for name, value in logs.items()}

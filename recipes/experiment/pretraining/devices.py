@@ -41,11 +41,17 @@ class Devices:
         if not self.has_workers:
             yield
             return
-        import tensorflow as tf
+        from tensorflow import errors
 
+        lost = (
+            errors.AbortedError,
+            errors.CancelledError,
+            errors.DeadlineExceededError,
+            errors.UnavailableError,
+        )
         try:
             yield
-        except tf.errors.OpError as error:
+        except lost as error:
             reason = str(error).strip().splitlines()[0]
             raise UsageError(
                 "The workers cannot go on together: one of them has ended, or failed. "

@@ -21,8 +21,8 @@ from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import write_json
 
 # What may change from one start of a run to the next: where things lie, what is drawn,
-# when the run ends, and the devices, which train the same. Everything else changes the
-# epochs themselves.
+# when the run ends, and the devices, which train the same but for dropout. Everything
+# else changes the epochs themselves.
 CHANGEABLE = (
     "output",
     "prepared",
@@ -45,10 +45,9 @@ def held_run(settings, devices):
         UsageError: if another process holds the folder; if it has a run and --resume
             was not given; or if that run has other settings, which are named.
     """
-    if not devices.writes:
-        yield
-        return
-    with hold(settings.output):
+    with contextlib.ExitStack() as stack:
+        if devices.writes:
+            stack.enter_context(hold(settings.output))
         if _is_used(settings.output):
             _check_resumable(settings)
         elif settings.resume:
@@ -115,16 +114,21 @@ def prepare_once(settings, description, write):
             the data cannot be read, or if another process writes the arrays.
     """
     if not _has_arrays(settings, description):
-        if settings.strategy == "multiworker" and not settings.prepare_only:
-            raise UsageError(
-                f"{settings.prepared} holds no arrays yet, which several workers would "
-                "write at a time. Prepare them first: the same command with "
-                "--prepare-only and --strategy none, once."
-            )
+        check_prepares_alone(settings)
         with hold_prepared(settings):
             if not _has_arrays(settings, description):
                 with usage_errors():
                     write()
+
+
+def check_prepares_alone(settings):
+    """Raise UsageError where several workers would write the same arrays at a time."""
+    if settings.strategy == "multiworker":
+        raise UsageError(
+            f"{settings.prepared} does not hold all arrays yet, which several workers "
+            "would write at a time. Prepare them first: the same command with "
+            "--prepare-only and --strategy none, once."
+        )
 
 
 def _has_arrays(settings, description):
@@ -283,18 +287,17 @@ def fit(
         run_callbacks[1:1] = _logs(settings, first_epoch)
     if not devices.has_workers:  # which would have to draw together
         run_callbacks += callbacks
-    with devices.lost_workers():
-        pretrainer.fit(
-            batches,
-            steps_per_epoch=settings.steps_per_epoch,
-            epochs=settings.last_epoch,
-            initial_epoch=first_epoch,
-            validation_data=valid,
-            validation_batch_size=settings.batch_size,
-            callbacks=run_callbacks,
-            shuffle=False,
-            verbose=1 if sys.stdout.isatty() else 0,
-        )
+    pretrainer.fit(
+        batches,
+        steps_per_epoch=settings.steps_per_epoch,
+        epochs=settings.last_epoch,
+        initial_epoch=first_epoch,
+        validation_data=valid,
+        validation_batch_size=settings.batch_size,
+        callbacks=run_callbacks,
+        shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
 
 
 def _logs(settings, first_epoch):

@@ -82,7 +82,7 @@ def add_run_options(parser, sizes):
         "--resume",
         action="store_true",
         help="go on from the last checkpoint, with the settings of the run, of which "
-        "--patience, --stop-after and --pictures-every may change",
+        "--patience, --stop-after, --pictures-every and --strategy may change",
     )
     add(
         "--size",

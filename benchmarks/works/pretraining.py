@@ -84,7 +84,14 @@ def make_keras_step(pretrainer, unit_ids, jit, lazy=False):
 
 
 def make_pretrainer(
-    vocabulary_size, dim, num_layers, key_dim, batch, length, num_classes
+    vocabulary_size,
+    dim,
+    num_layers,
+    key_dim,
+    batch,
+    length,
+    num_classes,
+    block_size="auto",
 ):
     """Return the recipe's pretrainer, 1.5-entmax, distances, classes, and unit ids."""
     import keras
@@ -97,7 +104,7 @@ def make_pretrainer(
         vocabulary_size, dim, num_layers, NUM_HEADS, key_dim=key_dim
     )
     classes = np.arange(vocabulary_size) % num_classes
-    pretrainer = GLoMoPretrainer(predictor, unit_classes=classes)
+    pretrainer = GLoMoPretrainer(predictor, unit_classes=classes, block_size=block_size)
     unit_ids, _ = make_inputs(vocabulary_size, batch, length, None)
     pretrainer(unit_ids[:1])  # which builds it
     return pretrainer, unit_ids
@@ -251,6 +258,26 @@ WORKS = {
         },
         operations=RECIPE_OPERATIONS,
     ),
+    **{
+        f"pretraining_blocks_{length}": Work(
+            title=(
+                f"A step of the recipe on {2_048 // length} windows of {length} units, "
+                "without XLA"
+            ),
+            sizes=RECIPE | {"batch": 2_048 // length, "length": length},
+            contenders={
+                name: Contender(
+                    make_recipe,
+                    "tensorflow",
+                    options={"jit": False, "block_size": block_size},
+                )
+                for name, block_size in (("whole graphs", None), ("in blocks", 64))
+            },
+            operations=0.0,
+            tolerance=1e-3,
+        )
+        for length in (256, 512)
+    },
     "pretraining_batch": Work(
         title="The batch of such a step, cut out of the ids of a corpus",
         sizes=RECIPE,

@@ -25,8 +25,8 @@ from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 
 _WATCHED = 2  # sequences of a batch whose relations are counted in training
-# Units from which blocks took clearly less time on a CPU, and receivers of a block.
-_LONG, _BLOCK_SIZE = 256, 64
+# Units from which blocks take no more time on a CPU, and receivers of a block.
+_LONG, _BLOCK_SIZE = 512, 64
 
 
 class ContextPretrainer(UnsupervisedModel, keras.Model):
@@ -130,8 +130,9 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         """Return the receivers of a block, or `None` where graphs are held.
 
         With `block_size="auto"` training on long sequences goes in blocks, which then
-        takes less time and far less memory. Evaluation holds the graphs, to count in
-        all of them, as does a predictor whose graphs cannot be done without.
+        takes no more time and far less memory. Evaluation holds the graphs, to count in
+        all of them, as does a predictor whose graphs cannot be done without, and a
+        model that XLA compiles, which takes minutes over the blocks of a step.
 
         Args:
             length: int or None, number of units.
@@ -141,7 +142,9 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             return self.block_size
         is_long = length is not None and length >= _LONG
         attends = self.graph_predictor.affinity("forward").attends
-        return _BLOCK_SIZE if training and is_long and attends else None
+        if training and is_long and attends and not self.jit_compile:
+            return _BLOCK_SIZE
+        return None
 
     def features_along(self, graphs, first, mask=None):
         """Return the features that travel along given graphs.

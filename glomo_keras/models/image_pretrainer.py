@@ -58,7 +58,8 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             replacement and the same for all images. `None` means every pixel.
             Evaluation always takes every pixel.
         block_size: int, `"auto"` or None, receivers of a block. `None` holds the
-            graphs; `"auto"` does so too in evaluation, and for less than 256 pixels.
+            graphs; `"auto"` does so too in evaluation, for less than 512 pixels, and
+            where XLA compiles.
         seed: int or None, seed of the positions.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 

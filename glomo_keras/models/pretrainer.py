@@ -64,7 +64,7 @@ class GLoMoPretrainer(ContextPretrainer):
             at a time, no graph is held, and the gradient computes again what lies
             between the layers: for long texts. The metrics of the graphs are then those
             of the first sequence of a batch. `None` holds the graphs; `"auto"` does so
-            too in evaluation, and for less than 256 units.
+            too in evaluation, for less than 512 units, and where XLA compiles.
         seed: int or None, seed of the positions and of the sample.
         **kwargs: `keras.Model` arguments (`name`, `dtype`).
 

@@ -79,6 +79,21 @@ def test_one_of_two_workers_writes(whole):
     assert (whole / "run" / "preset").is_dir()
 
 
+def test_a_used_folder_is_refused_by_every_worker(whole, prepared):
+    for process, log in start(whole, prepared):
+        assert process.wait(timeout=120) == 1
+        assert log.read_text().count("holds a run already. Give --resume") == 1
+        assert "Traceback" not in log.read_text()
+
+
+def test_arrays_are_prepared_before_workers_start(prepared, tmp_path):
+    options = [o for o in prepared if not o.startswith("--prepared")]
+    for process, log in start(tmp_path, options):
+        assert process.wait(timeout=120) == 1
+        assert "Prepare them first" in log.read_text()
+        assert "Traceback" not in log.read_text()
+
+
 def test_a_killed_worker_ends_the_other_and_both_go_on(whole, prepared, tmp_path):
     (survivor, log), (killed, its_log) = start(tmp_path, prepared)
     deadline = time.monotonic() + 200

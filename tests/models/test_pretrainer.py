@@ -158,7 +158,7 @@ def test_long_texts_train_in_blocks(random, monkeypatch):
         pretrainer = pretrainer_for(random, block_size=block_size)
         weights = weights or pretrainer.get_weights()
         pretrainer.set_weights(weights)
-        pretrainer.compile(keras.optimizers.SGD(0.1), **EAGER)
+        pretrainer.compile(keras.optimizers.SGD(0.1), jit_compile=False)
         outputs = pretrainer(unit_ids, training=True)
         counted = outputs["counts"]["active"].shape[0]
         assert counted == (len(unit_ids) if block_size is None else 1)
@@ -172,6 +172,15 @@ def test_long_texts_train_in_blocks(random, monkeypatch):
     for auto, blocks, whole in zip(*trained.values(), strict=True):
         np.testing.assert_array_equal(auto, blocks)
         np.testing.assert_allclose(auto, whole, atol=1e-5)
+
+
+def test_models_that_xla_compiles_hold_graphs(random, monkeypatch):
+    monkeypatch.setattr(context_pretrainer, "_LONG", LENGTH)
+    pretrainer = pretrainer_for(random)
+    for jit_compile in (True, False):
+        pretrainer.compile("sgd", jit_compile=jit_compile)
+        block_size = pretrainer.choose_block_size(LENGTH, training=True)
+        assert (block_size is None) == jit_compile
 
 
 def test_graphs_that_cannot_be_done_without_are_held(random, monkeypatch):

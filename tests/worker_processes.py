@@ -36,8 +36,10 @@ def start(log, program, *arguments, backend="tensorflow", **environment):
 
 def finish(process, log, timeout=300):
     """Wait for the end of a process, which has to be a good one."""
-    with contextlib.closing(_Killed(process)):
+    try:
         code = process.wait(timeout)
+    finally:
+        process.kill()
     assert code == 0, pathlib.Path(log).read_text()[-3000:]
 
 
@@ -57,11 +59,3 @@ def cluster(number):
         )
         for index in range(number)
     ]
-
-
-class _Killed:
-    def __init__(self, process):
-        self.process = process
-
-    def close(self):
-        self.process.kill()

@@ -78,8 +78,8 @@ def make_work(rows, dim, vocabulary_size):
     )
 
 
-def leave_out_peers(work, *names):
-    """Return work without some contenders, for which there is no room."""
+def without(work, *names):
+    """Return work without some contenders."""
     left = {name: each for name, each in work.contenders.items() if name not in names}
     return dataclasses.replace(work, contenders=left)
 
@@ -88,8 +88,8 @@ WORKS = {
     f"likelihood_{size // 1000}k": make_work(9_600, 256, size)
     for size in (10_000, 30_000, 100_000)
 } | {
-    # PyTorch's would take 22 GiB.
-    "likelihood_200k": leave_out_peers(
+    # PyTorch's would take 22 GiB, for which there is no room.
+    "likelihood_200k": without(
         make_work(9_600, 256, 200_000), "PyTorch linear_cross_entropy", "JAX"
     )
 }

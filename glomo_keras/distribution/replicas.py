@@ -16,7 +16,7 @@ def replica_context():
 
 
 def sum_over_replicas(values):
-    """Return the sums of tensors over all replicas; gradients do not pass.
+    """Return the sums of tensors over all replicas.
 
     Args:
         values: tensor, or a list of them.

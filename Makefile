@@ -38,7 +38,8 @@ test: lint  ## Lint and the whole test suite, on TensorFlow.
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest $(IN_TWO)
 
 test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(IN_TWO) tests/ops tests/layers tests/models tests/optimizers tests/test_import.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(IN_TWO) tests/ops tests/layers tests/models tests/optimizers \
+	    tests/recipes/test_together.py tests/test_import.py
 
 test-distributed: $(VENV)/.installed-jax  ## Several devices and workers on this machine.
 	$(BIN)/python -m pytest -m distributed tests/distribution

@@ -34,6 +34,7 @@ from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
 from experiment.comparison.task import Task
+from experiment.comparison.together import check_together
 from experiment.dependencies.task import DependencyTask
 from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
@@ -58,6 +59,7 @@ class Comparison:
         settings: `Settings` of its runs.
         arms: tuple of str.
         seeds: int, of each arm.
+        together: bool, whether seeds and learning rates of an arm train at once.
         do: str: `run`, `prepare`, `plan`, `table` or `dev_table`.
         against: tuple of paths, outputs that the table compares with.
     """
@@ -66,6 +68,7 @@ class Comparison:
     settings: Settings
     arms: tuple
     seeds: int
+    together: bool
     do: str
     against: tuple
 
@@ -82,6 +85,12 @@ def parse_arguments(arguments=None):
     add("task", choices=TASKS)
     add("--arms", nargs="+", choices=ARMS, help="(default: see the task)")
     add("--seeds", type=positive_int, default=5, help="of each arm (default: 5)")
+    add(
+        "--together",
+        action="store_true",
+        help="train all seeds and learning rates of an arm in one program of JAX: on a "
+        "GPU a table then takes minutes. An arm that is killed begins anew",
+    )
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")
     add(
@@ -118,6 +127,7 @@ def parse_arguments(arguments=None):
         make_settings(task, task_options),
         arms,
         options.seeds,
+        options.together,
         next((name for name, is_chosen in chosen.items() if is_chosen), "run"),
         tuple(options.against),
     )
@@ -143,6 +153,8 @@ def print_table(comparison):
 def run_missing(comparison):
     """Run the arms and seeds that are not finished, seed by seed."""
     task, settings = comparison.task, comparison.settings
+    if comparison.together:
+        check_together(task, settings)
     data, runs = runner.prepare(task, settings)
     if comparison.do == "prepare":
         return
@@ -156,15 +168,28 @@ def run_missing(comparison):
         for arm in comparison.arms
         if make_key(arm, settings.graph_on, seed) not in finished
     ]
-    started = time.monotonic()
+    if comparison.together:
+        for arm in comparison.arms:
+            seeds = [seed for of_arm, seed in missing if of_arm == arm]
+            if seeds:
+                print(f"{arm}, seeds {', '.join(map(str, seeds))}", flush=True)
+                runs += runner.run_together(task, data, settings, arm, seeds)
+    else:
+        runs += run_one_by_one(task, data, settings, missing)
+    lines = table(settings.output, runs) + task.table_notes(runs)
+    print("\n" + "\n".join(lines))
+
+
+def run_one_by_one(task, data, settings, missing):
+    """Run pairs of an arm and a seed; return their records."""
+    runs, started = [], time.monotonic()
     for number, (arm, seed) in enumerate(missing, start=1):
         print(f"{arm}, seed {seed}: run {number} of {len(missing)}", flush=True)
         runs.append(runner.run_and_record(task, data, settings, arm, seed))
         minutes_each = (time.monotonic() - started) / number / 60
         minutes_left = minutes_each * (len(missing) - number)
         print(f"  about {minutes_left:.0f} min left", flush=True)
-    lines = table(settings.output, runs) + task.table_notes(runs)
-    print("\n" + "\n".join(lines))
+    return runs
 
 
 @experiment.process.one_line_errors()

@@ -67,12 +67,17 @@ def torch_step(function, arrays, num_trained=0):
         arrays: list of NumPy arrays.
         num_trained: int, how many of the first of them get a gradient.
 
+    With `TORCH_COMPILE` in the environment the function is compiled.
+
     Returns:
         Function that returns a dict of results.
     """
     import torch
 
-    tensors = [torch.from_numpy(array) for array in arrays]
+    device = torch.get_default_device()
+    tensors = [torch.from_numpy(array).to(device) for array in arrays]
+    if os.environ.get("TORCH_COMPILE"):
+        function = torch.compile(function)
     for tensor in tensors[:num_trained]:
         tensor.requires_grad_()
 

@@ -25,7 +25,8 @@ def make_torch(vocabulary_size, dim, batch, length, num_positions):
 
     model = make_torch_model(vocabulary_size, dim)
     inputs = make_inputs(vocabulary_size, batch, length, num_positions)
-    unit_ids, positions = map(torch.from_numpy, inputs)
+    device = torch.get_default_device()
+    unit_ids, positions = (torch.from_numpy(array).to(device) for array in inputs)
     optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE, eps=1e-7)
 
     def step():
@@ -52,7 +53,7 @@ def make_keras(vocabulary_size, dim, batch, length, num_positions, jit):
     from glomo_keras.models import released
 
     arrays = {
-        name: parameter.numpy()
+        name: parameter.cpu().numpy()
         for name, parameter in make_torch_model(vocabulary_size, dim)
         .state_dict()
         .items()

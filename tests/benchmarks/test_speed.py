@@ -5,6 +5,7 @@ import json
 import pathlib
 import re
 
+import gpu
 import pytest
 import speed
 import toy_works
@@ -156,3 +157,20 @@ def test_the_peer_is_the_same_model(num_positions):
     assert float(peer()["loss"]) == pytest.approx(float(own()["loss"]), rel=1e-5)
     for _ in range(2):  # Adam makes steps of one size of gradients that are rounding
         assert float(peer()["loss"]) == pytest.approx(float(own()["loss"]), rel=1e-4)
+
+
+def test_the_page_has_the_table_of_the_gpu():
+    lines = (CHECKOUT / "benchmarks" / "gpu.jsonl").read_text("utf-8").splitlines()
+    table = "\n".join(gpu.make_table([json.loads(line) for line in lines]))
+    assert table in (CHECKOUT / "docs" / "performance.md").read_text("utf-8")
+
+
+def test_contenders_on_a_gpu_are_of_one_framework():
+    found = gpu.find_works(["messages_mean_2048", "pretraining_recipe"])
+    messages = found["messages_mean_2048"]
+    assert list(gpu.contenders_of(messages, "jax")) == ["in blocks, JAX", "dense, JAX"]
+    assert set(gpu.contenders_of(messages, "torch")) == {
+        "PyTorch dense",
+        "PyTorch fused softmax",
+    }
+    assert list(gpu.contenders_of(found["pretraining_recipe"], "torch")) == []

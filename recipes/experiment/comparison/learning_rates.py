@@ -8,13 +8,16 @@ run, the one of the same seed, and is not repeated.
 import dataclasses
 import shutil
 
+from experiment.comparison.records import read_runs
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
 from experiment.folders import append_line
 from experiment.folders import differences
 from experiment.folders import read_lines
+from experiment.process import UsageError
 
 SEED = 0
+_TRIALS = "learning_rates.jsonl"
 
 
 def tuned(task, data, settings, arm_name):
@@ -38,23 +41,85 @@ def tuned(task, data, settings, arm_name):
         return settings
     if len(rates) == 1:
         return dataclasses.replace(settings, learning_rate=rates[0])
-    scores = {}
+    trials = []
     for rate in sorted(rates):
         trial = _find_trial(task, data, settings, arm_name, rate)
         if trial is None:
             at_rate = dataclasses.replace(settings, learning_rate=rate)
             trial = _try(task, data, at_rate, arm_name)
-            append_line(_trials_file(settings), trial)
-        if trial["best_dev"] is not None:
-            scores[rate] = trial["best_dev"]
-    if not scores:
-        raise FloatingPointError(
-            f"{arm_name}: the loss is finite at none of the learning rates "
-            f"{', '.join(f'{rate:g}' for rate in rates)}. Give lower --learning-rates."
-        )
-    best = max(scores, key=scores.get)  # the lowest of equal ones
+            append_trials(settings, [trial])
+        trials.append(trial)
+    best = best_rate(settings, arm_name, trials)
     _keep_best(settings, arm_name, best)
     return dataclasses.replace(settings, learning_rate=best)
+
+
+def best_rate(settings, arm_name, trials):
+    """Return the learning rate of the best of some trials, the lowest of equal ones.
+
+    Raises:
+        FloatingPointError: if the loss is finite at none of the rates.
+    """
+    scores = {
+        trial["learning_rate"]: trial["best_dev"]
+        for trial in sorted(trials, key=lambda trial: trial["learning_rate"])
+        if trial["best_dev"] is not None
+    }
+    if not scores:
+        rates = ", ".join(f"{rate:g}" for rate in settings.learning_rates)
+        raise FloatingPointError(
+            f"{arm_name}: the loss is finite at none of the learning rates {rates}. "
+            "Give lower --learning-rates."
+        )
+    return max(scores, key=scores.get)
+
+
+def rates_to_try(settings, arm_name, seeds):
+    """Return the learning rates that runs of several seeds at once are to try.
+
+    Args:
+        settings: `Settings`.
+        arm_name: str, one of the arms of the task.
+        seeds: list of ints, without those of finished runs.
+
+    Returns:
+        List of floats: that of the run whose seed decides it, if it is finished.
+
+    Raises:
+        UsageError: if that run is neither finished nor among them.
+    """
+    rates = sorted(settings.learning_rates or [settings.learning_rate])
+    if len(rates) == 1 or SEED in seeds:
+        return rates
+    decided = [
+        run["learning_rate"]
+        for run in read_runs(settings.output)
+        if (run["arm"], run["seed"]) == (arm_name, SEED)
+    ]
+    if not decided:
+        raise UsageError(f"The learning rate of {arm_name} is chosen by seed {SEED}.")
+    return decided
+
+
+def make_trials(task, data, settings, arm_name, rates, summaries, seconds):
+    """Return lines about trainings of one seed at several rates, see `best_rate`."""
+    return [
+        _trial(
+            task,
+            data,
+            dataclasses.replace(settings, learning_rate=rate),
+            arm_name,
+            summary,
+            seconds,
+        )
+        for rate, summary in zip(rates, summaries, strict=True)
+    ]
+
+
+def append_trials(settings, trials):
+    """Add lines about what was tried."""
+    for trial in trials:
+        append_line(settings.output / _TRIALS, trial)
 
 
 def _try(task, data, settings, arm_name):
@@ -69,10 +134,14 @@ def _try(task, data, settings, arm_name):
         print(f"  {error}")
         summary, seconds = {"best_dev": None}, None
         shutil.rmtree(folder)
+    return _trial(task, data, settings, arm_name, summary, seconds)
+
+
+def _trial(task, data, settings, arm_name, summary, seconds):
     return {
         "arm": arm_name,
         "graph_on": settings.graph_on,
-        "learning_rate": rate,
+        "learning_rate": settings.learning_rate,
         "seed": SEED,
         **summary,
         "seconds": seconds,
@@ -109,7 +178,7 @@ def _find_trial(task, data, settings, arm_name, rate):
         "settings": _trial_settings(settings, arm_name),
         "data": task.identify_data(data),
     }
-    for trial in read_lines(_trials_file(settings)):
+    for trial in read_lines(settings.output / _TRIALS):
         if not differences(trial, wanted):
             return trial
     return None
@@ -120,7 +189,3 @@ def _trial_settings(settings, arm_name):
     recorded = settings.recorded(arm_name)
     del recorded["learning_rates"]
     return recorded
-
-
-def _trials_file(settings):
-    return settings.output / "learning_rates.jsonl"

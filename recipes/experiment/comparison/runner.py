@@ -7,6 +7,10 @@ import shutil
 import keras
 import numpy as np
 
+from experiment.comparison.learning_rates import append_trials
+from experiment.comparison.learning_rates import best_rate
+from experiment.comparison.learning_rates import make_trials
+from experiment.comparison.learning_rates import rates_to_try
 from experiment.comparison.learning_rates import tuned
 from experiment.comparison.options import add_run_options
 from experiment.comparison.options import make_parser
@@ -17,6 +21,8 @@ from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
+from experiment.comparison.together import Together
+from experiment.comparison.training import check_finite
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import run_name
 from experiment.comparison.training import score
@@ -45,12 +51,31 @@ def run(task, data, settings, arm_name, seed):
         FloatingPointError: if the loss or a prediction is not finite; nothing is
             recorded.
     """
-    name = run_name(arm_name, settings, seed)
     folder = run_folder(arm_name, settings, seed)
-    recorded_settings, recorded_versions = settings.recorded(arm_name), versions()
     trained = train(task, data, settings, arm_name, seed, folder)
     model, arm, test = trained.model, trained.arm, trained.test
     scores = score(task, data, "test", arm, settings, model, test)
+    return _record(
+        task,
+        data,
+        settings,
+        arm_name,
+        seed,
+        scores,
+        test,
+        {
+            "num_train": trained.num_train,
+            "learning_rate": settings.learning_rate,
+            **trained.summary,
+            "seconds": round(trained.seconds),
+            **task.describe_run(model, data, arm, settings, test),
+        },
+    )
+
+
+def _record(task, data, settings, arm_name, seed, scores, test, trained):
+    """Write the scores of test examples; return the record of a run."""
+    name = run_name(arm_name, settings, seed)
     scores_file = settings.output / "scores" / f"{name}.npz"
     scores_file.parent.mkdir(exist_ok=True)
     with atomic_write(scores_file) as temporary:
@@ -60,16 +85,12 @@ def run(task, data, settings, arm_name, seed):
         "arm": arm_name,
         "graph_on": settings.graph_on,
         "seed": seed,
-        "num_train": trained.num_train,
-        "learning_rate": settings.learning_rate,
-        **trained.summary,
+        **trained,
         "test": {metric: float(values.mean()) for metric, values in scores.items()},
-        "seconds": round(trained.seconds),
         "scores": scores_file.relative_to(settings.output).as_posix(),
-        **task.describe_run(model, data, arm, settings, test),
         "data": task.identify_data(data),
-        "settings": recorded_settings,
-        "versions": recorded_versions,
+        "settings": settings.recorded(arm_name),
+        "versions": versions(),
     }
 
 
@@ -98,13 +119,69 @@ def run_and_record(task, data, settings, arm_name, seed):
     record = run(task, data, settings, arm_name, seed)
     append_run(settings.output, record)
     shutil.rmtree(run_folder(arm_name, settings, seed))
-    values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
-    print(
-        f"  test {values}; best of {record['epochs']} epochs by dev: "
-        f"{record['best_epoch']}; {record['seconds']} s",
-        flush=True,
-    )
+    print(_result_line(record), flush=True)
     return record
+
+
+def run_together(task, data, settings, arm_name, seeds):
+    """Train an arm with several seeds at once; record and print each run.
+
+    Every learning rate is tried with every seed, but as in single runs the rate is
+    chosen by the first one alone.
+
+    Args:
+        task: `Task`.
+        data: what `task.prepare` returned.
+        settings: `Settings`.
+        arm_name: str, one of `task.arms`.
+        seeds: list of ints, without those of finished runs.
+
+    Returns:
+        List of dicts, the records.
+
+    Raises:
+        FloatingPointError: if a loss or prediction is not finite; nothing is recorded.
+    """
+    rates = rates_to_try(settings, arm_name, seeds)
+    together = Together(task, data, settings, arm_name, seeds, rates)
+    together.train()
+    progress = together.progress
+    seconds = round(together.seconds / progress.epochs.size)
+    rate, trials = rates[0], []
+    if len(rates) > 1:
+        summaries = [progress.summary(0, number) for number in range(len(rates))]
+        trials = make_trials(task, data, settings, arm_name, rates, summaries, seconds)
+        rate = best_rate(settings, arm_name, trials)
+    number = rates.index(rate)
+    records = []
+    for place, (seed, predictions) in enumerate(
+        zip(seeds, together.test(rate), strict=True)
+    ):
+        arm, test = together.arms[place], together.tests[place]
+        summary = progress.summary(place, number)
+        if summary["best_dev"] is None:
+            raise FloatingPointError(
+                f"{arm_name}, seed {seed}: the loss is not finite."
+            )
+        check_finite(predictions, f"{arm_name}, seed {seed}, test")
+        scores = task.score(predictions, data, "test", test)
+        model = together.load(place, rate)
+        trained = {
+            "num_train": together.num_train,
+            "learning_rate": rate,
+            **summary,
+            "seconds": seconds,
+            "models_together": progress.epochs.size,
+            **task.describe_run(model, data, arm, settings, test),
+        }
+        records.append(
+            _record(task, data, settings, arm_name, seed, scores, test, trained)
+        )
+    append_trials(settings, trials)
+    for record in records:
+        append_run(settings.output, record)
+        print(_result_line(record), flush=True)
+    return records
 
 
 def versions():
@@ -113,6 +190,14 @@ def versions():
     for package in ("keras", "numpy", keras.backend.backend()):
         by_package[package] = importlib.metadata.version(package)
     return by_package
+
+
+def _result_line(record):
+    values = ", ".join(f"{k} {v:.2%}" for k, v in record["test"].items())
+    return (
+        f"  test {values}; best of {record['epochs']} epochs by dev: "
+        f"{record['best_epoch']}; {record['seconds']} s"
+    )
 
 
 def main(task, description, arguments=None):

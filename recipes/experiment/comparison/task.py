@@ -31,6 +31,9 @@ class Task(abc.ABC):
         default_num_mixtures: int, mixed graphs a direction.
         default_message_dim: int, size of the messages; 0 is that of the features.
         default_graph_dropout: float, rate of the dropout before the gate.
+        trains_together: bool, whether models of several seeds can be trained in one
+            program: all batches have one shape, graphs can be computed in the model,
+            and what is not trained never changes. It needs `make_computed_arm`.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Task(abc.ABC):
     default_num_mixtures: int = 1
     default_message_dim: int = 0
     default_graph_dropout: float = 0.0
+    trains_together: bool = False
 
     @abc.abstractmethod
     def add_options(self, parser):

@@ -87,6 +87,7 @@ class DependencyTask(Task):
     """Words of sentences, and the labels of their relations to their heads."""
 
     name = "dependency_labels"
+    trains_together = False  # lengths of batches differ
     metric = "accuracy"
     sizes = SIZES
     settings_class = DependencySettings

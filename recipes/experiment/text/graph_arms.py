@@ -72,8 +72,7 @@ class TextArm(Arm):
             return features
         fused = {}
         for field, field_features in features.items():
-            graphs = self._make_inputs(field, field_features.shape[1])
-            inputs |= self._by_input(field, graphs)
+            graphs = self._connect_graphs(field, field_features.shape[1], inputs)
             mask = ops.not_equal(inputs[field], 0)
             for transfer in transfers:
                 field_features = transfer(field_features, graphs, features_mask=mask)
@@ -95,13 +94,9 @@ class TextArm(Arm):
         """
         if self.name == "none":
             return {}
-        if self.name == "shuffled":
-            unit_ids = unit_ids.copy()
-            for number, row in enumerate(rows):  # what fills up a batch has no row
-                seed = [self.seed, int(row), *field.encode()]
-                permuted = permute_units(unit_ids[number], np.random.default_rng(seed))
-                unit_ids[number] = permuted
-        return self._by_input(field, self.graphs(unit_ids))
+        return self._by_input(
+            field, self.graphs(self._units_of_graphs(field, rows, unit_ids))
+        )
 
     def graphs(self, unit_ids):
         """Return the graphs of texts, packed or by direction; see `batch_inputs`."""
@@ -132,16 +127,30 @@ class TextArm(Arm):
         }
         return ops.convert_to_numpy(pack_graphs(layers, self.graph_cache.composed))
 
-    def _make_inputs(self, field, length):
-        """Make the inputs of the graphs of a field, packed or by direction."""
+    def _units_of_graphs(self, field, rows, unit_ids):
+        """Return the units that graphs are computed of: of `shuffled` permuted ones."""
+        if self.name != "shuffled":
+            return unit_ids
+        unit_ids = unit_ids.copy()
+        for number, row in enumerate(rows):  # what fills up a batch has no row
+            seed = [self.seed, int(row), *field.encode()]
+            permuted = permute_units(unit_ids[number], np.random.default_rng(seed))
+            unit_ids[number] = permuted
+        return unit_ids
+
+    def _connect_graphs(self, field, length, inputs):
+        """Return the graphs of a field; what they need of batches joins the inputs."""
         make = functools.partial(keras.Input, dtype="float16")
         if self.is_packed:
-            return make((length, *self.graph_shape, length), name=f"{field}_graphs")
-        shape = (*self.graph_shape, length, length)
-        return {
-            direction: make(shape, name=f"{field}_{direction}")
-            for direction in DIRECTIONS
-        }
+            graphs = make((length, *self.graph_shape, length), name=f"{field}_graphs")
+        else:
+            shape = (*self.graph_shape, length, length)
+            graphs = {
+                direction: make(shape, name=f"{field}_{direction}")
+                for direction in DIRECTIONS
+            }
+        inputs |= self._by_input(field, graphs)
+        return graphs
 
     def _by_input(self, field, graphs):
         """Return graphs of a field by the names of the inputs of the model."""

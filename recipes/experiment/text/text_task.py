@@ -10,6 +10,8 @@ from experiment.comparison.arms import TEXT_ARMS
 from experiment.comparison.plan import PLAN_STEPS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
+from experiment.process import UsageError
+from experiment.text.computed_arms import ComputedTextArm
 from experiment.text.graph_arms import TextArm
 from experiment.text.graph_arms import preset_vocabulary
 from experiment.text.graph_arms import shared_packed_cache
@@ -65,6 +67,7 @@ class TextTask(Task):
     extra_arms = ("learned+local",)
     sites = ("embeddings", "rnn_states")
     default_predictor = "glomo_text_base_en"
+    trains_together = True
     keep_texts = ()
     with_characters = False
 
@@ -213,6 +216,14 @@ class TextTask(Task):
         )
         graph_cache.start_run()
         return TextArm(name, graph_cache, seed)
+
+    def make_computed_arm(self, name, seed, settings):
+        """Make an arm whose graphs are computed in the model; see `make_arm`."""
+        if settings.top_k is not None and name in PREDICTED_ARMS:
+            raise UsageError("--top-k does not go with --together.")
+        return ComputedTextArm(
+            name, self.make_arm(name, seed, settings).graph_cache, seed
+        )
 
     def batches(self, texts, split, arm, settings, examples, **training):
         targets = self.targets(texts, split)[0] if training else None

@@ -29,6 +29,8 @@ from experiment.folders import append_line
 from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_lines
+from experiment.precision import add_precision_option
+from experiment.precision import precision
 from experiment.pretraining.score_rules import PREDICTORS
 from experiment.process import UsageError
 from experiment.process import positive_int
@@ -75,6 +77,7 @@ class Settings:
     num_graph_layers: int
     num_heads: int
     no_jit: bool
+    precision: str
 
 
 class LinkCurve(keras.callbacks.Callback):
@@ -129,15 +132,16 @@ def run_arm(arm, seed, settings, output):
     """
     keras.utils.set_random_seed(seed)
     kind, choices = ARMS[arm]
-    predictor = PREDICTORS[kind](
-        len(planted_vocabulary()),
-        embedding_dim=settings.embedding_dim,
-        num_graph_layers=settings.num_graph_layers,
-        num_heads=settings.num_heads,
-        num_convolutions=2,  # a key lies one unit before its value
-        **choices,
-    )
-    pretrainer = GLoMoPretrainer(predictor, context_length=1, seed=seed)
+    with precision(settings.precision):
+        predictor = PREDICTORS[kind](
+            len(planted_vocabulary()),
+            embedding_dim=settings.embedding_dim,
+            num_graph_layers=settings.num_graph_layers,
+            num_heads=settings.num_heads,
+            num_convolutions=2,  # a key lies one unit before its value
+            **choices,
+        )
+        pretrainer = GLoMoPretrainer(predictor, context_length=1, seed=seed)
     pretrainer.compile(
         keras.optimizers.Adam(settings.learning_rate, global_clipnorm=1.0),
         jit_compile=not settings.no_jit,
@@ -276,6 +280,7 @@ def main(arguments=None):
         help="sequences a step (default: 32)",
     )
     add("--learning-rate", type=float, default=0.01, help="of Adam (default: 0.01)")
+    add_precision_option(add)
     add("--embedding-dim", type=int, default=32, help="(default: 32)")
     add("--num-graph-layers", type=int, default=1, help="(default: 1)")
     add("--num-heads", type=int, default=4, help="(default: 4)")

@@ -24,6 +24,7 @@ import dataclasses
 import experiment.process
 import keras
 import numpy as np
+from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.devices import Devices
@@ -198,7 +199,7 @@ def train(settings, devices):
     corpus = load_prepared(settings.prepared)
     characters = np.load(characters_file(settings))
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope():
+    with devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings,

@@ -22,6 +22,7 @@ import dataclasses
 import experiment.process
 import keras
 import numpy as np
+from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining.devices import Devices
 from experiment.pretraining.image_stream import ImageSequence
@@ -223,7 +224,7 @@ def train(settings, devices):
             f"{settings.num_valid:,} are held out: none is left to train on."
         )
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope():
+    with devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings, pretrainer, "val_bits", "recipes/pretrain_images.py", devices

@@ -21,6 +21,7 @@ import dataclasses
 
 import experiment.process
 import keras
+from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.devices import Devices
@@ -299,7 +300,7 @@ def train(settings, devices, classes):
     """Train on the prepared arrays, and classes of units or `None`."""
     corpus = load_prepared(settings.prepared)
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope():
+    with devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings, len(corpus.units), classes)
     predictor = pretrainer.graph_predictor
 

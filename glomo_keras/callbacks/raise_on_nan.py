@@ -18,6 +18,11 @@ class RaiseOnNaN(keras.callbacks.Callback):
     validation loss and the weights are checked as well: the last update may have
     broken weights that no loss has been computed from.
 
+    Args:
+        describe: function of the epoch and the step, ints from 1, that returns one or
+            more sentences for the error: what the step read, what is saved. `None` adds
+            nothing.
+
     Raises:
         FloatingPointError: if a loss or a weight is not finite. Names the epoch and
             the step (from 1), and the value.
@@ -36,6 +41,10 @@ class RaiseOnNaN(keras.callbacks.Callback):
     `loss` is nan in epoch 1, step 2. The training has diverged: try a lower learning
     rate or clipped gradients, and look for inputs that are not finite.
     """
+
+    def __init__(self, describe=None):
+        super().__init__()
+        self.describe = describe
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step = epoch + 1, 0
@@ -58,8 +67,11 @@ class RaiseOnNaN(keras.callbacks.Callback):
             self._raise(name, value)
 
     def _raise(self, name, value):
-        raise FloatingPointError(
+        message = (
             f"`{name}` is {value} in epoch {self._epoch}, step {self._step}. The "
             "training has diverged: try a lower learning rate or clipped gradients, "
             "and look for inputs that are not finite."
         )
+        if self.describe is not None:
+            message += f" {self.describe(self._epoch, self._step)}"
+        raise FloatingPointError(message)

@@ -177,7 +177,8 @@ def _read_state(path):
 
 
 def _load(model, weights_path, seeds_path):
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # one that scales losses would have them twice
+        model.optimizer.build(model.trainable_variables)
     with warnings.catch_warnings():
         # Where the optimizer's state does not fit, Keras only warns and leaves it out.
         warnings.filterwarnings("error", message="Skipping variable loading")

@@ -205,6 +205,15 @@ class WindowSequence(keras.utils.PyDataset):
 
     def batch(self, step):
         """Return batch number `step` of the whole training."""
+        return gather_windows(self.ids, *self._places(step), self.window)
+
+    def documents(self, step):
+        """Return the numbers of the documents that batch `step` is cut out of."""
+        starts, _ = self._places(step)
+        ends = np.cumsum(self.document_lengths)
+        return np.unique(np.searchsorted(ends, starts, side="right"))
+
+    def _places(self, step):
         stream = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         passes, ranks = np.divmod(stream, self.num_windows)
         starts, limits = np.empty_like(stream), np.empty_like(stream)
@@ -213,7 +222,7 @@ class WindowSequence(keras.utils.PyDataset):
             in_pass = passes == number
             starts[in_pass] = windows.starts[ranks[in_pass]]
             limits[in_pass] = windows.limits[ranks[in_pass]]
-        return gather_windows(self.ids, starts, limits, self.window)
+        return starts, limits
 
     def _place_windows(self, number):
         windows = window_starts(

@@ -46,6 +46,24 @@ def test_epoch_step_and_value_are_named(value):
     assert fit.epochs == []
 
 
+def test_the_error_says_what_the_step_read():
+    seen = []
+
+    def describe(epoch, step):
+        seen.append((epoch, step))
+        return "It read row 2."
+
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.array([[1.0], [np.nan]])
+    with pytest.raises(FloatingPointError, match=r"not finite\. It read row 2\.$"):
+        model.fit(
+            x, x, batch_size=1, shuffle=False, callbacks=[RaiseOnNaN(describe)],
+            verbose=0,
+        )  # fmt: skip
+    assert seen == [(1, 2)]
+
+
 def test_a_later_epoch_is_named():
     # The error grows by -19 every step, until float32 is exceeded in the third epoch.
     with pytest.raises(

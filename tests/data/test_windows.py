@@ -108,6 +108,17 @@ def test_every_window_once_a_pass_and_no_partial_batch():
     assert not (passes[0] == passes[1]).all()
 
 
+def test_a_batch_names_its_documents():
+    """One of them is empty, and one has two windows."""
+    sequence = WindowSequence(
+        np.arange(2, 22), [0, 4, 4, 13, 20], 2, window=5, shift=5, min_units=1,
+        shuffle=False, first_step=7,
+    )  # fmt: skip
+    assert sequence.num_windows == 5  # of documents 0, 2, 2, 3, 3
+    documents = [sequence.documents(step).tolist() for step in range(3)]
+    assert documents == [[0, 2], [2, 3], [0, 3]]
+
+
 def test_a_batch_depends_on_seed_and_step_alone():
     windows, again = sequence(), sequence()
     batches = [windows[step] for step in range(29)]

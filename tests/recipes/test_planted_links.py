@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import planted_links
 import pytest
 
@@ -37,6 +38,18 @@ def test_arms_are_run_once_and_tabulated(tmp_path, capsys, eagerly):
     with (tmp_path / "runs.jsonl").open("a") as file:
         file.write(lines[1] + "\n")
     with pytest.raises(SystemExit, match="line 3 .mean, seed 0., is recorded twice"):
+        planted_links.main(arguments)
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_half_precision_trains(tmp_path, name):
+    arguments = ["--output", str(tmp_path), "--arms", "entmax, offsets", *TINY]
+    planted_links.main([*arguments, "--precision", name])
+    (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert json.loads(line)["settings"]["precision"] == name
+    predictor = keras.models.load_model(tmp_path / "entmax, offsets_0.keras")
+    assert predictor.dtype_policy.compute_dtype == name
+    with pytest.raises(SystemExit, match="precision: '.*float16', not 'float32'"):
         planted_links.main(arguments)
 
 

@@ -137,7 +137,10 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus, runs):
 
 def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path, eagerly):
     steep = "--optimizer sgd --learning-rate 1e38 --clip-norm 1e9 --pictures-every 0"
-    message = r"^error: `loss` is (nan|inf) in epoch 1, step [1-4]\."
+    message = (
+        r"^error: `loss` is (nan|inf) in epoch 1, step [1-4]\..* batch [0-3]: "
+        r"documents \d.*, counted from 0, of .*prepared. There is no checkpoint yet\.$"
+    )
     with pytest.raises(SystemExit, match=message):
         run(corpus, tmp_path, *steep.split(), "--epochs", "1")
     assert not read_log(tmp_path)
@@ -452,3 +455,30 @@ def test_counts_are_positive(option, tmp_path, capsys):
         pretrain_text.parse_settings(["--output", str(tmp_path), option, "0"])
     message = f"argument {option}: must be a positive integer. Received: '0'"
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_a_run_in_half_precision_goes_on_with_its_loss_scale(corpus, tmp_path, name):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    more = ["--epochs", "2", "--pictures-every", "0", "--precision", name]
+    run(corpus, whole, *more)
+    run(corpus, stopped, *more, "--stop-after", "1")
+    run(corpus, stopped, *more, "--resume")
+    for one, other in zip(read_log(whole), read_log(stopped), strict=True):
+        for column in ("nats", "val_nats"):
+            assert float(one[column]) == pytest.approx(float(other[column]), abs=1e-3)
+    predictor = GraphPredictor.from_preset(whole / "preset")
+    assert predictor.dtype_policy.compute_dtype == name
+    assert predictor.dtype_policy.variable_dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"  # as before
+    with pytest.raises(SystemExit, match=f"precision: '{name}', not 'float32'"):
+        run(corpus, whole, *more[:-1], "float32", "--resume")
+
+
+def test_a_run_that_does_not_say_its_precision_is_of_float32(corpus, copy, capsys):
+    path = copy / "settings.json"
+    settings = json.loads(path.read_text())
+    del settings["precision"]
+    path.write_text(json.dumps(settings))
+    run(corpus, copy, *THREE_EPOCHS, "--resume")
+    assert "Nothing is trained." in capsys.readouterr().out

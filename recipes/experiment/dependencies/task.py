@@ -23,6 +23,8 @@ from experiment.dependencies.tree_batches import FIELD
 from experiment.dependencies.tree_batches import TreeBatches
 from experiment.dependencies.treebank import read_tfds_treebank
 from experiment.dependencies.treebank import read_treebank
+from experiment.precision import add_precision_option
+from experiment.precision import precision
 from experiment.text import model_parts
 from experiment.text.graph_arms import preset_vocabulary
 from experiment.text.graph_arms import shared_graph_cache
@@ -72,6 +74,7 @@ class DependencySettings(Settings):
         length: int, words of a sentence that are read.
         units: int, size of the hidden layer.
         num_examples: int or None, sentences of the toy.
+        precision: str, one of `POLICIES`.
     """
 
     features: str
@@ -81,13 +84,19 @@ class DependencySettings(Settings):
     length: int
     units: int
     num_examples: int | None
+    precision: str
+
+    def recorded(self, arm_name):
+        recorded = super().recorded(arm_name)
+        if self.precision == "float32":  # as runs have it that do not say it
+            del recorded["precision"]
+        return recorded
 
 
 class DependencyTask(Task):
     """Words of sentences, and the labels of their relations to their heads."""
 
     name = "dependency_labels"
-    trains_together = False  # lengths of batches differ
     metric = "accuracy"
     sizes = SIZES
     settings_class = DependencySettings
@@ -129,6 +138,7 @@ class DependencyTask(Task):
         )
         add("--length", type=int, help="words of a sentence that are read")
         add("--units", type=int, help="size of the hidden layer")
+        add_precision_option(add)
 
     def check_settings(self, settings):
         super().check_settings(settings)
@@ -213,6 +223,10 @@ class DependencyTask(Task):
 
     def build(self, treebank, arm, settings):
         """Build a perceptron for every word, on its features and messages."""
+        with precision(settings.precision):
+            return self._build(treebank, arm, settings)
+
+    def _build(self, treebank, arm, settings):
         words = keras.Input((None,), dtype="int32", name=FIELD)
         inputs = {FIELD: words}
         embedding = model_parts.make_embedding(treebank)

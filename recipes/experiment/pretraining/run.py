@@ -66,7 +66,9 @@ def _check_resumable(settings):
             "another --output to train another, or remove the folder."
         )
     given = {k: v for k, v in settings.to_json().items() if k not in CHANGEABLE}
-    other = differences(read_json(settings.output / "settings.json"), given)
+    earlier = read_json(settings.output / "settings.json")
+    earlier.setdefault("precision", "float32")  # all that there was at first
+    other = differences(earlier, given)
     if other:
         raise UsageError(
             f"{settings.output} holds a run with other settings ({other}). Resume it "
@@ -185,7 +187,7 @@ def compile_pretrainer(pretrainer, settings):
     jit_compile = not settings.no_jit and settings.strategy == "none"
     pretrainer.compile(optimizer, jit_compile=jit_compile)
     # Or else TensorFlow traces the first step twice, with and without making these.
-    optimizer.build(pretrainer.trainable_variables)
+    pretrainer.optimizer.build(pretrainer.trainable_variables)
 
 
 def restore_checkpoint(
@@ -282,7 +284,13 @@ def fit(
     if first_epoch >= settings.last_epoch:
         print(f"The run has finished its {first_epoch} epochs. Nothing is trained.")
         return
-    run_callbacks = [RaiseOnNaN(), EpochLine(settings.epochs, describe), checkpoint]
+
+    def describe_step(epoch, step):
+        number = (epoch - 1) * settings.steps_per_epoch + step - 1
+        return _describe_batch(batches, number, settings) + _describe_saved(checkpoint)
+
+    nan = RaiseOnNaN(describe_step)
+    run_callbacks = [nan, EpochLine(settings.epochs, describe), checkpoint]
     if devices.writes:
         run_callbacks[1:1] = _logs(settings, first_epoch)
     if not devices.has_workers:  # which would have to draw together
@@ -298,6 +306,27 @@ def fit(
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 0,
     )
+
+
+def _describe_batch(batches, number, settings):
+    """Say where the examples of a batch come from, for an error."""
+    if not hasattr(batches, "documents"):
+        return f"The step read batch {number} of {settings.prepared}. "
+    documents = batches.documents(number)
+    named = ", ".join(map(str, documents[:10].tolist()))
+    more = f" and {len(documents) - 10} more" if len(documents) > 10 else ""
+    return (
+        f"The step read batch {number}: documents {named}{more}, counted from 0, of "
+        f"{settings.prepared}. "
+    )
+
+
+def _describe_saved(checkpoint):
+    """Say what a training that has diverged leaves."""
+    epochs = checkpoint.state["epochs"]
+    if not epochs:
+        return "There is no checkpoint yet."
+    return f"The last good checkpoint, of epoch {epochs}, is in {checkpoint.directory}."
 
 
 def _logs(settings, first_epoch):

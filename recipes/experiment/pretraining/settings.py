@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from experiment.precision import add_precision_option
 from experiment.pretraining.devices import add_strategy_option
 from experiment.process import positive_int
 
@@ -34,6 +35,7 @@ class PretrainingSettings:
     patience: int
     stop_after: int | None
     no_jit: bool
+    precision: str
     strategy: str
 
     @classmethod
@@ -142,4 +144,5 @@ def add_training_options(parser, pictures=True, released=False):
             help="epochs; 0 draws none (default: 4)",
         )
     add("--no-jit", action="store_true", help="do not compile with XLA")
+    add_precision_option(add)
     add_strategy_option(add)

@@ -38,5 +38,9 @@ class WordBatches(keras.utils.PyDataset):
         """`None`: endless, like the windows."""
         return None
 
+    def documents(self, step):
+        """Return the numbers of the documents of batch `step`."""
+        return self.windows.documents(step)
+
     def __getitem__(self, index):
         return (word_inputs(self.windows[index], self.characters, self.num_words),)

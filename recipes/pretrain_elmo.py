@@ -211,7 +211,7 @@ def train(settings, devices):
     )
     first_epoch = checkpoint.state["epochs"]
     shift = settings.shift or max(1, settings.window // 2)
-    windows = text.training_windows(corpus, settings, shift, first_epoch)
+    windows = text.training_windows(corpus, settings, shift)
     valid = text.validation_windows(corpus, settings)
     in_softmax = share_in_softmax(corpus.train_ids, settings.num_words)
     print(

@@ -235,7 +235,6 @@ def train(settings, devices):
         images[: -settings.num_valid],
         settings.batch_size,
         seed=settings.seed,
-        first_step=first_epoch * settings.steps_per_epoch,
         flip=settings.flip,
     )
     print(

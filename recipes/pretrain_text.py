@@ -314,7 +314,7 @@ def train(settings, devices, classes):
         part=None if settings.graphs_of else "graph_predictor",
     )
     first_epoch = checkpoint.state["epochs"]
-    windows = text.training_windows(corpus, settings, settings.shift, first_epoch)
+    windows = text.training_windows(corpus, settings, settings.shift)
     valid = text.validation_windows(corpus, settings)
     units_a_step = settings.batch_size * settings.window
     print(

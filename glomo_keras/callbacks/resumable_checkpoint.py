@@ -18,24 +18,29 @@ from glomo_keras.models.model_config import variable_bytes
 
 
 class ResumableCheckpoint(keras.callbacks.Callback):
-    """Save the state of training every epoch; stop when it no longer improves.
+    """Save the state of training; stop when it no longer improves.
 
-    `DIRECTORY/CURRENT` names the files of the last finished epoch: weights with the
-    optimizer's state, and the states of the random generators. It is replaced last,
-    and every file is written whole or not at all: a process that is killed, or finds
-    the disk full, leaves the checkpoint before.
+    `DIRECTORY/CURRENT` names the files of the last finished epoch, or of a step in the
+    next: weights with the optimizer's state, the states of the random generators, and
+    the means of the epoch so far. It is replaced last, and every file is written whole
+    or not at all: a process that is killed, or finds the disk full, leaves the
+    checkpoint before. Training goes on exactly from there, where the batches do: see
+    `fit`. `keras.callbacks.BackupAndRestore` saves no generators, and begins an epoch
+    anew that it was saved in.
 
     Args:
         directory: path, where the checkpoints go. One training at a time may use it.
         monitor: str, the logged value that should fall.
         patience: int, epochs without a new best after which training stops.
         on_best: function of the model, called when a best epoch ends.
+        save_every: int or None, steps after which the state is saved in the midst of an
+            epoch. `None` saves epochs alone.
         writes: bool, whether this process writes: of the workers of a cluster, one
             does, for all. All of them restore, and call `on_best`.
 
     Raises:
-        TypeError, ValueError: if `patience` is no positive integer. ValueError also
-            from `fit`, if the monitored value is not logged.
+        TypeError, ValueError: if `patience` or `save_every` is no positive integer.
+            ValueError also from `fit`, if the monitored value is not logged.
         FloatingPointError: from `fit`, if the monitored value is not finite; the
             epoch is not saved.
         OSError: from `fit`, if there is too little free space for a checkpoint.
@@ -58,9 +63,12 @@ class ResumableCheckpoint(keras.callbacks.Callback):
     (1, 2)
     """
 
-    def __init__(self, directory, monitor, patience, on_best, writes=True):
+    def __init__(
+        self, directory, monitor, patience, on_best, save_every=None, writes=True
+    ):
         super().__init__()
         check_positive_integers(patience=patience)
+        check_positive_integers(or_none=True, save_every=save_every)
         self.directory = Path(directory)
         self.writes = writes
         if writes:
@@ -68,7 +76,15 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         self.monitor = monitor
         self.patience = patience
         self.on_best = on_best
-        self.state = {"epochs": 0, "best": float("inf"), "best_epoch": 0}
+        self.save_every = save_every
+        self.state = {
+            "epochs": 0,
+            "steps": 0,
+            "best": float("inf"),
+            "best_epoch": 0,
+        }
+        self.steps_before = 0  # of this epoch, in an earlier process
+        self._metrics = []
 
     @property
     def is_out_of_patience(self):
@@ -77,6 +93,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     def restore(self, model):
         """Load the last checkpoint into a compiled model.
+
+        `state["steps"]` is the number of steps that are done of the epoch after the
+        finished ones.
 
         Returns:
             int, number of finished epochs: 0 without a checkpoint.
@@ -89,16 +108,76 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             return 0
         try:
             state = _read_state(current)
-            prefix = self.directory / self._name(state["epochs"])
-            _load(model, f"{prefix}.weights.h5", f"{prefix}.npz")
+            prefix = self.directory / _name(state)
+            metrics = _load(model, f"{prefix}.weights.h5", f"{prefix}.npz")
         except (*_DAMAGES, UserWarning) as error:
             raise ValueError(
                 f"The checkpoint in {self.directory} cannot be loaded: it is damaged, "
                 f"or that of another model ({error}). Resume with the model that it "
                 "was saved from, or remove the folder to start over."
             ) from error
-        self.state = state
+        self.state, self._metrics = state, metrics
         return state["epochs"]
+
+    def fit(self, model, batches, epochs, steps_per_epoch, callbacks=(), **arguments):
+        """Train what is left, by `model.fit`: from the saved step on.
+
+        An epoch that was left in its midst is ended first, by a `fit` of its own, with
+        the means of all of its steps.
+
+        Args:
+            model: a compiled model that `restore` was called with.
+            batches: an endless `keras.utils.PyDataset` whose batches depend on their
+                number alone, such as `glomo_keras.data.windows.WindowSequence`: its
+                `first_step` is set.
+            epochs: int, of the whole training.
+            steps_per_epoch: int.
+            callbacks: list of callbacks, this one among them.
+            **arguments: of `model.fit`.
+        """
+
+        def train(first_epoch, steps_done, last_epoch):
+            batches.first_step = first_epoch * steps_per_epoch + steps_done
+            model.fit(
+                batches,
+                steps_per_epoch=steps_per_epoch - steps_done,
+                initial_epoch=first_epoch,
+                epochs=last_epoch,
+                callbacks=callbacks,
+                shuffle=False,
+                **arguments,
+            )
+
+        if self.state["steps"]:
+            epoch = self.state["epochs"]
+            train(epoch, self.state["steps"], epoch + 1)
+            if model.stop_training:
+                return
+        if self.state["epochs"] < epochs:
+            train(self.state["epochs"], 0, epochs)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        is_left = epoch == self.state["epochs"]
+        self._epoch, self.steps_before = epoch, self.state["steps"] if is_left else 0
+        if self.steps_before:
+            for variable, value in zip(
+                self.model.metrics_variables, self._metrics, strict=True
+            ):
+                variable.assign(value)
+
+    def on_train_batch_end(self, batch, logs=None):
+        step = self.steps_before + batch + 1
+        is_last = batch + 1 == self.params.get("steps")  # saved with its epoch
+        if self.save_every is None or is_last or step % self.save_every:
+            return
+        state = {**self.state, "epochs": self._epoch, "steps": step}
+        # Of several workers all take part in a sum over them.
+        metrics = _values(self.model.metrics_variables)
+        if self.writes:
+            variables = self.model.variables + self.model.optimizer.variables
+            check_free_space(self.directory, variable_bytes(variables))
+            self._save(state, metrics)
+        self.state = state
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor not in (logs or {}):
@@ -113,7 +192,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"`{self.monitor}` is {value} after epoch {epoch + 1}: the epoch is "
                 "not saved, the checkpoint before it stays."
             )
-        state = {**self.state, "epochs": epoch + 1}
+        state = {**self.state, "epochs": epoch + 1, "steps": 0}
         if self.writes:
             variables = self.model.variables + self.model.optimizer.variables
             # Twice, for what `on_best` may save of the model.
@@ -131,16 +210,14 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             )
             self.model.stop_training = True
 
-    def _save(self, state):
-        name = self._name(state["epochs"])
+    def _save(self, state, metrics=()):
+        name = _name(state)
         with atomic_write(self.directory / f"{name}.weights.h5") as temporary:
             self.model.save_weights(temporary)
-        seeds = {
-            key: keras.ops.convert_to_numpy(variable)
-            for key, variable in _seed_states(self.model).items()
-        }
+        arrays = dict(_numbered("metric", metrics))
+        arrays.update(_numbered("state", _values(_seed_states(self.model))))
         with atomic_write(self.directory / f"{name}.npz") as temporary:
-            np.savez(temporary, **seeds)
+            np.savez(temporary, **arrays)
         write_json(self.directory / "CURRENT", state)
         for path in self.directory.iterdir():
             is_older = (
@@ -149,9 +226,11 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             if is_older or is_unfinished(path):
                 path.unlink()
 
-    @staticmethod
-    def _name(epochs):
-        return f"epoch_{epochs:04d}"
+
+def _name(state):
+    """Return what the names of the files of a state begin with."""
+    name = f"epoch_{state['epochs']:04d}"
+    return f"{name}_step_{state['steps']:06d}" if state["steps"] else name
 
 
 # What Keras, h5py, NumPy and JSON raise where files are damaged or do not fit.
@@ -168,7 +247,9 @@ _DAMAGES = (
 
 def _read_state(path):
     state = read_json(path)
-    kinds = {"epochs": int, "best": (int, float), "best_epoch": int}
+    kinds = {"epochs": int, "steps": int, "best": (int, float), "best_epoch": int}
+    if isinstance(state, dict):
+        state.setdefault("steps", 0)
     if not isinstance(state, dict) or not all(
         isinstance(state.get(name), kind) for name, kind in kinds.items()
     ):
@@ -177,19 +258,29 @@ def _read_state(path):
 
 
 def _load(model, weights_path, seeds_path):
+    """Load weights and generators; return the values of metrics, if any are saved."""
     if not model.optimizer.built:  # one that scales losses would have them twice
         model.optimizer.build(model.trainable_variables)
     with warnings.catch_warnings():
         # Where the optimizer's state does not fit, Keras only warns and leaves it out.
         warnings.filterwarnings("error", message="Skipping variable loading")
         model.load_weights(weights_path)
-    with np.load(seeds_path, allow_pickle=False) as seeds:
-        for key, variable in _seed_states(model).items():
-            variable.assign(seeds[key])
+    with np.load(seeds_path, allow_pickle=False) as arrays:
+        for key, variable in _numbered("state", _seed_states(model)):
+            variable.assign(arrays[key])
+        number = sum(key.startswith("metric_") for key in arrays)
+        return [arrays[f"metric_{place}"] for place in range(number)]
 
 
 def _seed_states(model):
     """Variables of random generators, in order: they are not part of saved weights."""
-    states = [v for v in model.variables if v.path.endswith("seed_generator_state")]
-    # Their paths count the generators of the process, so they are no names to keep.
-    return {f"state_{number}": variable for number, variable in enumerate(states)}
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]
+
+
+def _values(variables):
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+
+
+def _numbered(name, items):
+    # Paths of variables count the objects of the process: they are no names to keep.
+    return [(f"{name}_{number}", item) for number, item in enumerate(items)]

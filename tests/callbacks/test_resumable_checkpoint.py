@@ -150,3 +150,71 @@ def test_a_monitored_value_that_is_not_logged_is_named(tmp_path, logs):
     with pytest.raises(ValueError, match="monitor='error', and logged are .*`val_...`"):
         checkpoint.on_epoch_end(0, logs)
     assert not list(tmp_path.iterdir())
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless batches that depend on their number alone."""
+
+    first_step = 0
+    num_batches = None
+
+    def __getitem__(self, index):
+        random = np.random.default_rng(self.first_step + index)
+        return random.random((4, 2)), random.random((4, 1))
+
+
+class Stop(keras.callbacks.Callback):
+    """End the process, as it were, before a step of the whole training."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.left = step
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+
+
+def train(folder, stop_at=None, epochs=3):
+    """Train from the checkpoint on; return the losses and what is left in the end."""
+    keras.utils.set_random_seed(3)
+    model, _ = make(folder)
+    checkpoint = ResumableCheckpoint(
+        folder, "loss", 9, on_best=lambda model: None, save_every=3
+    )
+    first_epoch = checkpoint.restore(model)
+    history = keras.callbacks.History()
+    callbacks = [checkpoint, history] + [Stop(stop_at)] * (stop_at is not None)
+    losses = {}
+
+    class Losses(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            losses[epoch] = logs["loss"]
+
+    try:
+        checkpoint.fit(model, Batches(), epochs, 7, [*callbacks, Losses()], verbose=0)
+    except KeyboardInterrupt:
+        assert stop_at is not None
+    return first_epoch, losses, checkpoint.state, model
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 3, 6, 7, 8, 13, 14, 19])
+def test_a_training_goes_on_from_any_step(tmp_path, stop_at):
+    """Dropout and the means of the epoch go on, too; a step between is done again."""
+    _, losses, state, whole = train(tmp_path / "whole")
+    assert state["epochs"] == 3 and state["steps"] == 0
+    _, _, left, _ = train(tmp_path / "stopped", stop_at)
+    epoch, step = divmod(stop_at, 7)
+    assert (left["epochs"], left["steps"]) == (epoch, step // 3 * 3)
+    first_epoch, later, state, model = train(tmp_path / "stopped")
+    assert first_epoch == epoch and sorted(later) == list(range(epoch, 3))
+    assert later == pytest.approx({e: losses[e] for e in later}, abs=1e-6)
+    assert int(model.optimizer.iterations) == 21
+    for one, other in zip(
+        whole.get_weights() + [v.numpy() for v in whole.optimizer.variables],
+        model.get_weights() + [v.numpy() for v in model.optimizer.variables],
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert len(list((tmp_path / "stopped").iterdir())) == 3  # of the last state alone

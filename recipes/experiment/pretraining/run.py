@@ -29,6 +29,7 @@ CHANGEABLE = (
     "prepare_only",
     "resume",
     "patience",
+    "save_every",
     "stop_after",
     "pictures_every",
     "strategy",
@@ -238,6 +239,7 @@ def restore_checkpoint(
         monitor,
         settings.patience,
         on_best=save_preset,
+        save_every=settings.save_every,
         writes=devices.writes,
     )
     try:
@@ -263,7 +265,8 @@ def fit(
 
     Args:
         pretrainer: a compiled model.
-        batches: `keras.utils.PyDataset`, or any input of `fit` that shuffles itself.
+        batches: endless `keras.utils.PyDataset` that shuffles itself and has a
+            `first_step`.
         valid: array or dict of arrays, for validation.
         settings: `PretrainingSettings`.
         checkpoint: callback of `restore_checkpoint`.
@@ -287,6 +290,7 @@ def fit(
 
     def describe_step(epoch, step):
         number = (epoch - 1) * settings.steps_per_epoch + step - 1
+        number += checkpoint.steps_before
         return _describe_batch(batches, number, settings) + _describe_saved(checkpoint)
 
     nan = RaiseOnNaN(describe_step)
@@ -295,15 +299,14 @@ def fit(
         run_callbacks[1:1] = _logs(settings, first_epoch)
     if not devices.has_workers:  # which would have to draw together
         run_callbacks += callbacks
-    pretrainer.fit(
+    checkpoint.fit(
+        pretrainer,
         batches,
-        steps_per_epoch=settings.steps_per_epoch,
-        epochs=settings.last_epoch,
-        initial_epoch=first_epoch,
+        settings.last_epoch,
+        settings.steps_per_epoch,
+        run_callbacks,
         validation_data=valid,
         validation_batch_size=settings.batch_size,
-        callbacks=run_callbacks,
-        shuffle=False,
         verbose=1 if sys.stdout.isatty() else 0,
     )
 
@@ -323,17 +326,18 @@ def _describe_batch(batches, number, settings):
 
 def _describe_saved(checkpoint):
     """Say what a training that has diverged leaves."""
-    epochs = checkpoint.state["epochs"]
-    if not epochs:
+    epochs, steps = checkpoint.state["epochs"], checkpoint.state["steps"]
+    if not epochs and not steps:
         return "There is no checkpoint yet."
-    return f"The last good checkpoint, of epoch {epochs}, is in {checkpoint.directory}."
+    place = f"epoch {epochs + 1}, step {steps}" if steps else f"epoch {epochs}"
+    return f"The last good checkpoint, of {place}, is in {checkpoint.directory}."
 
 
 def _logs(settings, first_epoch):
     """Return the callbacks that write log.csv and what TensorBoard shows."""
     log = settings.output / "log.csv"
     cut_log(log, first_epoch)
-    logs = [keras.callbacks.CSVLogger(log, append=first_epoch > 0)]
+    logs = [keras.callbacks.CSVLogger(log, append=True)]
     if keras.backend.backend() == "tensorflow":
         folder = settings.output / "logs"
         logs.append(keras.callbacks.TensorBoard(folder, write_graph=False))

@@ -33,6 +33,7 @@ class PretrainingSettings:
     warmup: int
     clip_norm: float
     patience: int
+    save_every: int
     stop_after: int | None
     no_jit: bool
     precision: str
@@ -84,7 +85,8 @@ def add_run_options(parser, sizes):
         "--resume",
         action="store_true",
         help="go on from the last checkpoint, with the settings of the run, of which "
-        "--patience, --stop-after, --pictures-every and --strategy may change",
+        "--patience, --save-every, --stop-after, --pictures-every and --strategy may "
+        "change",
     )
     add(
         "--size",
@@ -135,6 +137,13 @@ def add_training_options(parser, pictures=True, released=False):
         "--stop-after",
         type=positive_int,
         help="stop after this epoch, the schedule unchanged: for runs of equal steps",
+    )
+    add(
+        "--save-every",
+        type=positive_int,
+        default=200,
+        help="steps after which the state is saved in the midst of an epoch (default: "
+        "200)",
     )
     if pictures:
         add(

@@ -69,8 +69,8 @@ def _sources(specs):
         return None  # arrays are enough for a machine that only trains
 
 
-def training_windows(corpus, settings, shift, first_epoch):
-    """Return batches of windows, from those of `first_epoch` on."""
+def training_windows(corpus, settings, shift):
+    """Return batches of windows, from the first on."""
     return WindowSequence(
         corpus.train_ids,
         corpus.train_offsets,
@@ -79,7 +79,6 @@ def training_windows(corpus, settings, shift, first_epoch):
         shift=shift,
         min_units=settings.min_units,
         seed=settings.seed,
-        first_step=first_epoch * settings.steps_per_epoch,
     )
 
 

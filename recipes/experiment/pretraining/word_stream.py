@@ -38,6 +38,15 @@ class WordBatches(keras.utils.PyDataset):
         """`None`: endless, like the windows."""
         return None
 
+    @property
+    def first_step(self):
+        """Number of the batch that `fit` gets first."""
+        return self.windows.first_step
+
+    @first_step.setter
+    def first_step(self, step):
+        self.windows.first_step = step
+
     def documents(self, step):
         """Return the numbers of the documents of batch `step`."""
         return self.windows.documents(step)

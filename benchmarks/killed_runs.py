@@ -1,0 +1,131 @@
+"""Kill a pretraining again and again, and see whether it is the run that was not.
+
+    python benchmarks/killed_runs.py --output runs/killed
+
+Two runs of `pretrain_text.py` with the same settings: one ends by itself, the other is
+killed (SIGKILL) at random moments of its training, and resumed every time. Positions
+and units of the softmax are drawn, so that generators have to go on as well. Printed
+are the largest differences of their logs; the picture has both losses.
+"""
+
+import argparse
+import csv
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "pretrain_text.py"
+ARGUMENTS = (
+    "--corpus planted --limit 2000 --window 64 --shift 64 --embedding-dim 32 "
+    "--num-graph-layers 1 --num-heads 4 --key-dim 8 --num-classes 0 --num-positions 20 "
+    "--num-sampled 8 --batch-size 16 --steps-per-epoch 40 --epochs 30 --patience 30 "
+    "--valid-windows 40 --warmup 50 --learning-rate 0.01 --pictures-every 0 --no-jit"
+).split()
+COLUMNS = ("loss", "val_nats")
+
+
+def start(output, prepared, save_every):
+    """Start a run, or go on with it; return its process."""
+    command = [sys.executable, "-u", str(RECIPE), *ARGUMENTS, "--resume"]
+    command += ["--output", str(output), "--prepared", str(prepared)]
+    return subprocess.Popen(
+        [*command, "--save-every", str(save_every)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for(process, text):
+    """Read lines until one has a text; return them."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return lines
+    return lines
+
+
+def finish(process):
+    """Wait for a run to end, and raise where it fails."""
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"A run failed:\n{printed}")
+
+
+def read_log(output):
+    """Return the rows of a run's log."""
+    with (output / "log.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def saved_state(output):
+    """Return what the last checkpoint says of itself."""
+    path = output / "checkpoints" / "CURRENT"
+    return path.read_text("utf-8") if path.exists() else "nothing"
+
+
+def draw(whole, killed, path):
+    """Draw the losses of both runs, one over the other."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for name, color in zip(COLUMNS, ("tab:blue", "tab:orange"), strict=True):
+        for rows, style, run in (
+            (whole, {"linewidth": 5, "alpha": 0.35}, "not killed"),
+            (killed, {"linewidth": 1.2}, "killed"),
+        ):
+            values = [float(row[name]) for row in rows]
+            epochs = range(1, len(values) + 1)
+            axes.plot(epochs, values, color=color, label=f"{name}, {run}", **style)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("nats")
+    axes.legend()
+    figure.savefig(path, dpi=110)
+
+
+def main():
+    """Train both, compare, draw."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--output", type=Path, required=True, help="folder of both runs")
+    add("--kills", type=int, default=30, help="(default: 30)")
+    add("--save-every", type=int, default=5, help="steps (default: 5)")
+    add("--longest", type=float, default=3.0, help="seconds to a kill (default: 3)")
+    add("--seed", type=int, default=0, help="of the moments (default: 0)")
+    options = parser.parse_args()
+    whole, killed = options.output / "whole", options.output / "killed"
+    prepared = options.output / "prepared"
+    finish(start(whole, prepared, options.save_every))
+    moments = random.Random(options.seed)
+    for kill in range(1, options.kills + 1):
+        process = start(killed, prepared, options.save_every)
+        wait_for(process, "of them finished")
+        try:
+            process.wait(moments.uniform(0, options.longest))
+            print(f"The run ended by itself, after {kill - 1} kills.")
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        print(f"kill {kill}: {saved_state(killed).strip()}", flush=True)
+    finish(start(killed, prepared, options.save_every))
+    logs = read_log(whole), read_log(killed)
+    if len(logs[0]) != len(logs[1]):
+        raise SystemExit(f"The logs have {len(logs[0])} and {len(logs[1])} epochs.")
+    for name in COLUMNS:
+        rows = zip(*logs, strict=True)
+        difference = max(abs(float(a[name]) - float(b[name])) for a, b in rows)
+        print(f"{name}: largest difference {difference:.2g}")
+    draw(*logs, options.output / "losses.png")
+    print(f"The losses are drawn in {options.output / 'losses.png'}.")
+
+
+if __name__ == "__main__":
+    main()

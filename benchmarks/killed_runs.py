@@ -10,9 +10,11 @@ are the largest differences of their logs; the picture has both losses.
 
 import argparse
 import csv
+import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pretrain_text.py"
@@ -26,32 +28,30 @@ COLUMNS = ("loss", "val_nats")
 
 
 def start(output, prepared, save_every):
-    """Start a run, or go on with it; return its process."""
+    """Start a run, or go on with it; return its process, which prints into a file."""
     command = [sys.executable, "-u", str(RECIPE), *ARGUMENTS, "--resume"]
     command += ["--output", str(output), "--prepared", str(prepared)]
-    return subprocess.Popen(
-        [*command, "--save-every", str(save_every)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command += ["--save-every", str(save_every)]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _printed(output).open("a") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
-def wait_for(process, text):
-    """Read lines until one has a text; return them."""
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if text in line:
-            return lines
-    return lines
+def _printed(output):
+    return output.with_suffix(".txt")
 
 
-def finish(process):
-    """Wait for a run to end, and raise where it fails."""
-    printed, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"A run failed:\n{printed}")
+def wait_for_a_save(process, output):
+    """Wait until a run has saved a state, or ended."""
+    before = saved_state(output)
+    while process.poll() is None and saved_state(output) == before:
+        time.sleep(0.02)
+
+
+def finish(process, output):
+    """Wait for a run to end, and stop where it fails."""
+    if process.wait():
+        raise SystemExit(f"A run failed: see the end of {_printed(output)}.")
 
 
 def read_log(output):
@@ -61,9 +61,12 @@ def read_log(output):
 
 
 def saved_state(output):
-    """Return what the last checkpoint says of itself."""
+    """Return finished epochs, and steps of the next, that the last checkpoint holds."""
     path = output / "checkpoints" / "CURRENT"
-    return path.read_text("utf-8") if path.exists() else "nothing"
+    if not path.exists():
+        return 0, 0
+    state = json.loads(path.read_text("utf-8"))
+    return state["epochs"], state["steps"]
 
 
 def draw(whole, killed, path):
@@ -97,16 +100,21 @@ def main():
     add("--output", type=Path, required=True, help="folder of both runs")
     add("--kills", type=int, default=30, help="(default: 30)")
     add("--save-every", type=int, default=5, help="steps (default: 5)")
-    add("--longest", type=float, default=3.0, help="seconds to a kill (default: 3)")
+    add(
+        "--longest",
+        type=float,
+        default=1.0,
+        help="seconds from the first save to a kill (default: 1)",
+    )
     add("--seed", type=int, default=0, help="of the moments (default: 0)")
     options = parser.parse_args()
     whole, killed = options.output / "whole", options.output / "killed"
     prepared = options.output / "prepared"
-    finish(start(whole, prepared, options.save_every))
+    finish(start(whole, prepared, options.save_every), whole)
     moments = random.Random(options.seed)
     for kill in range(1, options.kills + 1):
         process = start(killed, prepared, options.save_every)
-        wait_for(process, "of them finished")
+        wait_for_a_save(process, killed)
         try:
             process.wait(moments.uniform(0, options.longest))
             print(f"The run ended by itself, after {kill - 1} kills.")
@@ -114,8 +122,9 @@ def main():
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        print(f"kill {kill}: {saved_state(killed).strip()}", flush=True)
-    finish(start(killed, prepared, options.save_every))
+        epochs, steps = saved_state(killed)
+        print(f"kill {kill}: {epochs} epochs and {steps} steps are saved", flush=True)
+    finish(start(killed, prepared, options.save_every), killed)
     logs = read_log(whole), read_log(killed)
     if len(logs[0]) != len(logs[1]):
         raise SystemExit(f"The logs have {len(logs[0])} and {len(logs[1])} epochs.")

@@ -1,8 +1,8 @@
 """All seeds and learning rates of an arm, trained in one program of JAX.
 
-A recurrent model of this size leaves a GPU idle nearly all of the time: fifteen of them
-take hardly longer than one. Each has the examples, their order, the initial weights and
-the dropout of its own run, whose results it has but for rounding.
+A recurrent model of this size is too small for a GPU, which does all of them in the
+same kernels. Each has the examples, their order, the initial weights and the dropout of
+its own run, whose results it has but for rounding.
 """
 
 import dataclasses

@@ -12,7 +12,6 @@ on both.
 """
 
 import argparse
-import fnmatch
 import importlib
 import json
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")
 
 from harness.work import Contender
-from works import MODULES
+from speed import find_works
 from works import attention
 
 from glomo_keras.locking import locked
@@ -36,16 +35,6 @@ WORKS = (
     "pretraining_256",
     "pretraining_recipe",
 )
-
-
-def find_works(patterns):
-    """Return a dict of works by name."""
-    works = {}
-    for module in MODULES:
-        for name, work in importlib.import_module(f"works.{module}").WORKS.items():
-            if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
-                works[name] = work
-    return works
 
 
 def contenders_of(work, framework):
@@ -119,7 +108,7 @@ def main():
         parser.error("KERAS_BACKEND must be jax or torch.")
     device, wait = prepare(framework)
     is_compiled = bool(os.environ.get("TORCH_COMPILE"))
-    for name, work in find_works(options.work).items():
+    for _, name, work in find_works(options.work):
         if is_compiled and name.startswith("pretraining"):
             continue  # whose step is more than one function
         for contender_name, contender in contenders_of(work, framework).items():

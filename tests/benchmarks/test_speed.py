@@ -166,7 +166,8 @@ def test_the_page_has_the_table_of_the_gpu():
 
 
 def test_contenders_on_a_gpu_are_of_one_framework():
-    found = gpu.find_works(["messages_mean_2048", "pretraining_recipe"])
+    names = ["messages_mean_2048", "pretraining_recipe"]
+    found = {name: work for _, name, work in speed.find_works(names)}
     messages = found["messages_mean_2048"]
     assert list(gpu.contenders_of(messages, "jax")) == ["in blocks, JAX", "dense, JAX"]
     assert set(gpu.contenders_of(messages, "torch")) == {

@@ -8,6 +8,8 @@ run, the one of the same seed, and is not repeated.
 import dataclasses
 import shutil
 
+from experiment.comparison.records import key_of
+from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
@@ -94,7 +96,7 @@ def rates_to_try(settings, arm_name, seeds):
     decided = [
         run["learning_rate"]
         for run in read_runs(settings.output)
-        if (run["arm"], run["seed"]) == (arm_name, SEED)
+        if key_of(run) == make_key(arm_name, settings.graph_on, SEED)
     ]
     if not decided:
         raise UsageError(f"The learning rate of {arm_name} is chosen by seed {SEED}.")

@@ -52,6 +52,7 @@ def run(task, data, settings, arm_name, seed):
             recorded.
     """
     folder = run_folder(arm_name, settings, seed)
+    decided = _decided(settings, arm_name)
     trained = train(task, data, settings, arm_name, seed, folder)
     model, arm, test = trained.model, trained.arm, trained.test
     scores = score(task, data, "test", arm, settings, model, test)
@@ -69,8 +70,14 @@ def run(task, data, settings, arm_name, seed):
             **trained.summary,
             "seconds": round(trained.seconds),
             **task.describe_run(model, data, arm, settings, test),
+            **decided,
         },
     )
+
+
+def _decided(settings, arm_name):
+    """Return what decides a run, as it is when the run begins."""
+    return {"settings": settings.recorded(arm_name), "versions": versions()}
 
 
 def _record(task, data, settings, arm_name, seed, scores, test, trained):
@@ -89,8 +96,6 @@ def _record(task, data, settings, arm_name, seed, scores, test, trained):
         "test": {metric: float(values.mean()) for metric, values in scores.items()},
         "scores": scores_file.relative_to(settings.output).as_posix(),
         "data": task.identify_data(data),
-        "settings": settings.recorded(arm_name),
-        "versions": versions(),
     }
 
 
@@ -143,6 +148,7 @@ def run_together(task, data, settings, arm_name, seeds):
         FloatingPointError: if a loss or prediction is not finite; nothing is recorded.
     """
     rates = rates_to_try(settings, arm_name, seeds)
+    decided = _decided(settings, arm_name)
     together = Together(task, data, settings, arm_name, seeds, rates)
     together.train()
     progress = together.progress
@@ -173,6 +179,7 @@ def run_together(task, data, settings, arm_name, seeds):
             "seconds": seconds,
             "models_together": progress.epochs.size,
             **task.describe_run(model, data, arm, settings, test),
+            **decided,
         }
         records.append(
             _record(task, data, settings, arm_name, seed, scores, test, trained)

@@ -1,6 +1,6 @@
-"""Arms whose graphs are computed in the model, where that is cheaper than feeding them.
+"""Arms whose graphs are computed in the model, which is then fed with no graphs.
 
-A GPU runs the predictor in less time than a batch of graphs takes to reach it.
+Models that train together would be fed with those of all their batches in every step.
 """
 
 import keras

@@ -9,7 +9,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # plain `pytest` runs in one.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install quickstart test test-jax test-distributed test-slow test-data benchmark verify-saved-models lint clean
+.PHONY: help install quickstart test test-jax test-distributed test-beam test-slow test-data benchmark verify-saved-models lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,10 @@ $(VENV)/.installed: setup.py pyproject.toml
 
 $(VENV)/.installed-jax: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable ".[jax]"
+	touch $@
+
+$(VENV)/.installed-beam: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[beam]"
 	touch $@
 
 install: $(VENV)/.installed  ## Make the virtual environment and install into it.
@@ -43,6 +47,9 @@ test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
 
 test-distributed: $(VENV)/.installed-jax  ## Several devices and workers on this machine.
 	$(BIN)/python -m pytest -m distributed tests/distribution
+
+test-beam: $(VENV)/.installed-beam  ## Corpora prepared by Apache Beam.
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m beam tests/data/shards
 
 test-slow: install  ## Trainings of minutes that the suite leaves out.
 	$(BIN)/python -m pytest -m slow

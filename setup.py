@@ -16,6 +16,8 @@ ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
 ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
 SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 JAX = ["jax>=0.10,<0.11"]
+SHARDS = ["grain>=0.2.18,<0.3", "array_record>=0.8.6,<0.9"]
+BEAM = SHARDS + ["apache-beam>=2.77,<2.78"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -51,11 +53,14 @@ setup(
         "recipes": PLOTS + LOGS,
         "onnx": ONNX,
         "serving": SERVING,
+        "shards": SHARDS,
+        "beam": BEAM,
         "dev": PLOTS
         + ANALYSIS
         + LOGS
         + ONNX
         + SERVING
+        + SHARDS
         + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
         "jax": JAX,
         "benchmarks": JAX + ["torch>=2.13"],

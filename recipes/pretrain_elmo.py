@@ -27,6 +27,7 @@ import numpy as np
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
+from experiment.pretraining.corpora import load_corpus
 from experiment.pretraining.devices import Devices
 from experiment.pretraining.progress import words_line
 from experiment.pretraining.settings import SIZES_TITLE
@@ -37,7 +38,6 @@ from experiment.pretraining.word_stream import word_inputs
 from experiment.process import positive_int
 
 from glomo_keras.data.prepared import VOCABULARY_FILE
-from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_write
 from glomo_keras.models import BidirectionalLanguageModel
@@ -151,7 +151,7 @@ def prepare(settings):
     if not path.exists():
         from glomo_keras.data import character_ids  # TensorFlow
 
-        words = load_prepared(settings.prepared).units
+        words = load_corpus(settings).units
         characters = character_ids(words, settings.max_characters).numpy()
         characters[0] = 0  # padding is no word
         run.check_prepares_alone(settings)
@@ -166,12 +166,6 @@ def characters_file(settings):
     """
     words = describe_source(settings.prepared / VOCABULARY_FILE)["sha256"][:12]
     return settings.prepared / f"characters_{settings.max_characters}_{words}.npy"
-
-
-def share_in_softmax(ids, num_words):
-    """Return the share of words that are classes of the softmax of their own."""
-    ids = np.asarray(ids)
-    return np.mean((ids >= 2) & (ids < num_words))
 
 
 def build_pretrainer(settings):
@@ -196,7 +190,7 @@ def build_pretrainer(settings):
 
 def train(settings, devices):
     """Train on the prepared arrays."""
-    corpus = load_prepared(settings.prepared)
+    corpus = load_corpus(settings)
     characters = np.load(characters_file(settings))
     keras.utils.set_random_seed(settings.seed)
     with devices.scope(), precision(settings.precision):
@@ -211,11 +205,12 @@ def train(settings, devices):
     )
     first_epoch = checkpoint.state["epochs"]
     shift = settings.shift or max(1, settings.window // 2)
-    windows = text.training_windows(corpus, settings, shift)
-    valid = text.validation_windows(corpus, settings)
-    in_softmax = share_in_softmax(corpus.train_ids, settings.num_words)
+    windows = corpus.training_windows(shift)
+    valid = corpus.validation_windows()
+    counts = corpus.unit_counts()
+    in_softmax = counts[2 : settings.num_words].sum() / counts.sum()
     print(
-        f"{len(corpus.train_ids):,} words to train on, {len(corpus.units):,} different "
+        f"{corpus.num_units:,} words to train on, {len(corpus.units):,} different "
         f"ones; {settings.num_words:,} classes of the softmax are {in_softmax:.1%} of "
         "the text; "
         f"{pretrainer.count_params():,} parameters, "

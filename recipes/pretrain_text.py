@@ -24,6 +24,7 @@ import keras
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
+from experiment.pretraining.corpora import load_corpus
 from experiment.pretraining.devices import Devices
 from experiment.pretraining.frozen_graphs import frozen_graphs
 from experiment.pretraining.progress import text_line
@@ -35,8 +36,6 @@ from experiment.process import positive_int
 from experiment.process import usage_errors
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
-from glomo_keras.data.classes import prepared_classes
-from glomo_keras.data.prepared import load_prepared
 from glomo_keras.layers.graph_propagation import UPDATES
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import ablations
@@ -296,9 +295,8 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
     return pretrainer
 
 
-def train(settings, devices, classes):
-    """Train on the prepared arrays, and classes of units or `None`."""
-    corpus = load_prepared(settings.prepared)
+def train(settings, devices, corpus, classes):
+    """Train on a corpus, with classes of its units or `None`."""
     keras.utils.set_random_seed(settings.seed)
     with devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings, len(corpus.units), classes)
@@ -314,11 +312,11 @@ def train(settings, devices, classes):
         part=None if settings.graphs_of else "graph_predictor",
     )
     first_epoch = checkpoint.state["epochs"]
-    windows = text.training_windows(corpus, settings, settings.shift)
-    valid = text.validation_windows(corpus, settings)
+    windows = corpus.training_windows(settings.shift)
+    valid = corpus.validation_windows()
     units_a_step = settings.batch_size * settings.window
     print(
-        f"{len(corpus.train_ids):,} units to train on, {len(corpus.units):,} in the "
+        f"{corpus.num_units:,} units to train on, {len(corpus.units):,} in the "
         f"vocabulary; {windows.num_windows:,} windows, "
         f"{windows.num_dropped_documents} documents dropped as too short; "
         f"{pretrainer.count_params():,} parameters, "
@@ -346,15 +344,15 @@ def main(arguments=None):
         text.prepare_arrays(
             settings, settings.vocabulary_size, lowercase=not settings.keep_case
         )
-        classes = None
-        if settings.num_classes:  # kept beside the arrays
+        corpus, classes = load_corpus(settings), None
+        if settings.num_classes:  # kept beside the corpus
             with usage_errors():
-                classes = prepared_classes(settings.prepared, settings.num_classes)
+                classes = corpus.classes(settings.num_classes)
         if devices.writes:
             run.write_settings(settings)
         if settings.prepare_only:
             return
-        train(settings, devices, classes)
+        train(settings, devices, corpus, classes)
     if not settings.graphs_of:
         print(f"The graph predictor is in {settings.output / 'preset'}.")
 

@@ -10,6 +10,7 @@ from glomo_keras.data.prepared import CLASSES_FILE
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.files import atomic_write
 
+NUM_NEIGHBOURS = 500  # units whose places beside a unit are counted, by default
 _POWER = 0.75  # of the counts of neighbours: frequent ones would decide all
 _DIMENSIONS = 64  # of the space in which units are grouped
 _ITERATIONS = 20
@@ -21,7 +22,7 @@ def unit_classes(
     vocabulary_size,
     num_classes=500,
     num_alone=None,
-    num_neighbours=500,
+    num_neighbours=NUM_NEIGHBOURS,
     seed=0,
 ):
     """Group units by the units that stand before and after them.
@@ -63,10 +64,55 @@ def unit_classes(
     [0, 0, 1, 2, 3, 3]
     """
     vocabulary_size = positive_integer("vocabulary_size", vocabulary_size)
-    num_classes = positive_integer("num_classes", num_classes)
     num_neighbours = min(
         positive_integer("num_neighbours", num_neighbours), vocabulary_size
     )
+    counts, beside = _count(ids, vocabulary_size, num_neighbours)
+    return classes_of_counts(counts, beside, num_classes, num_alone, seed)
+
+
+def neighbour_keys(ids, num_neighbours):
+    """Return a number for every pair of a unit and a frequent unit beside it.
+
+    Args:
+        ids: int64 array `(num_units,)`.
+        num_neighbours: int.
+
+    Returns:
+        Tuple of two int64 arrays of `unit * num_neighbours + neighbour`, for neighbours
+        before a unit and after it. Padding is no neighbour.
+
+    Example:
+
+    >>> [keys.tolist() for keys in neighbour_keys(np.array([2, 9, 1]), 5)]
+    [[47], [46]]
+    """
+    ids = np.asarray(ids, np.int64)
+    first, second = ids[:-1], ids[1:]
+    sides = []
+    for unit, neighbour in ((second, first), (first, second)):
+        is_chosen = (neighbour > 0) & (neighbour < num_neighbours)
+        sides.append(unit[is_chosen] * num_neighbours + neighbour[is_chosen])
+    return tuple(sides)
+
+
+def classes_of_counts(counts, beside, num_classes=500, num_alone=None, seed=0):
+    """Group units by counts of what stands beside them; see `unit_classes`.
+
+    Args:
+        counts: int array `(vocabulary_size,)`, of units.
+        beside: int array `(2, vocabulary_size, num_neighbours)`, of units with the
+            frequent ones before and after them.
+        num_classes, num_alone, seed: see `unit_classes`.
+
+    Returns:
+        Int32 array `(vocabulary_size,)`.
+
+    Raises:
+        ValueError: if a number is out of its range.
+    """
+    vocabulary_size = len(counts)
+    num_classes = positive_integer("num_classes", num_classes)
     num_alone = positive_integer("num_alone", num_alone, or_none=True)
     if num_alone is None:
         num_alone = max(1, num_classes // 4)
@@ -80,7 +126,7 @@ def unit_classes(
     if vocabulary_size - 1 <= num_classes:
         classes[2:] = np.arange(1, vocabulary_size - 1)
         return classes
-    counts, points = _points(ids, vocabulary_size, num_neighbours)
+    points = _points(np.asarray(counts), beside)
     grouped = slice(2 + num_alone, vocabulary_size)
     classes[2 : 2 + num_alone] = np.arange(1, num_alone + 1)
     groups = _k_means(
@@ -136,8 +182,8 @@ def prepared_classes(directory, num_classes=500, log=print):
     return classes
 
 
-def _points(ids, vocabulary_size, num_neighbours):
-    """Return the counts of all units, and a point for each of them."""
+def _count(ids, vocabulary_size, num_neighbours):
+    """Return the counts of all units, and of those beside them."""
     counts = np.zeros(vocabulary_size, np.int64)
     beside = np.zeros((2, vocabulary_size * num_neighbours), np.int64)
     for start in range(0, len(ids), _CHUNK_UNITS):
@@ -148,24 +194,20 @@ def _points(ids, vocabulary_size, num_neighbours):
                 f"vocabulary. Received: {chunk.min()} to {chunk.max()}."
             )
         counts += np.bincount(chunk[:_CHUNK_UNITS], minlength=vocabulary_size)
-        first, second = chunk[:-1], chunk[1:]
-        for side, (unit, neighbour) in enumerate(((second, first), (first, second))):
-            # Padding is no neighbour.
-            chosen = (neighbour > 0) & (neighbour < num_neighbours)
-            beside[side] += np.bincount(
-                unit[chosen] * num_neighbours + neighbour[chosen],
-                minlength=vocabulary_size * num_neighbours,
-            )
-    sides = [
-        _log_ratios(side.reshape(vocabulary_size, num_neighbours)) for side in beside
-    ]
-    ratios = np.concatenate(sides, axis=1)
+        for side, keys in enumerate(neighbour_keys(chunk, num_neighbours)):
+            beside[side] += np.bincount(keys, minlength=beside.shape[1])
+    return counts, beside.reshape(2, vocabulary_size, num_neighbours)
+
+
+def _points(counts, beside):
+    """Return a point for every unit."""
+    ratios = np.concatenate([_log_ratios(side) for side in beside], axis=1)
     # The singular vectors of a tall matrix are eigenvectors of a small one.
     weighted = ratios * np.sqrt(counts / max(1, counts.sum()))[:, None]
     values, vectors = np.linalg.eigh(weighted.T @ weighted)
     points = ratios @ vectors[:, np.argsort(-values)[:_DIMENSIONS]]
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    return counts, (points / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return (points / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
 def _log_ratios(beside):

@@ -154,6 +154,11 @@ def read_documents(spec):
     )
 
 
+def is_title(line):
+    """Whether a line is the title of a document or section, which ends a document."""
+    return _TITLE.fullmatch(line) is not None
+
+
 @functools.lru_cache(maxsize=1)
 def _planted_ids():
     return planted.planted_sequences(20_000, seed=0).unit_ids
@@ -176,7 +181,7 @@ def _read_files(paths, counts):
     for path in paths:
         lines = []
         for line in _text_lines(path, counts):
-            if line and not _TITLE.fullmatch(line):
+            if line and not is_title(line):
                 lines.append(line)
             elif lines:
                 yield " ".join(lines)

@@ -112,13 +112,14 @@ def describe_source(path):
         return {"name": path.name, "bytes": file.tell(), "sha256": checksum}
 
 
-def byte_lines(path):
+def byte_lines(path, nul_bytes=False):
     """Yield the lines of a UTF-8 file, plain or gzip, as bytes with their line ends.
 
     Byte-order marks are dropped. Other bytes that are not UTF-8 are left to the caller.
 
     Args:
         path: path of the file.
+        nul_bytes: bool, whether lines may hold NUL bytes.
 
     Raises:
         OSError: if an archive is damaged, or a file only named like one; names it.
@@ -143,7 +144,7 @@ def byte_lines(path):
                     f"by `iconv -f {encoding} -t UTF-8`."
                 )
             for number, line in enumerate(stream, start=1):
-                if b"\0" in line:
+                if not nul_bytes and b"\0" in line:
                     raise ValueError(
                         f"{path} line {number} holds a NUL byte: the file must be "
                         "UTF-8 text, and is binary, UTF-16 or UTF-32. Convert it."

@@ -90,11 +90,6 @@ def test_characters_are_those_of_the_corpus_at_hand(corpus, tmp_path):
     np.testing.assert_array_equal(table[1:], expected[1:])
 
 
-def test_unknown_and_rare_words_are_no_classes_of_the_softmax():
-    ids = np.array([2, 1, 39, 40, 1], "uint16")  # 1 is unknown, 40 too rare
-    assert pretrain_elmo.share_in_softmax(ids, num_words=40) == pytest.approx(2 / 5)
-
-
 def test_trigrams_by_pencil():
     # a b a c, twice, as documents: c(a) = 4, c(a, b) = 2, c(b, a) = 2, c(b, a, c) = 2.
     text = np.array([1, 2, 1, 3, 1, 2, 1, 3])

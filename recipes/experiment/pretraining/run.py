@@ -26,6 +26,7 @@ from glomo_keras.files import write_json
 CHANGEABLE = (
     "output",
     "prepared",
+    "shards",
     "prepare_only",
     "resume",
     "patience",
@@ -219,8 +220,8 @@ def restore_checkpoint(
         UsageError: if the checkpoint is damaged.
     """
     training = {"program": program, **settings.to_json()}
-    for place in ("output", "prepared", "resume"):  # nothing that others can use
-        del training[place]
+    for place in ("output", "prepared", "shards", "resume"):  # of this machine alone
+        training.pop(place, None)
 
     def save_preset(model):
         if part is None:
@@ -276,6 +277,7 @@ def fit(
 
     Raises:
         FloatingPointError: if the training diverges. The last good checkpoint stays.
+        UsageError: if a file cannot be read or written. It tells what is saved.
     """
     first_epoch = checkpoint.state["epochs"]
     if checkpoint.is_out_of_patience:
@@ -299,16 +301,34 @@ def fit(
         run_callbacks[1:1] = _logs(settings, first_epoch)
     if not devices.has_workers:  # which would have to draw together
         run_callbacks += callbacks
-    checkpoint.fit(
-        pretrainer,
-        batches,
-        settings.last_epoch,
-        settings.steps_per_epoch,
-        run_callbacks,
-        validation_data=valid,
-        validation_batch_size=settings.batch_size,
-        verbose=1 if sys.stdout.isatty() else 0,
-    )
+    with _file_errors(batches, checkpoint):
+        checkpoint.fit(
+            pretrainer,
+            batches,
+            settings.last_epoch,
+            settings.steps_per_epoch,
+            run_callbacks,
+            validation_data=valid,
+            validation_batch_size=settings.batch_size,
+            verbose=1 if sys.stdout.isatty() else 0,
+        )
+
+
+@contextlib.contextmanager
+def _file_errors(batches, checkpoint):
+    """Say of a file that failed what is saved; TensorFlow hides which it was."""
+    try:
+        yield
+    except FloatingPointError:
+        raise
+    except Exception as error:
+        reason = getattr(batches, "error", None) or error
+        if not isinstance(reason, OSError):
+            raise
+        raise UsageError(
+            f"{reason} The training stops. {_describe_saved(checkpoint)} Nothing that "
+            "was saved is lost: --resume goes on from there."
+        ) from error
 
 
 def _describe_batch(batches, number, settings):

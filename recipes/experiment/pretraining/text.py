@@ -1,12 +1,11 @@
-"""Pretraining on text: a corpus, its arrays, their windows."""
+"""Pretraining on text: which corpus, and its arrays."""
 
 import dataclasses
+from pathlib import Path
 
 from experiment.pretraining import run
 from experiment.pretraining.settings import PretrainingSettings
 from glomo_keras.data.corpora import read_documents
-from glomo_keras.data.windows import WindowSequence
-from glomo_keras.data.windows import fixed_windows
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -14,11 +13,20 @@ class CorpusSettings(PretrainingSettings):
     """Settings of a run on the windows of a corpus."""
 
     corpus: str
+    shards: Path | None
     valid_corpus: str | None
     limit: int | None
     window: int
     min_units: int
     valid_windows: int
+
+    @classmethod
+    def from_options(cls, options, sizes, released=False):
+        """Return the settings; what is prepared are the shards, where there are any."""
+        settings = super().from_options(options, sizes, released)
+        if settings.shards is None:
+            return settings
+        return dataclasses.replace(settings, prepared=settings.shards)
 
 
 def add_corpus_options(parser, more=""):
@@ -30,15 +38,23 @@ def add_corpus_options(parser, more=""):
         help="what to read: docs (documentation of Python and Keras, the default), "
         f"files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name){more}",
     )
+    add(
+        "--shards",
+        type=Path,
+        help="folder of what prepare_corpus.py wrote, which decides texts, vocabulary "
+        "and windows in place of the other options",
+    )
     add("--valid-corpus", help="corpus for validation (default: 2%% of the documents)")
 
 
 def prepare_arrays(settings, vocabulary_size, lowercase):
-    """Write the arrays of the corpus, unless they are there.
+    """Write the arrays of the corpus, unless they are there, or are shards.
 
     Raises:
         UsageError: if the folder holds arrays of other settings or of other texts.
     """
+    if settings.shards is not None:
+        return
     arguments = {
         "spec": settings.corpus,
         "vocabulary_size": vocabulary_size,
@@ -67,27 +83,3 @@ def _sources(specs):
         }
     except (ImportError, OSError, ValueError):
         return None  # arrays are enough for a machine that only trains
-
-
-def training_windows(corpus, settings, shift):
-    """Return batches of windows, from the first on."""
-    return WindowSequence(
-        corpus.train_ids,
-        corpus.train_offsets,
-        settings.batch_size,
-        window=settings.window,
-        shift=shift,
-        min_units=settings.min_units,
-        seed=settings.seed,
-    )
-
-
-def validation_windows(corpus, settings):
-    """Return the windows that every epoch is measured on."""
-    return fixed_windows(
-        corpus.valid_ids,
-        corpus.valid_offsets,
-        settings.valid_windows,
-        window=settings.window,
-        min_units=settings.min_units,
-    )

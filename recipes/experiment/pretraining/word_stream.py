@@ -47,6 +47,11 @@ class WordBatches(keras.utils.PyDataset):
     def first_step(self, step):
         self.windows.first_step = step
 
+    @property
+    def error(self):
+        """Why a batch could not be read, or `None`."""
+        return getattr(self.windows, "error", None)
+
     def documents(self, step):
         """Return the numbers of the documents of batch `step`."""
         return self.windows.documents(step)

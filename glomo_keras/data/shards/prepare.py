@@ -1,0 +1,421 @@
+"""A corpus turned into shards, by this process and others, or by Apache Beam."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import functools
+import multiprocessing
+import multiprocessing.connection
+import numbers
+import os
+import pathlib
+import shutil
+import threading
+import time
+
+from glomo_keras.checks import check_positive_integers
+from glomo_keras.data.prepared import METADATA_FILE
+from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.shards.chunks import find_sources
+from glomo_keras.data.shards.chunks import read_chunks
+from glomo_keras.data.shards.index import FORMAT
+from glomo_keras.data.shards.index import CorpusCounts
+from glomo_keras.data.shards.index import clear_shards
+from glomo_keras.data.shards.index import load_shards
+from glomo_keras.data.shards.index import write_index
+from glomo_keras.data.shards.steps import ShardSettings
+from glomo_keras.data.shards.steps import SplitChunk
+from glomo_keras.data.shards.steps import WrittenChunk
+from glomo_keras.data.shards.steps import choose_lengths
+from glomo_keras.data.shards.steps import split_chunk
+from glomo_keras.data.shards.steps import write_chunk
+from glomo_keras.data.shards.unit_counts import UnitCounts
+from glomo_keras.files import read_json
+from glomo_keras.files import remove_unfinished
+from glomo_keras.files import write_json
+from glomo_keras.locking import locked
+
+_SECONDS_BETWEEN_LINES = 5
+_WORK = "work"  # folder of what is not finished
+
+
+def prepare_shards(
+    spec,
+    directory,
+    vocabulary_size=30_000,
+    lowercase=True,
+    valid_fraction=0.02,
+    valid_spec=None,
+    window=64,
+    shift=None,
+    min_units=20,
+    max_padding=0.1,
+    num_classes=500,
+    seed=0,
+    chunk_characters=8_000_000,
+    workers=1,
+    beam_options=None,
+    log=print,
+):
+    r"""Split a corpus into windows of unit ids, in files that training reads.
+
+    Text is read once, in chunks of documents; memory does not grow with the corpus.
+    A chunk is split into units, which are counted; once the vocabulary is known, its
+    windows are written, as records of ArrayRecord, sorted by length, so that batches
+    hardly have padding. How often frequent units stand beside others is counted on
+    the way, for classes of units. The files are the same, byte for byte, for any
+    number of `workers` and with Beam:
+
+        train-SSSSS-CCCCCC.array_record   of chunk C of source S
+        valid-SSSSS-CCCCCC.array_record   its documents for validation
+        rejected-SSSSS-CCCCCC.jsonl       documents that cannot be read, if there are
+        vocabulary.txt                    by frequency in the documents to train on
+        neighbours.npz, classes_500.npy   what classes are made of, and they
+        metadata.json                     the index, written last
+
+    A directory that already holds the same corpus with the same settings is left as it
+    is, and where a preparation was killed it goes on after its last chunk (with Beam:
+    begins anew). A second process that prepares in the same directory waits.
+
+    Documents are drawn for validation by their content, so that copies of one are not
+    on both sides. Those that are not UTF-8, hold NUL bytes or have over 20,000,000
+    characters are counted and set aside.
+
+    Args:
+        spec: string, see `read_documents`. Each of several files is a source.
+        directory: path, made if it is missing. With workers of Beam on other machines
+            they must see it.
+        vocabulary_size: int, ids at most, padding and unknown included.
+        lowercase: bool, whether units are lowered before they are looked up.
+        valid_fraction: float in [0, 1), share of the documents that is drawn for
+            validation. Not used with `valid_spec`.
+        valid_spec: string or `None`, a corpus of its own for validation.
+        window: int, units of a window.
+        shift: int or `None`, units from one window to the next in documents to train
+            on: at most `window`. `None` is half a window.
+        min_units: int, shorter documents have no windows.
+        max_padding: float in [0, 1), share of padding in batches. Short documents are
+            padded to one of as few lengths as it takes: each is compiled for.
+        num_classes: int or `None`, classes of units that are made at once; see
+            `shard_classes`.
+        seed: int, of the draw of validation documents.
+        chunk_characters: int, of the documents of a chunk, about.
+        workers: int, processes; 1 is this process alone.
+        beam_options: list of strings or `None`. With a list, the steps are a pipeline
+            of Apache Beam, which takes these options: `["--runner=FlinkRunner"]`.
+        log: function that takes lines of progress.
+
+    Returns:
+        Dict, the metadata: `settings`, `documents`, `units`, `short_documents`,
+        `windows` (by padded length), `coverage` and `shards` by split,
+        `vocabulary_size`, `lengths`, `rejected_documents`.
+
+    Raises:
+        ValueError: if an argument is out of range, or no document is left to train on.
+        TypeError: if one is of another type.
+        ImportError: if array_record is not installed, or Beam and it is asked for.
+        OSError: if a file has gone or is damaged, or the disk is full.
+
+    Example:
+
+    >>> import tempfile
+    >>> from glomo_keras.data import load_shards
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> text = "A first text of a few words.\n\nA second one, which is longer."
+    >>> _ = (folder / "text.txt").write_text(text)
+    >>> metadata = prepare_shards(
+    ...     f"files:{folder / 'text.txt'}", folder / "shards", valid_fraction=0,
+    ...     window=4, min_units=3, num_classes=None, log=str,
+    ... )
+    >>> metadata["units"]["train"], metadata["windows"]["train"]
+    (16, [6])
+    """
+    settings = _check_settings(
+        vocabulary_size=vocabulary_size,
+        lowercase=lowercase,
+        valid_fraction=0.0 if valid_spec else valid_fraction,
+        seed=seed,
+        window=window,
+        shift=shift,
+        min_units=min_units,
+        max_padding=max_padding,
+        chunk_characters=chunk_characters,
+    )
+    check_positive_integers(workers=workers)
+    check_positive_integers(or_none=True, num_classes=num_classes)
+    _check_installed("array_record", "shards")
+    if beam_options is not None:
+        _check_installed("apache_beam", "beam")
+    directory = pathlib.Path(directory)
+    sources = find_sources(spec, valid_spec)
+    described = {
+        "format": FORMAT,
+        "spec": spec,
+        "valid_spec": valid_spec,
+        "sources": [source.describe() for source in sources],
+        **dataclasses.asdict(settings),
+        "num_classes": num_classes,
+    }
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        if _is_finished(directory, described, log):
+            return read_metadata(directory)
+        _begin(directory, described, log)
+        if beam_options is None:
+            totals = _run(sources, settings, directory, workers, log)
+            metadata = write_index(directory, described, *totals, num_classes)
+        else:
+            from glomo_keras.data.shards.beam import run_pipeline
+
+            run_pipeline(
+                sources, settings, directory, described, num_classes, beam_options
+            )
+            metadata = read_metadata(directory)
+        shutil.rmtree(directory / _WORK)
+    for split, units in metadata["units"].items():
+        log(
+            f"{split}: {metadata['documents'][split]:,} documents, {units:,} units, "
+            f"{metadata['coverage'][split]:.1%} of them in the vocabulary of "
+            f"{metadata['vocabulary_size']:,}; {sum(metadata['windows'][split]):,} "
+            f"windows in {len(metadata['shards'][split]):,} shards"
+        )
+    if metadata["rejected_documents"]:
+        log(
+            f"{metadata['rejected_documents']:,} documents were set aside, in "
+            f"{directory / 'rejected-*.jsonl'}"
+        )
+    return metadata
+
+
+def _check_settings(*, shift, vocabulary_size, **others):
+    """Return `ShardSettings` of arguments that are right."""
+    shares = {name: others.pop(name) for name in ("valid_fraction", "max_padding")}
+    for name, share in shares.items():
+        if not isinstance(share, numbers.Real):
+            raise TypeError(f"`{name}` must be a number. Received: {share!r}.")
+        if not 0 <= share < 1:
+            raise ValueError(f"`{name}` must be in [0, 1). Received: {share}.")
+    names = ("window", "min_units", "chunk_characters")
+    check_positive_integers(
+        vocabulary_size=vocabulary_size, **{name: others[name] for name in names}
+    )
+    check_positive_integers(or_none=True, shift=shift)
+    if vocabulary_size < 3:
+        raise ValueError(
+            "`vocabulary_size` must leave room for padding, unknown and one unit. "
+            f"Received: {vocabulary_size}. Use 3 or more."
+        )
+    window = others["window"]
+    shift = max(1, window // 2) if shift is None else shift
+    if shift > window or others["min_units"] > window:
+        raise ValueError(
+            "`shift` and `min_units` must be from 1 to `window`. Received: "
+            f"shift={shift}, min_units={others['min_units']}, window={window}."
+        )
+    return ShardSettings(
+        vocabulary_size=int(vocabulary_size),
+        shift=int(shift),
+        lowercase=bool(others.pop("lowercase")),
+        **{name: float(share) for name, share in shares.items()},
+        **{name: int(value) for name, value in others.items()},
+    )
+
+
+def _check_installed(module, extra):
+    try:
+        __import__(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{module} is not installed, which this takes. Use "
+            f'`pip install "glomo_keras[{extra}]"`.'
+        ) from error
+
+
+def _is_finished(directory, described, log):
+    metadata = read_metadata(directory)
+    if metadata is None:
+        return False
+    if metadata["settings"] != described:
+        log(f"{directory} holds another preparation, which is replaced.")
+        return False
+    try:
+        load_shards(directory)
+    except (FileNotFoundError, ValueError) as error:
+        log(f"A file is missing or damaged: {error}")
+        return False
+    log(f"{directory} already holds this corpus with these settings.")
+    return True
+
+
+def _begin(directory, described, log):
+    """Keep the chunks of a preparation that was killed, if it was of the same."""
+    work = directory / _WORK
+    (directory / METADATA_FILE).unlink(missing_ok=True)
+    try:
+        is_same = read_json(work / "settings.json") == described
+    except (OSError, ValueError):
+        is_same = False
+    if is_same:
+        log(f"{work} holds a part of this preparation, which goes on.")
+    else:
+        clear_shards(directory)
+        shutil.rmtree(work, ignore_errors=True)
+        for name in ("split", "written"):
+            (work / name).mkdir(parents=True)
+        write_json(work / "settings.json", described)
+    for folder in (directory, work / "split", work / "written"):
+        remove_unfinished(folder)
+
+
+def _run(sources, settings, directory, workers, log):
+    """Split all chunks, count, and write all chunks."""
+    work = directory / _WORK
+    with _Pool(workers) as pool:
+        units = UnitCounts(work)
+        progress = _Progress("split into units", log)
+        paths, window_lengths = [], 0
+        split = functools.partial(_split_to_file, settings=settings, folder=work)
+        chunks = (
+            chunk
+            for source in sources
+            for chunk in read_chunks(source, settings.chunk_characters)
+        )
+        for path, names, counts, lengths, num_units in pool.map(split, chunks):
+            paths.append(path)
+            units.add(names, counts)
+            window_lengths = window_lengths + lengths
+            progress.add(num_units)
+        progress.end()
+        vocabulary = write_vocabulary(
+            units.most_common(settings.vocabulary_size - 2), settings, directory
+        )
+        lengths = choose_lengths(window_lengths, settings.max_padding)
+        counts = CorpusCounts(vocabulary.count(b"\n"))
+        progress = _Progress("written", log)
+        summaries = []
+        write = functools.partial(
+            _write_to_file,
+            vocabulary=vocabulary,
+            lengths=lengths,
+            settings=settings,
+            folder=directory,
+        )
+        for path in pool.map(write, paths):
+            written = WrittenChunk.load(path)
+            summaries.append(written.summary)
+            counts.add(written)
+            progress.add(sum(written.summary[s]["units"] for s in ("train", "valid")))
+        progress.end()
+    return summaries, counts, lengths
+
+
+def write_vocabulary(units, settings, directory):
+    """Write vocabulary.txt; return its content.
+
+    Args:
+        units: list of bytes, the most frequent first.
+        settings: `ShardSettings`.
+        directory: path.
+
+    Raises:
+        ValueError: if there is no unit.
+    """
+    from glomo_keras.data.vocabulary import Vocabulary  # TensorFlow
+
+    if not units:
+        raise ValueError(
+            "The corpus has no document to train on that has units. Give texts, or a "
+            f"smaller `valid_fraction`. Received: {settings.valid_fraction}."
+        )
+    vocabulary = Vocabulary([unit.decode() for unit in units], settings.lowercase)
+    vocabulary.save(pathlib.Path(directory) / VOCABULARY_FILE)
+    return vocabulary.file_content()
+
+
+def _split_to_file(chunk, settings, folder):
+    path = folder / "split" / f"{chunk.name}.npz"
+    if path.exists():
+        split = SplitChunk.load(path)
+    else:
+        split = split_chunk(chunk, settings)
+        split.save(path)
+    return path, split.units, split.counts, split.window_lengths, len(split.ids)
+
+
+def _write_to_file(path, vocabulary, lengths, settings, folder):
+    written_path = folder / _WORK / "written" / path.name
+    if not written_path.exists():
+        split = SplitChunk.load(path)
+        written = write_chunk(split, vocabulary, lengths, settings, folder)
+        written.save(written_path)
+    return written_path
+
+
+class _Pool:
+    """Processes that apply a function to items, in order; one is this process."""
+
+    def __init__(self, workers):
+        self._workers = workers
+        self._executor = None
+
+    def __enter__(self):
+        if self._workers > 1:
+            self._executor = concurrent.futures.ProcessPoolExecutor(
+                self._workers,
+                multiprocessing.get_context("spawn"),  # TensorFlow does not fork
+                initializer=_end_with_parent,
+            )
+        return self
+
+    def __exit__(self, *error):
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def map(self, function, items):
+        """Yield results in order; few items wait at a time."""
+        if self._executor is None:
+            yield from map(function, items)
+            return
+        waiting = collections.deque()
+        for item in items:
+            waiting.append(self._executor.submit(function, item))
+            if len(waiting) > self._workers + 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _end_with_parent():
+    """End this process when the one that started it ends, even by a kill."""
+    parent = multiprocessing.parent_process().sentinel
+
+    def wait():
+        multiprocessing.connection.wait([parent])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+class _Progress:
+    """A line of progress every few seconds."""
+
+    def __init__(self, what, log):
+        self._what, self._log = what, log
+        self._started = time.monotonic()
+        self._next = self._started + _SECONDS_BETWEEN_LINES
+        self._num_units = self._num_chunks = 0
+
+    def add(self, num_units):
+        self._num_units += num_units
+        self._num_chunks += 1
+        if time.monotonic() > self._next:
+            self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self.end()
+
+    def end(self):
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        self._log(
+            f"{self._what}: {self._num_chunks:,} chunks, {self._num_units:,} units "
+            f"({self._num_units / seconds:,.0f} a second)"
+        )

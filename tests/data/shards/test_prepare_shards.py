@@ -1,0 +1,270 @@
+"""Whole preparations: what is written, by whom, after a kill, and what is refused."""
+
+import collections
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import prepare_corpus as recipe
+import pytest
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from sharded_corpus import SETTINGS
+from sharded_corpus import contents
+from sharded_corpus import prepare
+
+from glomo_keras.data import load_prepared
+from glomo_keras.data import load_shards
+from glomo_keras.data import prepare_corpus
+from glomo_keras.data import prepared_classes
+from glomo_keras.data import shard_classes
+from glomo_keras.data.shards import prepare as module
+from glomo_keras.data.shards.records import decode_documents
+
+RECIPE = Path(recipe.__file__)
+COMMAND = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+
+
+def records_of(folder, split):
+    """All records of a split, with the number of their source."""
+    for path in sorted(folder.glob(f"{split}-*.array_record")):
+        source = int(path.name.split("-")[1])
+        for record in ArrayRecordDataSource([str(path)]):
+            (number,) = decode_documents([record])
+            yield (source, number), np.frombuffer(record, "<u2", offset=8).tolist()
+
+
+def test_shards_hold_the_windows_of_all_documents(documents, shards):
+    """Written anew in plain Python: units are words and full stops."""
+    corpus = load_shards(shards)
+    texts = {
+        (source, number): text.lower().replace(".", " .").split()
+        for source, part in enumerate(documents)
+        for number, text in enumerate(part)
+    }
+    written = {split: list(records_of(shards, split)) for split in ("train", "valid")}
+    keys = {split: {key for key, _ in part} for split, part in written.items()}
+    assert not keys["train"] & keys["valid"]
+    long = {key for key, units in texts.items() if len(units) >= 3}
+    assert keys["train"] | keys["valid"] == long
+    assert 5 < len(keys["valid"]) < 50  # a fifth of 114, by chance
+
+    # Short documents are of either split: only their number is known here.
+    train_units = [unit for key in sorted(keys["train"]) for unit in texts[key]]
+    counts = collections.Counter(train_units)
+    ids = {unit: place for place, unit in enumerate(corpus.units)}
+    ranked = [counts[unit] for unit in corpus.units[2:]]
+    assert len(corpus.units) == 47 and sum(ranked) > 0.8 * len(train_units)
+    assert corpus.metadata["units"]["train"] >= len(train_units)
+
+    for split, shift in (("train", 5), ("valid", 13)):
+        expected = []
+        for key in keys[split]:
+            row = [ids.get(unit, 1) for unit in texts[key]]
+            last = max(len(row) - 13, 0)
+            starts = [start for start in range(0, last, shift)] + [last]
+            expected += [(key, row[start : start + 13]) for start in starts]
+        assert sorted(written[split]) == sorted(expected)
+        lengths = [len(row) for _, row in expected]
+        places = np.searchsorted(corpus.metadata["lengths"], lengths)
+        windows = np.bincount(places, minlength=3).tolist()
+        assert corpus.metadata["windows"][split] == windows
+
+
+def test_vocabulary_and_classes_are_those_of_arrays(spec, tmp_path):
+    """Of one chunk, in which texts stand side by side as they do in an array."""
+    first = spec.split(",")[0]
+    settings = SETTINGS | dict(valid_fraction=0, chunk_characters=10**6)
+    prepare(first, tmp_path / "shards", **settings)
+    arrays = tmp_path / "arrays"
+    prepare_corpus(first, arrays, vocabulary_size=47, valid_fraction=0, log=str)
+    expected, corpus = load_prepared(arrays), load_shards(tmp_path / "shards")
+    assert corpus.units == expected.units
+    assert corpus.metadata["units"] == expected.metadata["units"]
+    assert corpus.metadata["coverage"] == expected.metadata["coverage"]
+    for number in (11, 7):  # made at once, and on demand
+        np.testing.assert_array_equal(
+            shard_classes(tmp_path / "shards", number, log=str),
+            prepared_classes(arrays, number, log=str),
+        )
+        assert (tmp_path / "shards" / f"classes_{number}.npy").exists()
+
+
+def test_copies_of_a_document_are_on_one_side(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join(["the same text , twice"] * 50 + ["and another text"]))
+    for seed in range(5):
+        folder = tmp_path / str(seed)
+        settings = SETTINGS | dict(valid_fraction=0.5, seed=seed, num_classes=None)
+        try:
+            metadata = prepare(f"files:{text}", folder, **settings)
+        except ValueError as error:  # both are drawn
+            assert "no document to train on" in str(error)
+        else:
+            assert metadata["documents"]["train"] in (1, 50, 51)
+
+
+def test_files_are_the_same_for_any_number_of_workers(spec, shards, tmp_path):
+    prepare(spec, tmp_path, workers=2, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
+@pytest.mark.beam
+def test_files_are_the_same_by_beam(spec, shards, tmp_path):
+    pytest.importorskip("apache_beam")
+    prepare(spec, tmp_path, beam_options=[], **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
+@pytest.mark.parametrize("step, number", [("split_chunk", 4), ("write_chunk", 3)])
+def test_it_goes_on_after_its_last_chunk(
+    spec, shards, tmp_path, monkeypatch, step, number
+):
+    whole, done = getattr(module, step), []
+
+    def fail(*arguments):
+        if len(done) == number:
+            raise OSError(28, "No space left on device")
+        done.append(arguments[0].name)
+        return whole(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, step, fail)
+        with pytest.raises(OSError, match="No space left"):
+            prepare(spec, tmp_path, **SETTINGS)
+    with pytest.raises(FileNotFoundError, match="holds no finished shards"):
+        load_shards(tmp_path)
+    later = []
+
+    def note(*arguments):
+        later.append(arguments[0].name)
+        return whole(*arguments)
+
+    monkeypatch.setattr(module, step, note)
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+    assert len(done) == number and not set(done) & set(later)
+
+
+def test_a_killed_program_with_workers_goes_on(spec, shards, tmp_path):
+    """SIGKILL at some moment after the first chunk; its workers end with it."""
+    command = [sys.executable, str(RECIPE), "--corpus", spec, *COMMAND]
+    command += ["--workers", "2", "--output", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not list((tmp_path / "work" / "split").glob("0*.npz")):
+        assert process.poll() is None, "it has ended before"
+        time.sleep(0.01)
+    children = [int(child) for child in tasks.read_text().split()]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert children
+    deadline = time.monotonic() + 30
+    while any(_is_alive(child) for child in children):
+        assert time.monotonic() < deadline, "a worker lives on"
+        time.sleep(0.05)
+    assert not (tmp_path / "metadata.json").exists()
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
+def _is_alive(process_id):
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_is_finished_stays_and_what_is_damaged_is_made_again(spec, tmp_path):
+    prepare(spec, tmp_path, **SETTINGS)
+    before = contents(tmp_path)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    lines = []
+    prepare(spec, tmp_path, **(SETTINGS | dict(log=lines.append)))
+    assert lines == [f"{tmp_path} already holds this corpus with these settings."]
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+    shard = sorted(tmp_path.glob("train-*"))[1]
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=f"{shard.name} is damaged"):
+        load_shards(tmp_path)
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == before
+    shard.unlink()
+    with pytest.raises(FileNotFoundError, match=shard.name):
+        load_shards(tmp_path)
+
+    lines.clear()
+    prepare(spec, tmp_path, **(SETTINGS | dict(seed=8, log=lines.append)))
+    assert lines[0] == f"{tmp_path} holds another preparation, which is replaced."
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
+    listed = {
+        s["file"] for split in ("train", "valid") for s in metadata["shards"][split]
+    }
+    assert listed == {path.name for path in tmp_path.glob("*.array_record")}
+
+
+def test_bad_documents_are_counted_and_in_a_file(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_bytes(b"one two three\n\nna\xefve\n\nfour five six\n")
+    lines = []
+    metadata = prepare(
+        f"files:{text}",
+        tmp_path / "shards",
+        **(SETTINGS | dict(valid_fraction=0, log=lines.append)),
+    )
+    assert metadata["rejected_documents"] == 1
+    assert "1 documents were set aside" in lines[-1]
+    (path,) = (tmp_path / "shards").glob("rejected-*.jsonl")
+    (record,) = [json.loads(line) for line in path.read_text().splitlines()]
+    assert record["document"] == 1 and record["reason"] == "not UTF-8"
+    numbers = {key[1] for key, _ in records_of(tmp_path / "shards", "train")}
+    assert numbers == {0, 2}
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        (dict(valid_fraction=1), ValueError, r"`valid_fraction` must be in \[0, 1\)"),
+        (dict(valid_fraction="a"), TypeError, "`valid_fraction` must be a number"),
+        (dict(shift=14), ValueError, "`shift` and `min_units` must be from 1 to"),
+        (dict(min_units=14), ValueError, "min_units=14, window=13"),
+        (dict(vocabulary_size=2), ValueError, "Use 3 or more"),
+        (dict(max_padding=-0.1), ValueError, r"`max_padding` must be in \[0, 1\)"),
+        (dict(workers=0), ValueError, "`workers` must be a positive integer"),
+        (dict(chunk_characters=1.5), TypeError, "`chunk_characters` must be"),
+    ],
+)
+def test_wrong_arguments_are_refused(spec, tmp_path, arguments, error, message):
+    with pytest.raises(error, match=message):
+        prepare(spec, tmp_path / "shards", **(SETTINGS | arguments))
+    assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize(
+    "name, options, extra",
+    [("array_record", None, "shards"), ("apache_beam", ["--x"], "beam")],
+)
+def test_what_is_not_installed_is_named(
+    spec, tmp_path, monkeypatch, name, options, extra
+):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=rf'pip install "glomo_keras\[{extra}\]"'):
+        prepare(spec, tmp_path, beam_options=options, **SETTINGS)
+
+
+def test_the_program_writes_what_its_options_say(spec, shards, tmp_path, capsys):
+    recipe.main(["--corpus", spec, "--output", str(tmp_path), *COMMAND])
+    assert contents(tmp_path) == contents(shards)
+    assert "a second)" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="error: `shift` and `min_units` must be"):
+        recipe.main(["--output", str(tmp_path), "--window", "3"])
+    options = recipe.parse_options(
+        ["--output", "x", "--beam", "--runner=DirectRunner", "--window", "3"]
+    )
+    assert options.beam == ["--runner=DirectRunner", "--window", "3"]
+    assert options.window == 64

@@ -16,9 +16,11 @@ metadata.json, the index, which is written last.
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 
 import experiment.process
+from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
 
@@ -102,12 +104,26 @@ def parse_options(arguments=None):
     return parser.parse_args(arguments)
 
 
+@contextlib.contextmanager
+def _what_stays(options):
+    """Say, where a file cannot be read or written, that what is prepared stays."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UsageError(
+            f"{error}. What is prepared stays in {options.output}: the same command "
+            "goes on with it, once there is room and every file can be read."
+        ) from error
+
+
 @experiment.process.one_line_errors()
 def main(arguments=None):
     """Prepare the shards."""
     experiment.process.prepare_process()
     options = parse_options(arguments)
-    with usage_errors():
+    with usage_errors(), _what_stays(options):
         prepare_shards(
             options.corpus,
             options.output,

@@ -203,7 +203,7 @@ class _Files:
         except RuntimeError as error:
             self.error = OSError(
                 "Shards cannot be read: a file has gone or is damaged. Restore it, or "
-                f"prepare the shards again. ArrayRecord says: {error}"
+                f"prepare the shards again. ArrayRecord says: {error}".rstrip(". ")
             )
             raise self.error from error
 

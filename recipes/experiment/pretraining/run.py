@@ -326,8 +326,8 @@ def _file_errors(batches, checkpoint):
         if not isinstance(reason, OSError):
             raise
         raise UsageError(
-            f"{reason} The training stops. {_describe_saved(checkpoint)} Nothing that "
-            "was saved is lost: --resume goes on from there."
+            f"{reason}. The training stops. {_describe_saved(checkpoint)} With --resume "
+            "it goes on from what is saved, which is whole."
         ) from error
 
 

@@ -36,7 +36,6 @@ from experiment.comparison.tables import table_of_outputs
 from experiment.comparison.task import Task
 from experiment.comparison.together import check_together
 from experiment.dependencies.task import DependencyTask
-from experiment.folders import hold
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import UsageError
 from experiment.process import positive_int
@@ -200,7 +199,8 @@ def main(arguments=None):
     if comparison.do in ("table", "dev_table"):
         print_table(comparison)
         return
-    with hold(comparison.settings.output):
+    settings = comparison.settings
+    with settings.devices.lost_workers(), runner.held_output(settings):
         run_missing(comparison)
 
 

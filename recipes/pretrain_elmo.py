@@ -24,11 +24,11 @@ import dataclasses
 import experiment.process
 import keras
 import numpy as np
+from experiment.devices import Devices
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.corpora import load_corpus
-from experiment.pretraining.devices import Devices
 from experiment.pretraining.progress import words_line
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options

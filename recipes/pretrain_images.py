@@ -22,9 +22,9 @@ import dataclasses
 import experiment.process
 import keras
 import numpy as np
+from experiment.devices import Devices
 from experiment.precision import precision
 from experiment.pretraining import run
-from experiment.pretraining.devices import Devices
 from experiment.pretraining.image_stream import ImageSequence
 from experiment.pretraining.progress import image_line
 from experiment.pretraining.score_rules import IMAGE_PREDICTORS

@@ -21,11 +21,11 @@ import dataclasses
 
 import experiment.process
 import keras
+from experiment.devices import Devices
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.corpora import load_corpus
-from experiment.pretraining.devices import Devices
 from experiment.pretraining.frozen_graphs import frozen_graphs
 from experiment.pretraining.progress import text_line
 from experiment.pretraining.score_rules import PREDICTORS

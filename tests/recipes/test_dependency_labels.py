@@ -268,7 +268,7 @@ def test_predictions_are_in_the_order_of_the_examples(name, predictor_folder, tm
     predictions = {}
     for examples in (np.arange(30), np.array([29, 7])):
         batches = task.batches(data, "test", arm, settings, examples)
-        found = task.predict(model, batches, len(examples))
+        found = task.predict(model, batches, settings, len(examples))
         for example, logits in zip(examples.tolist(), found, strict=True):
             assert len(logits) == data.splits["test"].lengths[example]
             earlier = predictions.setdefault(example, logits)

@@ -120,6 +120,8 @@ def make_trials(task, data, settings, arm_name, rates, summaries, seconds):
 
 def append_trials(settings, trials):
     """Add lines about what was tried."""
+    if not settings.devices.writes:
+        return
     for trial in trials:
         append_line(settings.output / _TRIALS, trial)
 
@@ -135,7 +137,8 @@ def _try(task, data, settings, arm_name):
     except FloatingPointError as error:
         print(f"  {error}")
         summary, seconds = {"best_dev": None}, None
-        shutil.rmtree(folder)
+        if settings.devices.writes:
+            shutil.rmtree(folder)
     return _trial(task, data, settings, arm_name, summary, seconds)
 
 
@@ -154,6 +157,9 @@ def _trial(task, data, settings, arm_name, summary, seconds):
 
 def _keep_best(settings, arm_name, best):
     """Make the best training the state of a run, and remove those at other rates."""
+    if not settings.devices.writes:
+        settings.devices.wait()
+        return
     run = run_folder(arm_name, settings, SEED)
     for rate in settings.learning_rates:
         folder = _trial_folder(settings, arm_name, rate)
@@ -163,6 +169,7 @@ def _keep_best(settings, arm_name, best):
             folder.rename(run)
         else:
             shutil.rmtree(folder)
+    settings.devices.wait()
 
 
 def _trial_folder(settings, arm_name, rate):

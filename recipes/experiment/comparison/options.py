@@ -6,6 +6,7 @@ import pathlib
 import textwrap
 
 from experiment.comparison.arms import ARMS
+from experiment.devices import add_strategy_option
 from experiment.process import positive_int
 from experiment.process import usage_errors
 
@@ -95,6 +96,7 @@ def make_parser(task, description):
         "--learning-rate",
     )
     add("--dropout", type=float, help="in the downstream model")
+    add_strategy_option(parser.add_argument_group("devices").add_argument)
     task.add_options(parser)
     return parser
 

@@ -1,5 +1,6 @@
 """Runs of downstream models with graphs, of whatever task: train, select, test."""
 
+import contextlib
 import importlib.metadata
 import platform
 import shutil
@@ -28,6 +29,7 @@ from experiment.comparison.training import run_name
 from experiment.comparison.training import score
 from experiment.comparison.training import train
 from experiment.folders import hold
+from experiment.process import UsageError
 from experiment.process import prepare_process
 from experiment.process import usage_errors
 from glomo_keras.files import atomic_write
@@ -84,9 +86,10 @@ def _record(task, data, settings, arm_name, seed, scores, test, trained):
     """Write the scores of test examples; return the record of a run."""
     name = run_name(arm_name, settings, seed)
     scores_file = settings.output / "scores" / f"{name}.npz"
-    scores_file.parent.mkdir(exist_ok=True)
-    with atomic_write(scores_file) as temporary:
-        np.savez_compressed(temporary, examples=test, **scores)
+    if settings.devices.writes:
+        scores_file.parent.mkdir(exist_ok=True)
+        with atomic_write(scores_file) as temporary:
+            np.savez_compressed(temporary, examples=test, **scores)
     return {
         "task": task.name,
         "arm": arm_name,
@@ -108,8 +111,15 @@ def prepare(task, settings):
 
     Raises:
         UsageError: if the data cannot be read, or finished runs have other settings or
-            other data.
+            other data; or if several workers would write the same arrays.
     """
+    metadata = settings.output / "arrays" / "metadata.json"
+    if settings.devices.has_workers and task.has_arrays and not metadata.exists():
+        raise UsageError(
+            f"{metadata.parent} does not hold all arrays yet, which several workers "
+            "would write at a time. Prepare them first: the same command with "
+            "--prepare-only and --strategy none, once."
+        )
     runs = read_runs(settings.output)
     check_settings(runs, settings)
     with usage_errors():
@@ -122,8 +132,10 @@ def run_and_record(task, data, settings, arm_name, seed):
     """Run, print the result, and make it a line of OUTPUT/runs.jsonl."""
     settings = tuned(task, data, settings, arm_name)
     record = run(task, data, settings, arm_name, seed)
-    append_run(settings.output, record)
-    shutil.rmtree(run_folder(arm_name, settings, seed))
+    if settings.devices.writes:
+        append_run(settings.output, record)
+        shutil.rmtree(run_folder(arm_name, settings, seed))
+    settings.devices.wait()  # for what the table is made of
     print(_result_line(record), flush=True)
     return record
 
@@ -191,6 +203,16 @@ def run_together(task, data, settings, arm_name, seeds):
     return records
 
 
+@contextlib.contextmanager
+def held_output(settings):
+    """Hold the folder of the runs: of several workers one does, for all."""
+    if not settings.devices.writes:
+        yield
+        return
+    with hold(settings.output):
+        yield
+
+
 def versions():
     """Return the versions of what a result depends on."""
     by_package = {"python": platform.python_version()}
@@ -220,7 +242,7 @@ def main(task, description, arguments=None):
     options = parser.parse_args(arguments)
     settings = make_settings(task, options)
     prepare_process()
-    with hold(settings.output):
+    with settings.devices.lost_workers(), held_output(settings):
         data, runs = prepare(task, settings)
         if options.prepare_only:
             return

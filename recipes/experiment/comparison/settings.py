@@ -6,6 +6,7 @@ import pathlib
 import keras
 
 from experiment.comparison.arms import PREDICTED_ARMS
+from experiment.devices import find_devices
 from glomo_keras.models import find_preset
 
 
@@ -37,6 +38,7 @@ class Settings:
         learning_rates: tuple of floats, of which every arm takes the best by dev, or
             `None`: all take `learning_rate`.
         dropout: float, in the downstream model.
+        strategy: str, of the devices: one of `glomo_keras.distribution.STRATEGIES`.
     """
 
     output: pathlib.Path
@@ -60,6 +62,12 @@ class Settings:
     learning_rate: float
     learning_rates: tuple | None = None
     dropout: float
+    strategy: str = "none"
+
+    @property
+    def devices(self):
+        """`Devices` that a run trains on."""
+        return find_devices(self.strategy)
 
     @property
     def cache_bytes(self):
@@ -97,7 +105,7 @@ class Settings:
             Dict that JSON can hold.
         """
         recorded = dataclasses.asdict(self)
-        for name in ("output", "graph_memory", "graph_on", "predictor"):
+        for name in ("output", "graph_memory", "graph_on", "predictor", "strategy"):
             del recorded[name]
         # Either the rate of all arms, or those that each arm has chosen from.
         if self.learning_rates is None:

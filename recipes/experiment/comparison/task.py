@@ -31,6 +31,7 @@ class Task(abc.ABC):
         default_num_mixtures: int, mixed graphs a direction.
         default_message_dim: int, size of the messages; 0 is that of the features.
         default_graph_dropout: float, rate of the dropout before the gate.
+        has_arrays: bool, whether `prepare` writes arrays.
         trains_together: bool, whether models of several seeds can be trained in one
             program: all batches have one shape, graphs can be computed in the model,
             and what is not trained never changes. It needs `make_computed_arm`.
@@ -48,6 +49,7 @@ class Task(abc.ABC):
     default_num_mixtures: int = 1
     default_message_dim: int = 0
     default_graph_dropout: float = 0.0
+    has_arrays: bool = True
     trains_together: bool = False
 
     @abc.abstractmethod
@@ -75,6 +77,12 @@ class Task(abc.ABC):
         if settings.message_dim < 0:
             raise ValueError(
                 f"--message-dim must be 0 or more. Received: {settings.message_dim}."
+            )
+        if settings.batch_size % settings.devices.number:
+            raise ValueError(
+                "--batch-size is that of all devices together, of which each takes an "
+                f"equal part. Received: {settings.batch_size} for "
+                f"{settings.devices.number} devices."
             )
         for rate in settings.learning_rates or [settings.learning_rate]:
             if not 0.0 < rate < float("inf"):
@@ -189,20 +197,30 @@ class Task(abc.ABC):
             Dict by metric of float arrays `(len(examples),)`, `metric` first.
         """
 
-    def predict(self, model, batches, num_examples):
+    def predict(self, model, batches, settings, num_examples):
         """Return what a model predicts of examples, in their order.
 
         Args:
             model: the model.
             batches: what `batches` returned, without targets.
+            settings: `Settings`.
             num_examples: int, how many of them are no repetition.
 
         Returns:
             What `score` takes.
         """
-        return keras.tree.map_structure(
-            lambda array: array[:num_examples], model.predict(batches, verbose=0)
-        )
+        if settings.devices.has_workers:  # `predict` would share the batches out
+            parts = [
+                keras.tree.map_structure(
+                    lambda array: array[: batches.batch_size],
+                    model.predict_on_batch(batches[index][0]),
+                )
+                for index in range(batches.num_batches)
+            ]
+            predicted = keras.tree.map_structure(lambda *a: np.concatenate(a), *parts)
+        else:
+            predicted = model.predict(batches, verbose=0)
+        return keras.tree.map_structure(lambda array: array[:num_examples], predicted)
 
     def plan_once(self, data, settings, num_seeds):
         """Print and return the hours of what is computed once for all runs.

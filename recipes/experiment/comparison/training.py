@@ -41,9 +41,9 @@ class DevScore(keras.callbacks.Callback):
 class SpentSeconds(keras.callbacks.Callback):
     """Time of training, with that of earlier, killed processes of the same run."""
 
-    def __init__(self, path):
+    def __init__(self, path, writes=True):
         super().__init__()
-        self.path = path
+        self.path, self.writes = path, writes
         self.earlier = float(path.read_text("utf-8")) if path.exists() else 0.0
         self.started = time.monotonic()
 
@@ -53,7 +53,8 @@ class SpentSeconds(keras.callbacks.Callback):
         return self.earlier + time.monotonic() - self.started
 
     def on_epoch_end(self, epoch, logs=None):
-        write_text(self.path, f"{self.seconds}")
+        if self.writes:
+            write_text(self.path, f"{self.seconds}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,8 +120,9 @@ def train(task, data, settings, arm_name, seed, folder):
         "learning_rate": settings.learning_rate,
         "sources": task.identify_data(data),
     }
-    _start_or_go_on(folder, begun)
-    spent = SpentSeconds(folder / "seconds")
+    devices = settings.devices
+    _start_or_go_on(folder, begun, devices.writes)
+    spent = SpentSeconds(folder / "seconds", devices.writes)
     arm = task.make_arm(arm_name, seed, settings)
     examples, dev, test = task.choose_examples(data, settings, seed)
     there = len(examples), len(dev)
@@ -129,17 +131,24 @@ def train(task, data, settings, arm_name, seed, folder):
 
     # After the predictor, which another run of the process may have loaded.
     keras.utils.set_random_seed(seed)
-    model = task.build(data, arm, settings)
-    # Or else TensorFlow traces the first step twice, with and without making these.
-    model.optimizer.build(model.trainable_variables)
+    with devices.scope():
+        model = task.build(data, arm, settings)
+        # Or else TensorFlow traces the first step twice, with and without making these.
+        model.optimizer.build(model.trainable_variables)
     best_weights = folder / "best.weights.h5"
 
     def save_best(model):
+        if not devices.writes:
+            return
         with atomic_write(best_weights) as temporary:
             model.save_weights(temporary)
 
     checkpoint = ResumableCheckpoint(
-        folder / "checkpoints", "dev_error", settings.patience, on_best=save_best
+        folder / "checkpoints",
+        "dev_error",
+        settings.patience,
+        on_best=save_best,
+        writes=devices.writes,
     )
     first_epoch = checkpoint.restore(model)
     batches = task.batches(
@@ -165,7 +174,9 @@ def train(task, data, settings, arm_name, seed, folder):
             shuffle=False,  # the batches do
             verbose=0,
         )
+    devices.wait()  # for what one of them has written
     model.load_weights(best_weights)
+    devices.wait()
     return Trained(model, arm, len(examples), test, checkpoint.state, spent.seconds)
 
 
@@ -176,7 +187,7 @@ def score(task, data, split, arm, settings, model, examples):
         FloatingPointError: if a prediction is not finite.
     """
     batches = task.batches(data, split, arm, settings, examples)
-    predictions = task.predict(model, batches, len(examples))
+    predictions = task.predict(model, batches, settings, len(examples))
     check_finite(predictions, f"{arm.name}, {split}")
     return task.score(predictions, data, split, examples)
 
@@ -191,7 +202,7 @@ def check_finite(predictions, where):
         )
 
 
-def _start_or_go_on(folder, settings):
+def _start_or_go_on(folder, settings, writes):
     """Make the folder of a run; refuse one that was begun with other settings."""
     path = folder / "settings.json"
     if path.exists():
@@ -202,5 +213,6 @@ def _start_or_go_on(folder, settings):
                 f"({different}). Give those settings or another --output, or remove "
                 "the folder."
             )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path, settings)
+    if writes:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from experiment.dependencies.tree_batches import NO_LABEL
+from glomo_keras.distribution.replicas import sum_over_replicas
 
 
 class LabelLoss(keras.losses.Loss):
@@ -34,7 +35,10 @@ class LabelLoss(keras.losses.Loss):
         of_label = ops.take_along_axis(log_p, chosen, axis=-1)[..., 0]
         smooth = (1 - self.smoothing) * of_label
         smooth = smooth + self.smoothing * ops.mean(log_p, axis=-1)
-        share = ops.mean(ops.cast(has_label, log_p.dtype))
+        is_labelled = ops.cast(has_label, log_p.dtype)
+        # Of all devices, whose parts are equally large.
+        num_labelled = sum_over_replicas(ops.sum(is_labelled))
+        share = num_labelled / sum_over_replicas(ops.sum(ops.ones_like(is_labelled)))
         losses = ops.where(has_label, -smooth, ops.zeros_like(smooth))
         # The reduction is a mean over all words.
         return losses / ops.maximum(share, keras.config.epsilon())

@@ -33,6 +33,7 @@ from experiment.text.labelled_files import tfds_version
 from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
+from glomo_keras.distribution import DistributedModel
 
 LABEL_SMOOTHING = 0.1
 AROUND_DIM = 16  # features of each word of a window
@@ -97,6 +98,7 @@ class DependencyTask(Task):
     """Words of sentences, and the labels of their relations to their heads."""
 
     name = "dependency_labels"
+    has_arrays = False
     metric = "accuracy"
     sizes = SIZES
     settings_class = DependencySettings
@@ -238,7 +240,7 @@ class DependencyTask(Task):
         hidden = keras.layers.Dense(settings.units, activation="relu")(hidden)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
         logits = keras.layers.Dense(len(treebank.labels), name="logits")(hidden)
-        model = keras.Model(inputs, logits)
+        model = DistributedModel(inputs, logits)
         loss = LabelLoss(LABEL_SMOOTHING)
         model_parts.compile_model(model, loss, settings, clip_norm=None)
         return model
@@ -250,10 +252,11 @@ class DependencyTask(Task):
             examples,
             settings.batch_size,
             -(-settings.steps // settings.epochs),
+            settings.devices.number,
             **training,
         )
 
-    def predict(self, model, batches, num_examples):
+    def predict(self, model, batches, settings, num_examples):
         """Return the logits of each sentence, arrays `(words, labels)`."""
         logits = {}
         for index in range(batches.num_batches):

@@ -20,11 +20,15 @@ class TreeBatches(ExampleBatches):
         examples: int array, the sentences that take part.
         batch_size: int, sentences of about 32 words.
         steps: int, batches an epoch of training, as often as the data goes round.
+        num_devices: int, whose parts of a batch have equally many rows.
         **training: `shuffle_seed` and `first_epoch` of `ExampleBatches`.
     """
 
-    def __init__(self, sentences, arm, examples, batch_size, steps, **training):
+    def __init__(
+        self, sentences, arm, examples, batch_size, steps, num_devices=1, **training
+    ):
         self.sentences, self.arm, self.steps = sentences, arm, steps
+        self.num_devices = num_devices
         self.field = FIELD
         self.words_of_batch = 32 * batch_size
         super().__init__(examples, batch_size, **training)
@@ -44,7 +48,7 @@ class TreeBatches(ExampleBatches):
     def with_trees(self, index):
         """Return the inputs, heads and labels of a batch, of training or not."""
         length, examples = self.order[index]
-        size = self._size(length)
+        size = -(-self._size(length) // self.num_devices) * self.num_devices
         word_ids, unit_ids, heads, labels = self.sentences.padded(
             examples, size, length
         )

@@ -4,6 +4,7 @@ import keras
 
 from experiment.images import resnet
 from experiment.images.image_task import ImageTask
+from glomo_keras.distribution import DistributedModel
 from glomo_keras.ops import scale_pixels
 
 SIZES = {
@@ -67,7 +68,7 @@ class Cifar10Task(ImageTask):
         hidden = resnet.stages(hidden, settings.depth, settings.width)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
         logits = keras.layers.Dense(int(labels.max()) + 1, name="logits")(hidden)
-        model = keras.Model(inputs, logits)
+        model = DistributedModel(inputs, logits)
         num_train, _ = settings.split_sizes(len(labels))
         steps = max(1, num_train // settings.batch_size) * settings.epochs
         model.compile(

@@ -55,5 +55,16 @@ def _convolution(features, filters, kernel_size=3, stride=1):
 
 
 def _normalized(features, activation=None):
-    features = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)(features)
+    features = keras.layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, synchronized=_has_strategy()
+    )(features)
     return keras.layers.Activation(activation)(features) if activation else features
+
+
+def _has_strategy():
+    """Whether several devices share a batch, of which all take the same moments."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return tf.distribute.has_strategy()

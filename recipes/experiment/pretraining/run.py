@@ -326,8 +326,8 @@ def _file_errors(batches, checkpoint):
         if not isinstance(reason, OSError):
             raise
         raise UsageError(
-            f"{reason}. The training stops. {_describe_saved(checkpoint)} With --resume "
-            "it goes on from what is saved, which is whole."
+            f"{reason}. The training stops. {_describe_saved(checkpoint)} What is "
+            "saved is whole: --resume goes on from there."
         ) from error
 
 

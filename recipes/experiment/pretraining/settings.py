@@ -4,8 +4,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from experiment.devices import add_strategy_option
 from experiment.precision import add_precision_option
-from experiment.pretraining.devices import add_strategy_option
 from experiment.process import positive_int
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"

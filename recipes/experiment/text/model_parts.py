@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.distribution import DistributedModel
 from glomo_keras.layers import ScalarMix
 
 
@@ -76,7 +77,7 @@ def compile_model(model, loss, settings, clip_norm):
 
 def compile_classifier(inputs, logits, settings, clip_norm):
     """Make the model that is trained by the cross-entropy of its logits."""
-    model = keras.Model(inputs, logits)
+    model = DistributedModel(inputs, logits)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     compile_model(model, loss, settings, clip_norm)
     return model

@@ -20,6 +20,7 @@ from experiment.text.squad_files import questions_of_document
 from experiment.text.squad_files import questions_of_rows
 from experiment.text.text_task import TextSettings
 from experiment.text.text_task import TextTask
+from glomo_keras.distribution import DistributedModel
 
 SIZES = {
     "smoke": {
@@ -183,7 +184,7 @@ class SquadTask(TextTask):
             )
             for name, states in (("start", starts), ("end", ends))
         }
-        model = keras.Model(inputs, logits)
+        model = DistributedModel(inputs, logits)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         loss = {"start": loss, "end": loss}
         model_parts.compile_model(model, loss, settings, clip_norm=5.0)

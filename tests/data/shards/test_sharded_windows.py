@@ -177,7 +177,7 @@ def test_the_program_trains_on_shards_and_goes_on(shards, tmp_path, monkeypatch)
     stopped = [*arguments, "--output", str(tmp_path / "stopped")]
     with monkeypatch.context() as patched:
         patched.setattr(ShardedWindows, "batch", lose)
-        message = "a file has gone.*The training stops. The last good checkpoint, of epoch 2, step 3,.*--resume"
+        message = "a file has gone.*The last good checkpoint, of epoch 2, step 3,"
         with pytest.raises(SystemExit, match=message):
             pretrain_text.main(stopped)
     moved = tmp_path / "moved"

@@ -1,12 +1,19 @@
 """The devices of a run: their strategy, its scope, and the process that writes."""
 
 import contextlib
+import functools
 
 from experiment.process import UsageError
 from experiment.process import usage_errors
 from glomo_keras.distribution import STRATEGIES
 from glomo_keras.distribution import is_chief
 from glomo_keras.distribution import make_strategy
+
+
+@functools.cache
+def find_devices(name):
+    """Return the `Devices` of a process, which has one strategy."""
+    return Devices(name)
 
 
 class Devices:
@@ -24,12 +31,21 @@ class Devices:
             self.strategy = make_strategy(name)
         self.writes = is_chief(self.strategy)
         self.has_workers = name == "multiworker"
+        self.number = self.strategy.num_replicas_in_sync if self.strategy else 1
 
     def scope(self):
         """Return the context that models are made and compiled in."""
         if self.strategy is None:
             return contextlib.nullcontext()
         return self.strategy.scope()
+
+    def wait(self):
+        """Wait until all workers are here."""
+        if self.has_workers:
+            import tensorflow as tf
+
+            ones = self.strategy.run(lambda: tf.constant(1.0))
+            self.strategy.reduce(tf.distribute.ReduceOp.SUM, ones, axis=None)
 
     @contextlib.contextmanager
     def lost_workers(self):
@@ -55,8 +71,9 @@ class Devices:
             reason = str(error).strip().splitlines()[0]
             raise UsageError(
                 "The workers cannot go on together: one of them has ended, or failed. "
-                "See its output, and start all of them again with --resume: they go on "
-                f"from the last checkpoint. TensorFlow says: {reason}"
+                "See its output, and start all of them again (with --resume where the "
+                "program has it): they go on from the last checkpoint. TensorFlow "
+                f"says: {reason}"
             ) from error
 
 

@@ -17,6 +17,7 @@ TABLES = (
     ("labels_needle_free",),
     ("imdb_250",),
     ("imdb_2500",),
+    ("imdb_2500_present",),
     ("imdb_25000",),
     ("nli_20000",),
     ("squad_2500",),

@@ -103,7 +103,7 @@ def test_a_killed_worker_ends_the_other_and_both_go_on(whole, prepared, tmp_path
     killed.kill()
     killed.wait()
     assert survivor.wait(timeout=120) == 1
-    assert "start all of them again with --resume" in log.read_text()
+    assert "start all of them again (with --resume" in log.read_text()
     assert "Traceback" not in log.read_text()
     for process, log in start(tmp_path, prepared, "--resume"):
         processes.finish(process, log)

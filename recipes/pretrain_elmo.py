@@ -25,6 +25,7 @@ import experiment.process
 import keras
 import numpy as np
 from experiment.devices import Devices
+from experiment.devices import check_prepares_alone
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
@@ -154,7 +155,7 @@ def prepare(settings):
         words = load_corpus(settings).units
         characters = character_ids(words, settings.max_characters).numpy()
         characters[0] = 0  # padding is no word
-        run.check_prepares_alone(settings)
+        check_prepares_alone(settings.strategy, settings.prepared)
         with run.hold_prepared(settings), atomic_write(path) as temporary:
             np.save(temporary, characters.astype("uint16"))
 

@@ -167,16 +167,42 @@ def prepared_classes(directory, num_classes=500, log=print):
     4
     """
     corpus = load_prepared(directory)
+    size = len(corpus.units)
+    return kept_classes(
+        directory,
+        size,
+        num_classes,
+        lambda: unit_classes(corpus.train_ids, size, num_classes),
+        log,
+    )
+
+
+def kept_classes(directory, vocabulary_size, num_classes, make, log=print):
+    """Load the classes of units from a folder, in which they are made if missing.
+
+    Args:
+        directory: path.
+        vocabulary_size: int.
+        num_classes: int.
+        make: function without arguments that returns the classes.
+        log: function that takes lines of progress.
+
+    Returns:
+        Int32 array `(vocabulary_size,)`.
+
+    Raises:
+        ValueError: if the file is damaged, or of another vocabulary.
+    """
     path = pathlib.Path(directory) / CLASSES_FILE.format(num_classes)
     if not path.exists():
         log(f"Units are grouped into {num_classes} classes.")
-        classes = unit_classes(corpus.train_ids, len(corpus.units), num_classes)
+        classes = make()
         with atomic_write(path) as temporary:
             np.save(temporary, classes)
     classes = np.array(map_array(path, np.integer, ("vocabulary_size",)))
-    if len(classes) != len(corpus.units):
+    if len(classes) != vocabulary_size:
         raise ValueError(
-            f"{path} must have a class for each of the {len(corpus.units):,} units. It "
+            f"{path} must have a class for each of the {vocabulary_size:,} units. It "
             f"has {len(classes):,}. Remove it: it is made again."
         )
     return classes

@@ -55,13 +55,7 @@ def load_prepared(directory):
             f"{directory} holds no finished preparation ({METADATA_FILE} is missing "
             "or damaged). Run `prepare_corpus` on it first."
         )
-    path = directory / VOCABULARY_FILE
-    units, _ = parse_vocabulary(path.read_bytes(), path)
-    if len(units) != metadata["vocabulary_size"]:
-        raise ValueError(
-            f"{path} must have {metadata['vocabulary_size']:,} units, as "
-            f"{METADATA_FILE} says. It has {len(units):,}. Run `prepare_corpus` again."
-        )
+    units = read_units(directory, metadata)
     arrays = {}
     for split in SPLITS:
         ids_path = directory / f"{split}_ids.npy"
@@ -81,6 +75,22 @@ def load_prepared(directory):
             )
         arrays |= {f"{split}_ids": ids, f"{split}_offsets": offsets}
     return PreparedCorpus(**arrays, units=units, metadata=metadata)
+
+
+def read_units(directory, metadata):
+    """Return the units of a prepared corpus, by id.
+
+    Raises:
+        ValueError: if the file is damaged, or has others than the metadata say.
+    """
+    path = directory / VOCABULARY_FILE
+    units, _ = parse_vocabulary(path.read_bytes(), path)
+    if len(units) != metadata["vocabulary_size"]:
+        raise ValueError(
+            f"{path} must have {metadata['vocabulary_size']:,} units, as "
+            f"{METADATA_FILE} says. It has {len(units):,}. Prepare the corpus again."
+        )
+    return units
 
 
 def read_metadata(directory):

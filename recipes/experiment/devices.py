@@ -77,6 +77,16 @@ class Devices:
             ) from error
 
 
+def check_prepares_alone(strategy, folder):
+    """Raise UsageError where several workers would write the same arrays at a time."""
+    if strategy == "multiworker":
+        raise UsageError(
+            f"{folder} does not hold all arrays yet, which several workers would write "
+            "at a time. Prepare them first: the same command with --prepare-only and "
+            "--strategy none, once."
+        )
+
+
 def add_strategy_option(add):
     """Add --strategy, by the `add_argument` of a group."""
     add(

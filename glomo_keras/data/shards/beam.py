@@ -5,10 +5,10 @@ import functools
 from glomo_keras.data.shards.chunks import read_chunks
 from glomo_keras.data.shards.index import CorpusCounts
 from glomo_keras.data.shards.index import write_index
-from glomo_keras.data.shards.prepare import write_vocabulary
 from glomo_keras.data.shards.steps import choose_lengths
 from glomo_keras.data.shards.steps import split_chunk
 from glomo_keras.data.shards.steps import write_chunk
+from glomo_keras.data.shards.steps import write_vocabulary
 
 
 def run_pipeline(sources, settings, directory, described, num_classes, beam_options):

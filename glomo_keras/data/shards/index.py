@@ -6,17 +6,16 @@ import typing
 import numpy as np
 
 from glomo_keras.data.classes import classes_of_counts
-from glomo_keras.data.numpy_files import map_array
+from glomo_keras.data.classes import kept_classes
 from glomo_keras.data.numpy_files import open_arrays
 from glomo_keras.data.prepared import CLASSES_FILE
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
-from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.prepared import read_units
 from glomo_keras.data.shards.steps import num_neighbours
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
-from glomo_keras.vocabulary_file import parse_vocabulary
 
 FORMAT = "shards 1"  # a change of the files' meaning prepares again
 NEIGHBOURS_FILE = "neighbours.npz"
@@ -105,13 +104,7 @@ def load_shards(directory):
             "damaged, or that of something else). Run `prepare_shards` on it first."
         )
     metadata = read_metadata(directory)
-    path = directory / VOCABULARY_FILE
-    units, _ = parse_vocabulary(path.read_bytes(), path)
-    if len(units) != metadata["vocabulary_size"]:
-        raise ValueError(
-            f"{path} must have {metadata['vocabulary_size']:,} units, as "
-            f"{METADATA_FILE} says. It has {len(units):,}. Prepare the shards again."
-        )
+    units = read_units(directory, metadata)
     shards = {}
     for split in SPLITS:
         shards[split] = []
@@ -146,19 +139,13 @@ def shard_classes(directory, num_classes=500, log=print):
         ValueError: if a file is damaged, or `num_classes` too small.
     """
     corpus = load_shards(directory)
-    path = corpus.directory / CLASSES_FILE.format(num_classes)
-    if not path.exists():
-        log(f"Units are grouped into {num_classes} classes.")
-        write_classes(path, *_read_counts(corpus), num_classes)
-    vocabulary_size = len(corpus.units)
-    return np.array(map_array(path, np.integer, (vocabulary_size,)))
-
-
-def write_classes(path, counts, beside, num_classes):
-    """Write the classes of units; see `classes_of_counts`."""
-    classes = classes_of_counts(counts, beside, num_classes)
-    with atomic_write(path) as temporary:
-        np.save(temporary, classes)
+    return kept_classes(
+        directory,
+        len(corpus.units),
+        num_classes,
+        lambda: classes_of_counts(*_read_counts(corpus), num_classes),
+        log,
+    )
 
 
 def train_counts(corpus):
@@ -177,8 +164,6 @@ def write_index(directory, described, summaries, counts, lengths, num_classes):
         lengths: list of ints, that windows are padded to.
         num_classes: int or None, classes of units to be made.
 
-    Returns:
-        Dict, the metadata.
     """
     directory = pathlib.Path(directory)
     summaries = sorted(summaries, key=lambda summary: summary["name"])
@@ -190,8 +175,13 @@ def write_index(directory, described, summaries, counts, lengths, num_classes):
             temporary, units=counts.unit_counts, places=places, counts=flat[places]
         )
     if num_classes is not None:
-        path = directory / CLASSES_FILE.format(num_classes)
-        write_classes(path, counts.unit_counts, counts.beside, num_classes)
+        kept_classes(
+            directory,
+            vocabulary_size,
+            num_classes,
+            lambda: classes_of_counts(counts.unit_counts, counts.beside, num_classes),
+            log=lambda line: None,
+        )
     metadata = {
         "settings": described,
         "vocabulary_size": vocabulary_size,
@@ -222,7 +212,6 @@ def write_index(directory, described, summaries, counts, lengths, num_classes):
             if summary[split]["bytes"]
         ]
     write_json(directory / METADATA_FILE, metadata)
-    return metadata
 
 
 def clear_shards(directory):

@@ -1,43 +1,25 @@
 """A corpus turned into shards, by this process and others, or by Apache Beam."""
 
-import collections
-import concurrent.futures
 import dataclasses
-import functools
-import multiprocessing
-import multiprocessing.connection
 import numbers
-import os
 import pathlib
 import shutil
-import threading
-import time
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.prepared import METADATA_FILE
-from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.shards.chunks import find_sources
-from glomo_keras.data.shards.chunks import read_chunks
 from glomo_keras.data.shards.index import FORMAT
-from glomo_keras.data.shards.index import CorpusCounts
 from glomo_keras.data.shards.index import clear_shards
 from glomo_keras.data.shards.index import load_shards
-from glomo_keras.data.shards.index import write_index
+from glomo_keras.data.shards.processes import STAGES
+from glomo_keras.data.shards.processes import WORK
+from glomo_keras.data.shards.processes import run_processes
 from glomo_keras.data.shards.steps import ShardSettings
-from glomo_keras.data.shards.steps import SplitChunk
-from glomo_keras.data.shards.steps import WrittenChunk
-from glomo_keras.data.shards.steps import choose_lengths
-from glomo_keras.data.shards.steps import split_chunk
-from glomo_keras.data.shards.steps import write_chunk
-from glomo_keras.data.shards.unit_counts import UnitCounts
 from glomo_keras.files import read_json
 from glomo_keras.files import remove_unfinished
 from glomo_keras.files import write_json
 from glomo_keras.locking import locked
-
-_SECONDS_BETWEEN_LINES = 5
-_WORK = "work"  # folder of what is not finished
 
 
 def prepare_shards(
@@ -144,6 +126,11 @@ def prepare_shards(
     )
     check_positive_integers(workers=workers)
     check_positive_integers(or_none=True, num_classes=num_classes)
+    if num_classes is not None and num_classes < 3:
+        raise ValueError(
+            "`num_classes` must leave room for unknown units, for frequent ones and "
+            f"for one class more. Received: {num_classes}. Use 3 or more, or None."
+        )
     _check_installed("array_record", "shards")
     if beam_options is not None:
         _check_installed("apache_beam", "beam")
@@ -163,16 +150,17 @@ def prepare_shards(
             return read_metadata(directory)
         _begin(directory, described, log)
         if beam_options is None:
-            totals = _run(sources, settings, directory, workers, log)
-            metadata = write_index(directory, described, *totals, num_classes)
+            run_processes(
+                sources, settings, directory, described, num_classes, workers, log
+            )
         else:
             from glomo_keras.data.shards.beam import run_pipeline
 
             run_pipeline(
                 sources, settings, directory, described, num_classes, beam_options
             )
-            metadata = read_metadata(directory)
-        shutil.rmtree(directory / _WORK)
+        shutil.rmtree(directory / WORK)
+    metadata = read_metadata(directory)
     for split, units in metadata["units"].items():
         log(
             f"{split}: {metadata['documents'][split]:,} documents, {units:,} units, "
@@ -250,7 +238,7 @@ def _is_finished(directory, described, log):
 
 def _begin(directory, described, log):
     """Keep the chunks of a preparation that was killed, if it was of the same."""
-    work = directory / _WORK
+    work = directory / WORK
     (directory / METADATA_FILE).unlink(missing_ok=True)
     try:
         is_same = read_json(work / "settings.json") == described
@@ -261,161 +249,8 @@ def _begin(directory, described, log):
     else:
         clear_shards(directory)
         shutil.rmtree(work, ignore_errors=True)
-        for name in ("split", "written"):
+        for name in STAGES:
             (work / name).mkdir(parents=True)
         write_json(work / "settings.json", described)
-    for folder in (directory, work / "split", work / "written"):
+    for folder in (directory, *(work / name for name in STAGES)):
         remove_unfinished(folder)
-
-
-def _run(sources, settings, directory, workers, log):
-    """Split all chunks, count, and write all chunks."""
-    work = directory / _WORK
-    with _Pool(workers) as pool:
-        units = UnitCounts(work)
-        progress = _Progress("split into units", log)
-        paths, window_lengths = [], 0
-        split = functools.partial(_split_to_file, settings=settings, folder=work)
-        chunks = (
-            chunk
-            for source in sources
-            for chunk in read_chunks(source, settings.chunk_characters)
-        )
-        for path, names, counts, lengths, num_units in pool.map(split, chunks):
-            paths.append(path)
-            units.add(names, counts)
-            window_lengths = window_lengths + lengths
-            progress.add(num_units)
-        progress.end()
-        vocabulary = write_vocabulary(
-            units.most_common(settings.vocabulary_size - 2), settings, directory
-        )
-        lengths = choose_lengths(window_lengths, settings.max_padding)
-        counts = CorpusCounts(vocabulary.count(b"\n"))
-        progress = _Progress("written", log)
-        summaries = []
-        write = functools.partial(
-            _write_to_file,
-            vocabulary=vocabulary,
-            lengths=lengths,
-            settings=settings,
-            folder=directory,
-        )
-        for path in pool.map(write, paths):
-            written = WrittenChunk.load(path)
-            summaries.append(written.summary)
-            counts.add(written)
-            progress.add(sum(written.summary[s]["units"] for s in ("train", "valid")))
-        progress.end()
-    return summaries, counts, lengths
-
-
-def write_vocabulary(units, settings, directory):
-    """Write vocabulary.txt; return its content.
-
-    Args:
-        units: list of bytes, the most frequent first.
-        settings: `ShardSettings`.
-        directory: path.
-
-    Raises:
-        ValueError: if there is no unit.
-    """
-    from glomo_keras.data.vocabulary import Vocabulary  # TensorFlow
-
-    if not units:
-        raise ValueError(
-            "The corpus has no document to train on that has units. Give texts, or a "
-            f"smaller `valid_fraction`. Received: {settings.valid_fraction}."
-        )
-    vocabulary = Vocabulary([unit.decode() for unit in units], settings.lowercase)
-    vocabulary.save(pathlib.Path(directory) / VOCABULARY_FILE)
-    return vocabulary.file_content()
-
-
-def _split_to_file(chunk, settings, folder):
-    path = folder / "split" / f"{chunk.name}.npz"
-    if path.exists():
-        split = SplitChunk.load(path)
-    else:
-        split = split_chunk(chunk, settings)
-        split.save(path)
-    return path, split.units, split.counts, split.window_lengths, len(split.ids)
-
-
-def _write_to_file(path, vocabulary, lengths, settings, folder):
-    written_path = folder / _WORK / "written" / path.name
-    if not written_path.exists():
-        split = SplitChunk.load(path)
-        written = write_chunk(split, vocabulary, lengths, settings, folder)
-        written.save(written_path)
-    return written_path
-
-
-class _Pool:
-    """Processes that apply a function to items, in order; one is this process."""
-
-    def __init__(self, workers):
-        self._workers = workers
-        self._executor = None
-
-    def __enter__(self):
-        if self._workers > 1:
-            self._executor = concurrent.futures.ProcessPoolExecutor(
-                self._workers,
-                multiprocessing.get_context("spawn"),  # TensorFlow does not fork
-                initializer=_end_with_parent,
-            )
-        return self
-
-    def __exit__(self, *error):
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-
-    def map(self, function, items):
-        """Yield results in order; few items wait at a time."""
-        if self._executor is None:
-            yield from map(function, items)
-            return
-        waiting = collections.deque()
-        for item in items:
-            waiting.append(self._executor.submit(function, item))
-            if len(waiting) > self._workers + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def _end_with_parent():
-    """End this process when the one that started it ends, even by a kill."""
-    parent = multiprocessing.parent_process().sentinel
-
-    def wait():
-        multiprocessing.connection.wait([parent])
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-class _Progress:
-    """A line of progress every few seconds."""
-
-    def __init__(self, what, log):
-        self._what, self._log = what, log
-        self._started = time.monotonic()
-        self._next = self._started + _SECONDS_BETWEEN_LINES
-        self._num_units = self._num_chunks = 0
-
-    def add(self, num_units):
-        self._num_units += num_units
-        self._num_chunks += 1
-        if time.monotonic() > self._next:
-            self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-            self.end()
-
-    def end(self):
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        self._log(
-            f"{self._what}: {self._num_chunks:,} chunks, {self._num_units:,} units "
-            f"({self._num_units / seconds:,.0f} a second)"
-        )

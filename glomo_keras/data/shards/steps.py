@@ -11,6 +11,7 @@ import numpy as np
 
 from glomo_keras.data.classes import NUM_NEIGHBOURS
 from glomo_keras.data.classes import neighbour_keys
+from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.shards.records import encode_records
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_text
@@ -216,6 +217,29 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
             keys = np.concatenate([before, after])
             neighbours = np.unique(keys, return_counts=True)
     return WrittenChunk(summary, counts, *neighbours)
+
+
+def write_vocabulary(units, settings, directory):
+    """Write vocabulary.txt; return its content.
+
+    Args:
+        units: list of bytes, the most frequent first.
+        settings: `ShardSettings`.
+        directory: path.
+
+    Raises:
+        ValueError: if there is no unit.
+    """
+    from glomo_keras.data.vocabulary import Vocabulary  # TensorFlow
+
+    if not units:
+        raise ValueError(
+            "The corpus has no document to train on that has units. Give texts, or a "
+            f"smaller `valid_fraction`. Received: {settings.valid_fraction}."
+        )
+    vocabulary = Vocabulary([unit.decode() for unit in units], settings.lowercase)
+    vocabulary.save(pathlib.Path(directory) / VOCABULARY_FILE)
+    return vocabulary.file_content()
 
 
 def place_windows(document_lengths, window, shift, min_units):

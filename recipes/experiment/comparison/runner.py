@@ -28,8 +28,8 @@ from experiment.comparison.training import run_folder
 from experiment.comparison.training import run_name
 from experiment.comparison.training import score
 from experiment.comparison.training import train
+from experiment.devices import check_prepares_alone
 from experiment.folders import hold
-from experiment.process import UsageError
 from experiment.process import prepare_process
 from experiment.process import usage_errors
 from glomo_keras.files import atomic_write
@@ -113,13 +113,9 @@ def prepare(task, settings):
         UsageError: if the data cannot be read, or finished runs have other settings or
             other data; or if several workers would write the same arrays.
     """
-    metadata = settings.output / "arrays" / "metadata.json"
-    if settings.devices.has_workers and task.has_arrays and not metadata.exists():
-        raise UsageError(
-            f"{metadata.parent} does not hold all arrays yet, which several workers "
-            "would write at a time. Prepare them first: the same command with "
-            "--prepare-only and --strategy none, once."
-        )
+    arrays = settings.output / "arrays"
+    if task.has_arrays and not (arrays / "metadata.json").exists():
+        check_prepares_alone(settings.strategy, arrays)
     runs = read_runs(settings.output)
     check_settings(runs, settings)
     with usage_errors():

@@ -7,6 +7,7 @@ import sys
 
 import keras
 
+from experiment.devices import check_prepares_alone
 from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_array_settings
@@ -118,21 +119,11 @@ def prepare_once(settings, description, write):
             the data cannot be read, or if another process writes the arrays.
     """
     if not _has_arrays(settings, description):
-        check_prepares_alone(settings)
+        check_prepares_alone(settings.strategy, settings.prepared)
         with hold_prepared(settings):
             if not _has_arrays(settings, description):
                 with usage_errors():
                     write()
-
-
-def check_prepares_alone(settings):
-    """Raise UsageError where several workers would write the same arrays at a time."""
-    if settings.strategy == "multiworker":
-        raise UsageError(
-            f"{settings.prepared} does not hold all arrays yet, which several workers "
-            "would write at a time. Prepare them first: the same command with "
-            "--prepare-only and --strategy none, once."
-        )
 
 
 def _has_arrays(settings, description):

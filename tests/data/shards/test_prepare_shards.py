@@ -21,7 +21,7 @@ from glomo_keras.data import load_shards
 from glomo_keras.data import prepare_corpus
 from glomo_keras.data import prepared_classes
 from glomo_keras.data import shard_classes
-from glomo_keras.data.shards import prepare as module
+from glomo_keras.data.shards import processes as module
 from glomo_keras.data.shards.records import decode_documents
 
 RECIPE = Path(recipe.__file__)
@@ -235,6 +235,7 @@ def test_bad_documents_are_counted_and_in_a_file(tmp_path):
         (dict(min_units=14), ValueError, "min_units=14, window=13"),
         (dict(vocabulary_size=2), ValueError, "Use 3 or more"),
         (dict(max_padding=-0.1), ValueError, r"`max_padding` must be in \[0, 1\)"),
+        (dict(num_classes=2), ValueError, "`num_classes` must leave room"),
         (dict(workers=0), ValueError, "`workers` must be a positive integer"),
         (dict(chunk_characters=1.5), TypeError, "`chunk_characters` must be"),
     ],

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import traceback
 
 from experiment.process import UsageError
 from experiment.process import usage_errors
@@ -68,6 +69,8 @@ class Devices:
         try:
             yield
         except lost as error:
+            # A pool of threads in them would complain when the program ends.
+            traceback.clear_frames(error.__traceback__)
             reason = str(error).strip().splitlines()[0]
             raise UsageError(
                 "The workers cannot go on together: one of them has ended, or failed. "

@@ -83,11 +83,15 @@ def one_line_errors():
     """End the program with one line and status 1 where a traceback tells no more.
 
     That is for what the command line asks for in vain, a file that is missing or a
-    disk that is full, and a training that has diverged.
+    disk that is full, a package that is not installed, and a training that has
+    diverged.
     """
     try:
         yield
-    except (FloatingPointError, OSError, UsageError) as error:
+    except (FloatingPointError, ImportError, OSError, UsageError) as error:
+        # One that names a module is Python's own, of what may be no extra.
+        if getattr(error, "name", None) is not None:
+            raise
         raise SystemExit(f"error: {error}") from error
 
 

@@ -9,7 +9,7 @@ import worker_processes as processes
 
 pytestmark = pytest.mark.distributed
 
-PROGRAM = processes.ROOT / "tests" / "distribution" / "compare_once.py"
+PROGRAM = processes.ROOT / "tests" / "distribution" / "on_devices.py"
 # Without dropout, whose mask is another on several devices.
 OPTIONS = (
     "--size smoke --epochs 2 --num-train 32 --num-dev 16 --num-test 16 --seeds 1 "
@@ -33,7 +33,8 @@ def results(folder, log):
 
 
 def start(task, folder, log, strategy, number=1, **environment):
-    arguments = [number, task, *OPTIONS, *TASKS[task], "--output", folder]
+    arguments = [number, "float64", "compare", task, *OPTIONS, *TASKS[task]]
+    arguments += ["--output", folder]
     return processes.start(
         log, PROGRAM, *arguments, "--strategy", strategy, **environment
     )
@@ -107,7 +108,8 @@ def test_two_workers_train_what_one_trains(alone, tmp_path):
 def test_batches_that_devices_cannot_share_are_refused(tmp_path):
     log = tmp_path / "run.log"
     arguments = ["imdb", *OPTIONS, "--batch-size", "7", "--output", tmp_path]
-    process = processes.start(log, PROGRAM, 2, *arguments, "--strategy", "mirrored")
+    arguments = [2, "float64", "compare", *arguments, "--strategy", "mirrored"]
+    process = processes.start(log, PROGRAM, *arguments)
     assert process.wait(timeout=120) == 1
     assert "Received: 7 for 2 devices" in log.read_text()
     assert "Traceback" not in log.read_text()

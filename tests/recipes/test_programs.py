@@ -154,6 +154,7 @@ def test_output_is_utf_8_whatever_the_locale(monkeypatch):
     "error",
     [
         FloatingPointError("`loss` is nan"),
+        ImportError('Use `pip install "glomo_keras[shards]"`.'),
         OSError(28, "No space left on device"),
         process.UsageError("other settings"),
     ],
@@ -165,3 +166,5 @@ def test_some_errors_end_a_program_with_one_line(error):
     assert str(error) in ended.value.code and "\n" not in ended.value.code
     with pytest.raises(ValueError), process.one_line_errors():
         raise ValueError("a fault of the program keeps its traceback")
+    with pytest.raises(ImportError), process.one_line_errors():
+        import no_such_module  # noqa: F401

@@ -52,6 +52,7 @@ def test_public_docstrings_are_complete(value):
         parts += ["Returns:"]
     helpers = ("graph_counts", "log_likelihood", "mean_visible_score", "squared_relu")
     helpers += ("graphs_over_pieces", "graphs_over_words", "word_of_piece")
+    helpers += ("attention_maps", "graphs_from_attention")
     helpers += ("bits_per_dimension", "pixel_log_likelihood", "scale_pixels")
     helpers += ("relation_counts", "row_specificity")
     helpers += ("pixel_distances", "unit_distances")

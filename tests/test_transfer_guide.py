@@ -15,6 +15,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def small_transformer(vocabulary_size, length):
+    """Return a model of ids with two layers of self-attention."""
+    ids = keras.Input((length,), dtype="int32")
+    hidden = keras.layers.Embedding(vocabulary_size, 6)(ids)
+    for _ in range(2):
+        attend = keras.layers.MultiHeadAttention(num_heads=3, key_dim=2)
+        hidden = hidden + attend(hidden, hidden)
+    return keras.Model(ids, hidden)
+
+
 @pytest.fixture(scope="module")
 def namespace(tmp_path_factory):
     """The names that are left when all blocks have run."""
@@ -25,12 +35,14 @@ def namespace(tmp_path_factory):
     names = {
         "tokenizer": tensorflow_text.BertTokenizer(str(path), lower_case=True),
         "backbone": keras.Sequential([keras.layers.Embedding(9, 7)]),
+        "transformer": small_transformer(9, 7),
+        "word_features": np.ones((2, 5, 3), "float32"),
         "models": [],
     }
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text("utf-8"), re.S
     )
-    assert len(blocks) == 10
+    assert len(blocks) == 11
     folder = tmp_path_factory.mktemp("guide")  # where models are exported to
     names["folder"] = folder
     with pytest.MonkeyPatch.context() as patch:
@@ -110,3 +122,11 @@ def test_features_of_pieces_get_messages(namespace):
     assert fused.shape == (2, 7, 14)
     assert not fused[1, 2:].any()
     assert np.isfinite(fused).all()
+
+
+def test_attention_of_pieces_is_graphs_of_words(namespace):
+    assert tuple(namespace["attention"].shape) == (2, 2, 3, 7, 7)
+    assert namespace["num_words"] == 5
+    fused = keras.ops.convert_to_numpy(namespace["y"])
+    assert fused.shape == (2, 5, 6)
+    assert fused[0].any() and not fused[1, 2:].any()

@@ -5,10 +5,14 @@ the functions that need them.
 """
 
 from glomo_keras.analysis.arcs import plot_graph_arcs
+from glomo_keras.analysis.bertviz import to_bertviz
 from glomo_keras.analysis.converters import TopSenders
 from glomo_keras.analysis.converters import to_networkx
 from glomo_keras.analysis.converters import to_scipy
 from glomo_keras.analysis.converters import top_senders
+from glomo_keras.analysis.edge_lists import Edges
+from glomo_keras.analysis.edge_lists import from_coo
+from glomo_keras.analysis.edge_lists import to_coo
 from glomo_keras.analysis.link_recovery import LinkRecovery
 from glomo_keras.analysis.link_recovery import link_recovery
 from glomo_keras.analysis.pixel_edges import plot_pixel_edges
@@ -22,8 +26,10 @@ from glomo_keras.analysis.training_plots import plot_graph_statistics
 from glomo_keras.analysis.training_plots import plot_history
 
 __all__ = [
+    "Edges",
     "LinkRecovery",
     "TopSenders",
+    "from_coo",
     "graph_statistics",
     "link_recovery",
     "plot_graph_arcs",
@@ -35,6 +41,8 @@ __all__ = [
     "plot_predicted_images",
     "plot_predicted_texts",
     "plot_text_graphs",
+    "to_bertviz",
+    "to_coo",
     "to_networkx",
     "to_scipy",
     "top_senders",

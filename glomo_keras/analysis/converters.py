@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from glomo_keras.analysis.graph_arrays import graph_array
+from glomo_keras.analysis.graph_arrays import square_graph
 from glomo_keras.analysis.graph_arrays import unit_strings
 from glomo_keras.analysis.graph_arrays import without_padding
 from glomo_keras.checks import check_positive_integers
@@ -44,7 +45,7 @@ def to_scipy(graph, threshold=0.0):
     >>> sparse.nnz, float(sparse[2, 1])
     (2, 0.9)
     """
-    graph = _square(graph, threshold)
+    graph = square_graph(graph, threshold)
     try:
         from scipy import sparse
     except ImportError as error:
@@ -78,7 +79,7 @@ def to_networkx(graph, units=None, threshold=0.0):
     >>> list(converted.edges(data="weight"))
     [(0, 1, 0.75)]
     """
-    graph = _square(graph, threshold)
+    graph = square_graph(graph, threshold)
     try:
         import networkx
     except ImportError as error:
@@ -144,21 +145,6 @@ def top_senders(graphs, k):
         np.where(active, indices, -1).astype("int32"),
         np.where(active, weights, np.zeros_like(weights)),
     )
-
-
-def _square(graph, threshold):
-    graph = graph_array(graph)
-    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
-        raise ValueError(
-            "`graph` must have shape (length, length). "
-            f"Received: shape {graph.shape}. Take one head: graphs[b, layer, head]."
-        )
-    if threshold < 0:
-        raise ValueError(
-            "`threshold` must not be negative: weights of zero are no edges. "
-            f"Received: threshold={threshold}."
-        )
-    return graph
 
 
 def _install(function, library):

@@ -47,6 +47,38 @@ def check_weights(name, graphs):
         )
 
 
+def square_graph(graph, threshold=0.0):
+    """Convert one graph to an array, and check what weights are kept of it.
+
+    Args:
+        graph: float array or tensor `(length, length)`.
+        threshold: float, weights above it are kept.
+
+    Returns:
+        Float array.
+
+    Raises:
+        ValueError: if `graph` is not a square matrix or `threshold` is negative.
+
+    Example:
+
+    >>> square_graph([[0, 0], [1, 0]]).shape
+    (2, 2)
+    """
+    graph = graph_array(graph)
+    if graph.ndim != 2 or graph.shape[0] != graph.shape[1]:
+        raise ValueError(
+            "`graph` must have shape (length, length). "
+            f"Received: shape {graph.shape}. Take one head: graphs[b, layer, head]."
+        )
+    if threshold < 0:
+        raise ValueError(
+            "`threshold` must not be negative: weights of zero are no edges. "
+            f"Received: threshold={threshold}."
+        )
+    return graph
+
+
 def unit_strings(units):
     r"""Decode the units of one text.
 

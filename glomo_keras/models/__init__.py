@@ -2,6 +2,7 @@
 
 from glomo_keras.models import ablations
 from glomo_keras.models import released
+from glomo_keras.models.attention_maps import attention_maps
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
 from glomo_keras.models.graph_cache import GraphCache
 from glomo_keras.models.graph_messages import GraphMessages
@@ -32,6 +33,7 @@ __all__ = [
     "PackedGraphCache",
     "ResultCache",
     "ablations",
+    "attention_maps",
     "find_preset",
     "load_preset",
     "load_published_elmo",

@@ -6,6 +6,7 @@ from glomo_keras.ops.affinity import squared_relu
 from glomo_keras.ops.affinity import squared_relu_affinity
 from glomo_keras.ops.affinity import subtract_mean_score
 from glomo_keras.ops.attention import squared_relu_attention
+from glomo_keras.ops.attention_graphs import graphs_from_attention
 from glomo_keras.ops.characters import add_sentence_marks
 from glomo_keras.ops.composition import compose_graphs
 from glomo_keras.ops.composition import propagate
@@ -45,6 +46,7 @@ __all__ = [
     "context_targets",
     "entmax_affinity",
     "graph_counts",
+    "graphs_from_attention",
     "graphs_over_pieces",
     "graphs_over_words",
     "log_likelihood",

@@ -13,6 +13,7 @@ from experiment.comparison.arms import local_graphs
 from experiment.dependencies import toy_trees
 from experiment.dependencies import tree_arms
 from experiment.dependencies import treebank
+from experiment.dependencies.attention_file import AttentionFile
 from experiment.dependencies.label_loss import LabelLoss
 from experiment.dependencies.relations import ALL
 from experiment.dependencies.relations import RelationCounts
@@ -22,6 +23,8 @@ from experiment.dependencies.task import words_around
 from experiment.dependencies.tree_batches import NO_LABEL
 from experiment.process import UsageError
 from tiny_tasks import settings_of
+
+from glomo_keras.ops import graphs_from_attention
 
 ROWS = (
     ("1-2", "Don't", "_", "_"),
@@ -328,3 +331,43 @@ def test_settings_that_cannot_be_run_are_named(tmp_path, option, value, message)
     where = ["--output", tmp_path, "--size", "smoke"]
     with pytest.raises(UsageError, match=message):
         settings_of(DependencyTask(), *where, option, value)
+
+
+def test_attention_of_a_file_is_an_arm(predictor_folder, tmp_path):
+    arrays = {}
+    for seed, split in enumerate(("train", "dev")):
+        for number, sentence in enumerate(toy_trees.sentences(240, seed)):
+            size = len(sentence.words) + 1  # after a mark of the begin
+            attention = np.full((2, 3, size, size), 1 / size, "float16")
+            attention[0, 1] = np.eye(size)[[0, *sentence.heads]]  # roots read the mark
+            arrays[f"{split}_{number}"] = attention
+            arrays[f"{split}_{number}_words"] = np.arange(size) - 1
+    np.savez(tmp_path / "maps.npz", **arrays)
+    arguments = ["dependency_labels", "--output", str(tmp_path / "runs"), "--size"]
+    arguments += ["smoke", "--predictor", str(predictor_folder), "--seeds", "1"]
+    arguments += ["--arms", "none", "attention"]
+    with pytest.raises(SystemExit, match="needs --attention FILE"):
+        compare.main(arguments)
+    compare.main([*arguments, "--attention", str(tmp_path / "maps.npz")])
+    runs = {run["arm"]: run for run in records.read_runs(tmp_path / "runs")}
+    none, attention = (runs[name] for name in ("none", "attention"))
+    assert attention["test"]["accuracy"] > none["test"]["accuracy"]
+    assert attention["settings"]["attention"]["name"] == "maps.npz"
+    assert "attention" not in none["settings"]
+
+
+def test_the_graphs_of_an_attention_file_are_those_of_its_split(random, tmp_path):
+    names = [f"{split}_{number}" for split in ("train", "dev") for number in (0, 1)]
+    arrays = {name: random.random((2, 3, 5, 5)) for name in names}
+    np.savez(tmp_path / "maps.npz", **arrays)
+    file = AttentionFile(tmp_path / "maps.npz")
+    arm = tree_arms.AttentionArm("attention", file).of_split("test")
+    unit_ids = np.array([[4, 4, 4, 4, 4, 0], [4, 4, 4, 0, 0, 0], [0] * 6])
+    inputs = arm.batch_inputs("words", np.array([1, 0]), unit_ids)
+    assert set(inputs) == {"words_forward", "words_backward"}
+    assert inputs["words_forward"].shape == (3, 2, 3, 6, 6)
+    expected = graphs_from_attention(arrays["dev_1"][None])["forward"]
+    found = inputs["words_forward"][:1, :, :, :5, :5]
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert not inputs["words_backward"][1, :, :, 3:].any()
+    assert not inputs["words_forward"][2].any()

@@ -7,6 +7,7 @@ import re
 import pytest
 from experiment.comparison import records
 from experiment.comparison import tables
+from experiment.probing import report
 
 DOCS = pathlib.Path(__file__).parents[2] / "docs"
 TABLES = (
@@ -56,6 +57,17 @@ def test_the_table_is_in_the_documentation(names):
 def test_the_table_of_settings_is_in_the_documentation(names):
     table = "\n".join(tables.dev_table([DOCS / "runs" / name for name in names]))
     assert table in (DOCS / "results.md").read_text()
+
+
+def test_the_tables_of_the_probe_are_in_the_documentation():
+    shown = (DOCS / "results.md").read_text()
+    paths = sorted((DOCS / "runs" / "probe_ewt").glob("*.json"))
+    assert len(paths) == 2
+    for path in paths:
+        lines = report.tables(path.stem, json.loads(path.read_text()))
+        rows = [line for line in lines if line.startswith("|")]
+        assert "\n".join(rows[:20]) in shown and "\n".join(rows[-4:]) in shown
+        assert f"`{path.stem}`:" in shown
 
 
 def without_intervals(text):

@@ -16,6 +16,7 @@ ARMS = {
     "gold": "the trees that were annotated: the head of a word, and its dependents",
     "needle": "the head of a word, among 15 heads of other graphs",
     "needle-alone": "the head of a word, and no other graph",
+    "attention": "what a Transformer attends to, of the file --attention",
 }
 PREDICTED_ARMS = ("shuffled", "learned", "learned+local")
 # Those that any text has; the others need annotated trees.

@@ -1,6 +1,7 @@
 """Labels of relations: each word's to its head, predicted without seeing the head."""
 
 import dataclasses
+import pathlib
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from experiment.comparison.arms import PREDICTED_ARMS
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
 from experiment.dependencies import toy_trees
+from experiment.dependencies.attention_file import shared_attention_file
 from experiment.dependencies.label_loss import LabelLoss
 from experiment.dependencies.relations import found_relations
 from experiment.dependencies.relations import mean_weights
@@ -18,6 +20,7 @@ from experiment.dependencies.relations import relation_table
 from experiment.dependencies.relations import weight_lines
 from experiment.dependencies.sentence_arrays import make_arrays
 from experiment.dependencies.tree_arms import NEEDLE
+from experiment.dependencies.tree_arms import AttentionArm
 from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_batches import FIELD
 from experiment.dependencies.tree_batches import TreeBatches
@@ -25,6 +28,7 @@ from experiment.dependencies.treebank import read_tfds_treebank
 from experiment.dependencies.treebank import read_treebank
 from experiment.precision import add_precision_option
 from experiment.precision import precision
+from experiment.process import UsageError
 from experiment.text import model_parts
 from experiment.text.graph_arms import preset_vocabulary
 from experiment.text.graph_arms import shared_graph_cache
@@ -35,6 +39,7 @@ from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.distribution import DistributedModel
 
+EXTRA_ARMS = ("needle", "needle-alone", "attention")
 LABEL_SMOOTHING = 0.1
 AROUND_DIM = 16  # features of each word of a window
 SIZES = {
@@ -76,6 +81,7 @@ class DependencySettings(Settings):
         units: int, size of the hidden layer.
         num_examples: int or None, sentences of the toy.
         precision: str, one of `POLICIES`.
+        attention: path of the file of the arm `attention`, or `None`.
     """
 
     features: str
@@ -86,9 +92,15 @@ class DependencySettings(Settings):
     units: int
     num_examples: int | None
     precision: str
+    attention: pathlib.Path | None
 
     def recorded(self, arm_name):
         recorded = super().recorded(arm_name)
+        del recorded["attention"]
+        if arm_name == "attention":
+            if self.attention is None:
+                raise UsageError("The arm attention needs --attention FILE.npz.")
+            recorded["attention"] = describe_source(self.attention)
         if self.precision == "float32":  # as runs have it that do not say it
             del recorded["precision"]
         return recorded
@@ -102,8 +114,8 @@ class DependencyTask(Task):
     metric = "accuracy"
     sizes = SIZES
     settings_class = DependencySettings
-    arms = tuple(name for name in ARMS if "needle" not in name)
-    extra_arms = ("needle", "needle-alone")
+    arms = tuple(name for name in ARMS if name not in EXTRA_ARMS)
+    extra_arms = EXTRA_ARMS
     sites = ("embeddings",)
     default_predictor = "glomo_text_base_en"
     default_num_hops = 2
@@ -140,6 +152,12 @@ class DependencyTask(Task):
         )
         add("--length", type=int, help="words of a sentence that are read")
         add("--units", type=int, help="size of the hidden layer")
+        add(
+            "--attention",
+            type=pathlib.Path,
+            help=".npz file of the attention maps of a Transformer, for the arm of "
+            "that name: train_7 and dev_7 of the eighth sentences, see probe.py",
+        )
         add_precision_option(add)
 
     def check_settings(self, settings):
@@ -215,6 +233,8 @@ class DependencyTask(Task):
         return super().choose_examples(treebank, settings, seed=0)
 
     def make_arm(self, name, seed, settings):
+        if name == "attention":
+            return AttentionArm(name, shared_attention_file(settings.attention))
         if name not in PREDICTED_ARMS:
             return TreeArm(name)
         graph_cache = shared_graph_cache(
@@ -248,7 +268,7 @@ class DependencyTask(Task):
     def batches(self, treebank, split, arm, settings, examples, **training):
         return TreeBatches(
             treebank.splits[split],
-            arm,
+            arm.of_split(split),
             examples,
             settings.batch_size,
             -(-settings.steps // settings.epochs),

@@ -6,6 +6,7 @@ from experiment.text.graph_arms import TextArm
 from glomo_keras.ops import DIRECTIONS
 
 NUM_HEADS = {"gold": 2, "needle": 16, "needle-alone": 1}
+SPLITS = {"train": "train", "test": "dev"}  # of the treebank, by those of the task
 NEEDLE = 5  # the head of the arm `needle` that is a relation
 
 
@@ -23,6 +24,10 @@ class TreeArm(TextArm):
         if self.name in NUM_HEADS:
             return 1, NUM_HEADS[self.name]
         return super().graph_shape
+
+    def of_split(self, split):
+        """Return the arm for the sentences of a split of the task."""
+        return self
 
     def batch_inputs(self, field, rows, unit_ids, heads=None):
         """Return the graphs of some sentences; see `TextArm.batch_inputs`.
@@ -42,6 +47,38 @@ class TreeArm(TextArm):
             seeds = np.zeros(len(unit_ids), np.int64)  # of empty sentences, too
             seeds[: len(rows)] = rows
             graphs = needle_graphs(heads, unit_ids != 0, seeds)
+        return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
+
+
+class AttentionArm(TreeArm):
+    """Graphs of a Transformer's attention, from a file.
+
+    Args:
+        name: `"attention"`.
+        file: `AttentionFile`.
+        split: str, of the file.
+    """
+
+    def __init__(self, name, file, split="train"):
+        super().__init__(name)
+        self.file, self.split = file, split
+
+    @property
+    def graph_shape(self):
+        return self.file.graph_shape
+
+    def of_split(self, split):
+        return AttentionArm(self.name, self.file, SPLITS[split])
+
+    def batch_inputs(self, field, rows, unit_ids, heads=None):
+        length = unit_ids.shape[1]
+        shape = (len(unit_ids), *self.graph_shape, length, length)
+        graphs = {d: np.zeros(shape, "float16") for d in DIRECTIONS}
+        for place, (number, units) in enumerate(zip(rows, unit_ids, strict=False)):
+            num_words = int(np.count_nonzero(units))
+            of_sentence = self.file.graphs(self.split, int(number), num_words)
+            for direction, graph in of_sentence.items():
+                graphs[direction][place, :, :, :num_words, :num_words] = graph
         return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
 
 

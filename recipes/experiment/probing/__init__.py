@@ -1,0 +1,1 @@
+"""Graphs against annotated trees: which head reads which relation."""

@@ -37,7 +37,10 @@ setup(
     python_requires=">=3.11",
     packages=[*find_packages(include=["glomo_keras", "glomo_keras.*"]), *SAVED_MODELS],
     package_dir=SAVED_MODELS,
-    package_data={name: ["*"] for name in SAVED_MODELS},
+    package_data={
+        "glomo_keras.analysis": ["*.html"],
+        **{name: ["*"] for name in SAVED_MODELS},
+    },
     install_requires=[
         "keras>=3.15,<3.16",
         "numpy>=1.26",

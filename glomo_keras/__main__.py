@@ -18,7 +18,7 @@ def positive(text):
 
 
 def make_parser():
-    """Make the parser of the four commands."""
+    """Make the parser of the five commands."""
     parser = argparse.ArgumentParser(
         prog="python -m glomo_keras",
         description="Presets of relational graphs, of texts and of images, and of "
@@ -70,6 +70,14 @@ def make_parser():
             help="arcs of this head, counted from 0, in place of the mean")  # fmt: skip
     add("--size", type=positive, help="of images: height and width that their middle "
         "is shrunk to (default: 16)")  # fmt: skip
+
+    add = command("view", view, "Write a page that shows the graphs of texts in a "
+        "browser: words, arcs, heat maps, every layer and head.")  # fmt: skip
+    add("preset", help=f"{preset}, of texts")
+    add("--text", action="append", required=True, help="a text, in quotation marks; "
+        "several are shown beside each other")  # fmt: skip
+    add("--output", type=pathlib.Path, required=True, help="path of the page, .html")
+    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
 
     add = command(
         "graphs", graphs, "Read texts, one a line; write their graphs as JSON lines."
@@ -235,6 +243,17 @@ def _plot_images(predictor, options):
 def _prefix_and_suffix(output):
     """Return the beginning of the paths of several pictures, and their format."""
     return output.with_suffix(""), output.suffix or ".png"
+
+
+def view(options):
+    """Write a page, print its path."""
+    from glomo_keras.analysis import save_html
+    from glomo_keras.export import TextGraphs
+
+    text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
+    outputs = text_graphs([os.fsencode(text) for text in options.text])
+    title = f"Graphs of {pathlib.Path(options.preset).name}"
+    print(save_html(options.output, outputs, title=title))
 
 
 def graphs(options):

@@ -146,6 +146,16 @@ def test_plot_of_a_text(preset, tmp_path, capsys, kind):
     assert all("cat" in path.read_text("utf-8") for path in paths)
 
 
+def test_a_page_of_texts(preset, tmp_path, capsys):
+    path = tmp_path / "made" / "page.html"
+    texts = ["--text", "the cat sat", "--text", "a cat"]
+    command_line.main(["view", preset, *texts, "--output", str(path)])
+    assert pathlib.Path(capsys.readouterr().out.strip()) == path
+    page = path.read_text("utf-8")
+    assert '"units":["the","cat","sat"]' in page and '"units":["a","cat"]' in page
+    assert "<title>Graphs</title>" in page and "Graphs of " in page
+
+
 def test_plot_of_single_heads(preset, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     arguments = ["plot", preset, "the cat sat", *HEAD, "--backward-head"]
@@ -245,6 +255,8 @@ def test_output_is_utf_8_in_every_encoding(preset, encoding, monkeypatch):
         (["plot", "PRESET", "a", "--size", "9", "--output", "x"], "--size 9"),
         (["export", "PRESET", "FOLDER", "--name", "../x"], "export: .*without a path"),
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
+        (["view", "PRESET", "--text", " ", "--output", "x"], "view: .* have no unit"),
+        (["view", "PIXELS", "--text", "a", "--output", "x"], "has no vocabulary"),
     ],
 )
 def test_errors_are_one_line(preset, pixels, tmp_path, arguments, message):
@@ -265,5 +277,7 @@ def test_help_names_the_commands(capsys):
     with pytest.raises(SystemExit, match="^0$"):
         command_line.main(["--help"])
     shown = capsys.readouterr().out
-    assert all(name in shown for name in ("export", "inspect", "plot", "graphs"))
+    assert all(
+        name in shown for name in ("export", "inspect", "plot", "view", "graphs")
+    )
     assert all(held in shown for held in ("texts", "images", "language models"))

@@ -13,6 +13,7 @@ from glomo_keras.analysis.converters import top_senders
 from glomo_keras.analysis.edge_lists import Edges
 from glomo_keras.analysis.edge_lists import from_coo
 from glomo_keras.analysis.edge_lists import to_coo
+from glomo_keras.analysis.html_page import save_html
 from glomo_keras.analysis.link_recovery import LinkRecovery
 from glomo_keras.analysis.link_recovery import link_recovery
 from glomo_keras.analysis.pixel_edges import plot_pixel_edges
@@ -41,6 +42,7 @@ __all__ = [
     "plot_predicted_images",
     "plot_predicted_texts",
     "plot_text_graphs",
+    "save_html",
     "to_bertviz",
     "to_coo",
     "to_networkx",

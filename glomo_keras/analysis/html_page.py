@@ -100,6 +100,7 @@ def save_html(path, graphs, units=None, title="Learned graphs", max_senders=16):
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     page = importlib.resources.files("glomo_keras.analysis") / "graph_page.html"
     path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page.read_text("utf-8").replace(_PLACE_OF_DATA, text))
     return path
 

@@ -18,6 +18,7 @@ SERVING = ["tensorflow-serving-api>=2.21,<2.22"]
 JAX = ["jax>=0.10,<0.11"]
 SHARDS = ["grain>=0.2.18,<0.3", "array_record>=0.8.6,<0.9"]
 BEAM = SHARDS + ["apache-beam>=2.77,<2.78"]
+TUNE = ["keras-tuner[bayesian]>=1.4.8,<1.5"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -56,6 +57,7 @@ setup(
         "recipes": PLOTS + LOGS,
         "onnx": ONNX,
         "serving": SERVING,
+        "tune": TUNE + LOGS + PLOTS,
         "shards": SHARDS,
         "beam": BEAM,
         "dev": PLOTS
@@ -64,6 +66,7 @@ setup(
         + ONNX
         + SERVING
         + SHARDS
+        + TUNE
         + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
         "jax": JAX,
         "benchmarks": JAX + ["torch>=2.13"],

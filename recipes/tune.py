@@ -1,0 +1,129 @@
+"""Search for the settings of a graph predictor, by KerasTuner.
+
+    python recipes/pretrain_text.py --size small --prepare-only --output runs/docs
+    python recipes/tune.py --prepared runs/docs/prepared --output runs/tune
+    python recipes/tune.py --prepared runs/docs/prepared --objective judge \
+        --judge "--data ud_english_ewt --features vectors:vectors.txt.gz" \
+        --tuner bayesian --trials 24 --output runs/tune_judge
+
+A trial pretrains a predictor for --steps steps on the arrays of pretrain_text.py, and
+is scored by the nats of its validation windows or by the judge, dependency_labels.py,
+on a part of its train sentences. Nats compare trials of one context length alone: with
+--objective nats it is 3, unless --space says otherwise. A search that was killed goes
+on when it is started again, its last trial anew; --trials may grow. In OUTPUT: search/
+is KerasTuner's, trials/NAME/preset every predictor, trials.md the table, trials.png all
+trials in parallel coordinates. A trial that fails is in the table with its error.
+"""
+
+import argparse
+from pathlib import Path
+
+import experiment.process
+from experiment.folders import differences
+from experiment.folders import hold
+from experiment.folders import read_json
+from experiment.pretraining.corpora import load_corpus
+from experiment.process import UsageError
+from experiment.process import positive_int
+from experiment.process import usage_errors
+from experiment.tuning import report
+from experiment.tuning.settings import CHOICES
+from experiment.tuning.settings import OBJECTIVES
+from experiment.tuning.settings import TUNERS
+from experiment.tuning.settings import TuningSettings
+from experiment.tuning.trials import judge_settings
+from experiment.tuning.tuner import check_space
+from experiment.tuning.tuner import ended_trials
+from experiment.tuning.tuner import make_tuner
+
+from glomo_keras.files import write_json
+from glomo_keras.files import write_text
+
+
+def parse_settings(arguments=None):
+    """Parse the command line into `TuningSettings`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--prepared", required=True, type=Path, help="arrays of pretrain_text.py")
+    add("--output", required=True, type=Path, help="folder of the search")
+    add("--tuner", choices=TUNERS, default="random", help="(default: random)")
+    add("--objective", choices=OBJECTIVES, default="nats", help="(default: nats)")
+    add(
+        "--trials", type=positive_int, default=12, help="not of hyperband (default: 12)"
+    )
+    add("--steps", type=positive_int, default=1000, help="of a trial (default: 1000)")
+    add("--batch-size", type=positive_int, default=16, help="windows (default: 16)")
+    add("--window", type=positive_int, default=64, help="units (default: 64)")
+    add("--min-units", type=positive_int, default=20, help="(default: 20)")
+    add("--valid-windows", type=positive_int, default=64, help="(default: 64)")
+    add(
+        "--num-classes",
+        type=int,
+        default=200,
+        help="classes of units to predict; 0 predicts units (default: 200)",
+    )
+    add("--seed", type=int, default=0, help="(default: 0)")
+    add(
+        "--space",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUES",
+        help="values to choose from, with commas between, in place of: "
+        + "; ".join(f"{k}={','.join(map(str, v))}" for k, v in CHOICES.items()),
+    )
+    add(
+        "--judge",
+        default="",
+        help="options of dependency_labels.py, in quotation marks (default: its toy)",
+    )
+    options = vars(parser.parse_args(arguments))
+    space = dict(CHOICES)
+    if options["objective"] == "nats":
+        space["context_length"] = (3,)
+    options["space"] = check_space(space, options["space"])
+    options["judge"] = tuple(options["judge"].split())
+    return TuningSettings(num_trials=options.pop("trials"), **options)
+
+
+def write_settings(settings):
+    """Write settings.json, or refuse to go on with a search of other ones."""
+    path = settings.output / "settings.json"
+    if path.exists():
+        other = differences(read_json(path), settings.recorded())
+        if other:
+            raise UsageError(
+                f"{settings.output} holds a search with other settings ({other}). Give "
+                "those, or another --output."
+            )
+    write_json(path, settings.recorded())
+
+
+@experiment.process.one_line_errors()
+def main(arguments=None):
+    """Search, then print the table and draw the trials."""
+    experiment.process.prepare_process()
+    settings = parse_settings(arguments)
+    with hold(settings.output):
+        corpus, classes = load_corpus(settings), None
+        if settings.num_classes:
+            with usage_errors():
+                classes = corpus.classes(settings.num_classes)
+        if settings.objective == "judge":  # before hours of trials
+            judge_settings(settings, settings.output, "glomo_text_small_en", 1)
+        write_settings(settings)
+        tuner = make_tuner(settings, corpus, classes)
+        tuner.search(verbose=0)
+        trials = ended_trials(tuner)
+        lines = report.table(trials, settings.objective)
+        write_text(settings.output / "trials.md", "\n".join(lines) + "\n")
+        if any(trial.score is not None for trial in trials):
+            is_max = OBJECTIVES[settings.objective] == "max"
+            path = settings.output / "trials.png"
+            report.draw(trials, settings.objective, is_max, path)
+    print("\n" + "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -71,11 +71,15 @@ def make_parser():
     add("--size", type=positive, help="of images: height and width that their middle "
         "is shrunk to (default: 16)")  # fmt: skip
 
-    add = command("view", view, "Write a page that shows the graphs of texts in a "
-        "browser: words, arcs, heat maps, every layer and head.")  # fmt: skip
-    add("preset", help=f"{preset}, of texts")
-    add("--text", action="append", required=True, help="a text, in quotation marks; "
+    add = command("view", view, "Write a page that shows the graphs of texts, or of "
+        "images, in a browser: every layer and head.")  # fmt: skip
+    add("preset", help=preset)
+    add("--text", action="append", default=[], help="a text, in quotation marks; "
         "several are shown beside each other")  # fmt: skip
+    add("--image", action="append", default=[], help="file of an image, for a preset "
+        "of images (default: those of plot)")  # fmt: skip
+    add("--size", type=positive, default=16, help="of images: height and width that "
+        "their middle is shrunk to (default: 16)")  # fmt: skip
     add("--output", type=pathlib.Path, required=True, help="path of the page, .html")
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
 
@@ -247,13 +251,44 @@ def _prefix_and_suffix(output):
 
 def view(options):
     """Write a page, print its path."""
+    from glomo_keras.models import ImageGraphPredictor
+    from glomo_keras.models import load_preset
+    from glomo_keras.models.presets import open_preset
+
+    with open_preset(options.preset) as preset:
+        model = None if preset.vocabulary else load_preset(preset)
+    title = f"Graphs of {pathlib.Path(options.preset).name}"
+    if isinstance(model, ImageGraphPredictor) and not options.text:
+        print(_view_images(model, options, title))
+        return
     from glomo_keras.analysis import save_html
     from glomo_keras.export import TextGraphs
 
+    if not options.text or options.image:
+        raise ValueError(
+            "A preset of texts takes --text, once or more, and no --image; one of "
+            f"images the other way around. Received: {len(options.text)} texts and "
+            f"{len(options.image)} images."
+        )
     text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
     outputs = text_graphs([os.fsencode(text) for text in options.text])
-    title = f"Graphs of {pathlib.Path(options.preset).name}"
     print(save_html(options.output, outputs, title=title))
+
+
+def _view_images(predictor, options, title):
+    import numpy as np
+
+    from glomo_keras.analysis import save_image_html
+    from glomo_keras.data.image_files import example_images
+    from glomo_keras.data.image_files import read_square_image
+
+    if options.image:
+        read = [read_square_image(path, options.size) for path in options.image]
+        images = np.stack(read)
+    else:
+        images = example_images(options.size)
+    graphs = predictor.predict(images, verbose=0)
+    return save_image_html(options.output, images, graphs, title)
 
 
 def graphs(options):

@@ -156,6 +156,13 @@ def test_a_page_of_texts(preset, tmp_path, capsys):
     assert "<title>Graphs</title>" in page and "Graphs of " in page
 
 
+def test_a_page_of_images(pixels, tmp_path, capsys):
+    path = tmp_path / "page.html"
+    command_line.main(["view", pixels, "--size", "4", "--output", str(path)])
+    assert pathlib.Path(capsys.readouterr().out.strip()) == path
+    assert '"height":4' in path.read_text("utf-8")
+
+
 def test_plot_of_single_heads(preset, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     arguments = ["plot", preset, "the cat sat", *HEAD, "--backward-head"]
@@ -257,6 +264,7 @@ def test_output_is_utf_8_in_every_encoding(preset, encoding, monkeypatch):
         (["plot", "PRESET", " ", "--output", "x.png"], "plot: The text has no unit"),
         (["view", "PRESET", "--text", " ", "--output", "x"], "view: .* have no unit"),
         (["view", "PIXELS", "--text", "a", "--output", "x"], "has no vocabulary"),
+        (["view", "PRESET", "--image", "a.png", "--output", "x"], "0 texts and 1 im"),
     ],
 )
 def test_errors_are_one_line(preset, pixels, tmp_path, arguments, message):

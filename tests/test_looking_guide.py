@@ -5,6 +5,7 @@ import re
 import shlex
 
 import keras
+import numpy as np
 import pytest
 
 import glomo_keras.__main__ as command_line
@@ -18,10 +19,19 @@ pytestmark = pytest.mark.skipif(
 
 def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (command,) = re.findall(r"```\npython -m glomo_keras (.*?)```", GUIDE, re.S)
+    command, _ = re.findall(r"```\npython -m glomo_keras (.*?)```", GUIDE, re.S)
     command_line.main(shlex.split(command.replace("\\\n", " ")))
     assert capsys.readouterr().out.strip() == "page.html"
     assert '"monarchs"' in pathlib.Path("page.html").read_text("utf-8")
+
+
+def test_the_command_for_images_writes_the_page(tmp_path, monkeypatch, capsys):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.chdir(tmp_path)
+    pyplot.imsave("photo.png", np.zeros((20, 24, 3), "uint8"))
+    _, command = re.findall(r"```\npython -m glomo_keras (.*?)```", GUIDE, re.S)
+    command_line.main(shlex.split(command))
+    assert capsys.readouterr().out.strip() == "pixels.html"
 
 
 def test_the_program_writes_the_page(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from glomo_keras.analysis.html_page import save_html
 from glomo_keras.analysis.link_recovery import LinkRecovery
 from glomo_keras.analysis.link_recovery import link_recovery
 from glomo_keras.analysis.pixel_edges import plot_pixel_edges
+from glomo_keras.analysis.pixel_page import save_image_html
 from glomo_keras.analysis.plots import plot_graph_grid
 from glomo_keras.analysis.plots import plot_graph_heatmap
 from glomo_keras.analysis.predictor_pictures import plot_predicted_images
@@ -43,6 +44,7 @@ __all__ = [
     "plot_predicted_texts",
     "plot_text_graphs",
     "save_html",
+    "save_image_html",
     "to_bertviz",
     "to_coo",
     "to_networkx",

@@ -95,14 +95,57 @@ def save_html(path, graphs, units=None, title="Learned graphs", max_senders=16):
             if row
         ],
     }
+    return write_page("graph_page.html", data, path)
+
+
+def write_page(template, data, path):
+    """Write a page with its data inside.
+
+    Args:
+        template: str, file beside this one.
+        data: what JSON can hold.
+        path: path of the page, whose folder is made.
+
+    Returns:
+        The path, a `pathlib.Path`. The file appears complete or not at all.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_page("graph_page.html", {}, folder + "/page.html").name
+    'page.html'
+    """
     # Of what would end the element, no character is left.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    page = importlib.resources.files("glomo_keras.analysis") / "graph_page.html"
+    page = importlib.resources.files("glomo_keras.analysis") / template
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page.read_text("utf-8").replace(_PLACE_OF_DATA, text))
     return path
+
+
+def strongest_thousandths(graphs, max_senders):
+    """Return weights in thousandths, zero but for the strongest senders of every row.
+
+    Args:
+        graphs: float array `(..., length, length)`, receivers in rows.
+        max_senders: int.
+
+    Returns:
+        Int array of the same shape.
+
+    Example:
+
+    >>> strongest_thousandths(np.array([[0.0, 0.1, 0.2, 0.7]]), 2).tolist()
+    [[0, 0, 200, 700]]
+    """
+    thousandths = np.rint(1000 * graphs).astype(int)
+    if max_senders < graphs.shape[-1]:
+        limit = np.sort(graphs, axis=-1)[..., -max_senders, None]
+        thousandths = np.where(graphs >= limit, thousandths, 0)
+    return thousandths
 
 
 def _without_padding(units):
@@ -127,10 +170,7 @@ def _text_edges(arrays, number, length, max_senders):
 
 def _edges(graph, max_senders):
     """Return receiver, sender and thousandths of every edge, one after the other."""
-    thousandths = np.rint(1000 * graph).astype(int)
-    if max_senders < len(graph):
-        limit = np.sort(graph, axis=-1)[:, -max_senders, None]
-        thousandths = np.where(graph >= limit, thousandths, 0)
+    thousandths = strongest_thousandths(graph, max_senders)
     receivers, senders = np.nonzero(thousandths)
     triples = [receivers, senders, thousandths[receivers, senders]]
     return np.stack(triples, axis=1).ravel().tolist()

@@ -1,5 +1,7 @@
 """Seeds and learning rates of an arm that are trained in one program."""
 
+import dataclasses
+
 import compare
 import keras
 import numpy as np
@@ -22,16 +24,17 @@ needs_jax = pytest.mark.skipif(
 
 @needs_jax
 @pytest.mark.parametrize(
-    "task, arms",
-    [("imdb", ["none", "learned"]), ("nli", ["shuffled"])],
+    "task, arms, graph_memory",
+    [("imdb", ["none", "learned"], 0), ("nli", ["shuffled"], 1)],
 )
 def test_models_have_the_results_of_single_runs(
-    task, arms, predictor_folder, tmp_path, capsys
+    task, arms, graph_memory, predictor_folder, tmp_path, capsys
 ):
     """Examples, order, initial weights and dropout are those of each run."""
     arguments = [task, *TINY, "--predictor", str(predictor_folder), "--seeds", "2"]
     arguments += ["--dropout", "0.3", "--graph-dropout", "0.3", "--arms", *arms]
     arguments += ["--learning-rates", "0.02", "0.003"]
+    arguments += ["--graph-memory", str(graph_memory)]
     compare.main([*arguments, "--output", str(tmp_path / "single")])
     compare.main([*arguments, "--output", str(tmp_path / "together"), "--together"])
     single, together = (
@@ -87,7 +90,8 @@ def test_graphs_that_a_model_computes_are_those_it_is_fed_with(
         task, *TINY, "--output", tmp_path, "--predictor", predictor_folder
     )
     fed = task.make_arm(name, 0, settings)
-    computed = task.make_computed_arm(name, 0, settings)
+    settings = dataclasses.replace(settings, graph_memory=0)
+    computed = task.make_together_arm(name, 0, settings, num_examples=9)
     assert isinstance(computed, ComputedTextArm)
     units = np.array([[2, 3, 4, 5, 2], [3, 2, 0, 0, 0], [0, 0, 0, 0, 0]])
     inputs = {}
@@ -100,6 +104,20 @@ def test_graphs_that_a_model_computes_are_those_it_is_fed_with(
         keras.tree.flatten(outputs), keras.tree.flatten(expected), strict=True
     ):
         np.testing.assert_allclose(received, graph, atol=1e-3)  # of float16
+
+
+@pytest.mark.parametrize("name, number", [("learned", 9), ("local", 2)])
+def test_graphs_are_held_where_all_have_room(name, number, predictor_folder, tmp_path):
+    task = ImdbTask()
+    more = ["--output", tmp_path, "--predictor", predictor_folder, "--length", "5"]
+    settings = settings_of(task, *TINY, *more)
+    # Of two layers, three terms of three heads, both directions in one array; or two.
+    num_bytes = 2 * number * 5 * 5 * 7
+    for more_bytes, is_held in ((0, True), (-1, False)):
+        memory = (num_bytes + more_bytes) / 2**30
+        settings = dataclasses.replace(settings, graph_memory=memory)
+        arm = task.make_together_arm(name, 0, settings, num_examples=7)
+        assert isinstance(arm, ComputedTextArm) != is_held
 
 
 def test_what_cannot_be_trained_together_is_refused(

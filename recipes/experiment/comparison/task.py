@@ -33,8 +33,8 @@ class Task(abc.ABC):
         default_graph_dropout: float, rate of the dropout before the gate.
         has_arrays: bool, whether `prepare` writes arrays.
         trains_together: bool, whether models of several seeds can be trained in one
-            program: all batches have one shape, graphs can be computed in the model,
-            and what is not trained never changes. It needs `make_computed_arm`.
+            program: all batches have one shape, and what is not trained never
+            changes. It needs `make_together_arm`.
     """
 
     name: str

@@ -105,8 +105,9 @@ class Together:
         self.num_train = len(self.train_examples[0])
         self.progress = Progress.start((len(seeds), len(rates)), settings.patience)
         self.arms, self.orders, starts = [], [], []
+        num_examples = sum(map(len, self.train_examples + self.dev_examples))
         for seed, examples in zip(seeds, self.train_examples, strict=True):
-            arm = task.make_computed_arm(arm_name, seed, settings)
+            arm = task.make_together_arm(arm_name, seed, settings, num_examples)
             keras.utils.set_random_seed(seed)
             model = task.build(data, arm, settings)
             model.optimizer.build(model.trainable_variables)

@@ -1,6 +1,6 @@
 """Arms whose graphs are computed in the model, which is then fed with no graphs.
 
-Models that train together would be fed with those of all their batches in every step.
+Models that train together would have to hold those of all their examples.
 """
 
 import keras

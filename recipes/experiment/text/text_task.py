@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import math
 import pathlib
 import time
 
@@ -217,13 +218,21 @@ class TextTask(Task):
         graph_cache.start_run()
         return TextArm(name, graph_cache, seed)
 
-    def make_computed_arm(self, name, seed, settings):
-        """Make an arm whose graphs are computed in the model; see `make_arm`."""
+    def make_together_arm(self, name, seed, settings, num_examples):
+        """Make an arm for models that train together; see `make_arm`.
+
+        Where the graphs of all their examples have room in --graph-memory, they are
+        held on the device. Else models compute those of every batch anew.
+        """
         if settings.top_k is not None and name in PREDICTED_ARMS:
             raise UsageError("--top-k does not go with --together.")
-        return ComputedTextArm(
-            name, self.make_arm(name, seed, settings).graph_cache, seed
-        )
+        arm = self.make_arm(name, seed, settings)
+        num_pairs = sum(length**2 for length in self.lengths(settings).values())
+        num_directions = 1 if arm.is_packed else 2
+        num_graphs = num_directions * math.prod(arm.graph_shape)
+        if 2 * num_graphs * num_pairs * num_examples <= settings.cache_bytes:  # float16
+            return arm
+        return ComputedTextArm(name, arm.graph_cache, seed)
 
     def batches(self, texts, split, arm, settings, examples, **training):
         targets = self.targets(texts, split)[0] if training else None

@@ -35,6 +35,7 @@ from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
 from experiment.text.labelled_files import data_file
+from experiment.text.labelled_files import tfds_version
 
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import write_json
@@ -46,13 +47,14 @@ TOY_SENTENCES = 400
 
 
 def read_sentences(options):
-    """Return sentences of more than one word, and what identifies the data."""
+    """Return the sentences, and what identifies the data."""
     if options.data == "toy":
         sentences = toy_trees.sentences(TOY_SENTENCES, seed=0)
         described = {"name": "toy"}
     elif options.data.startswith("tfds:"):
         sentences = read_tfds_treebank(options.data, options.split)
         described = {"name": options.data, "split": options.split}
+        described["version"] = tfds_version(options.data)
     else:
         names = (f"*-ud-{options.split}.conllu",)
         path = data_file(options.data, names, "tfds:universal_dependencies/en_ewt")
@@ -94,16 +96,15 @@ def probe_once(name, described, output, compute):
     """Compute and write a result, unless it is there; return it."""
     path = output / f"{name}.json"
     if path.exists():
-        kept = read_json(path)
-        if kept.get("described") == described:
-            print(f"{path} is used.")
-            return kept
-        raise UsageError(
-            f"{path} is of other data or of another source ({kept.get('described')}). "
-            "Give another --output."
-        )
-    result = {"described": described, **compute()}
-    write_json(path, result)
+        earlier = read_json(path).get("described")
+        if earlier != described:
+            raise UsageError(
+                f"{path} is of other data or of another source ({earlier}). Give "
+                "another --output."
+            )
+        print(f"{path} is used.")
+    else:
+        write_json(path, {"described": described, **compute()})
     result = read_json(path)
     write_text(output / f"{name}.md", "\n".join(tables(name, result)) + "\n")
     draw(result, output / f"{name}.png")

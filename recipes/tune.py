@@ -16,6 +16,7 @@ trials in parallel coordinates. A trial that fails is in the table with its erro
 """
 
 import argparse
+import shlex
 from pathlib import Path
 
 import experiment.process
@@ -83,7 +84,7 @@ def parse_settings(arguments=None):
     if options["objective"] == "nats":
         space["context_length"] = (3,)
     options["space"] = check_space(space, options["space"])
-    options["judge"] = tuple(options["judge"].split())
+    options["judge"] = tuple(shlex.split(options["judge"]))
     return TuningSettings(num_trials=options.pop("trials"), **options)
 
 

@@ -78,6 +78,11 @@ def from_coo(edges, length):
     receivers, senders, weights = edges
     weights = graph_array(weights)
     places = np.stack([np.asarray(receivers), np.asarray(senders)])
+    if places.size and not np.issubdtype(places.dtype, np.integer):
+        raise ValueError(
+            "`edges` must have integers for receivers and senders. Received: "
+            f"{places.dtype}."
+        )
     if weights.ndim != 1 or places.shape[1:] != weights.shape:
         raise ValueError(
             "`edges` must be three arrays (num_edges,): receivers, senders, weights. "

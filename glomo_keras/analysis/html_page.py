@@ -143,8 +143,8 @@ def strongest_thousandths(graphs, max_senders):
     """
     thousandths = np.rint(1000 * graphs).astype(int)
     if max_senders < graphs.shape[-1]:
-        limit = np.sort(graphs, axis=-1)[..., -max_senders, None]
-        thousandths = np.where(graphs >= limit, thousandths, 0)
+        order = np.argsort(-graphs, axis=-1, kind="stable")[..., max_senders:]
+        np.put_along_axis(thousandths, order, 0, axis=-1)
     return thousandths
 
 

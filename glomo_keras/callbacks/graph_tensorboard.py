@@ -8,6 +8,7 @@ import numpy as np
 
 from glomo_keras.analysis import graph_statistics
 from glomo_keras.analysis import plot_graph_grid
+from glomo_keras.analysis.figures import require_matplotlib
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.ops.visibility import DIRECTIONS
 
@@ -65,11 +66,28 @@ class GraphTensorBoard(keras.callbacks.Callback):
                 "`unit_ids` must have shape (num_texts, length). Received: shape "
                 f"{self.unit_ids.shape}."
             )
+        _require_tensorboard()
+        require_matplotlib("GraphTensorBoard")
+        if not np.issubdtype(self.unit_ids.dtype, np.integer) or not (
+            0 <= self.unit_ids.min() and self.unit_ids.max() < len(units)
+        ):
+            raise ValueError(
+                "`unit_ids` must be integers that `units` has names for, from 0 to "
+                f"{len(units) - 1}. Received: {self.unit_ids.dtype} from "
+                f"{self.unit_ids.min()} to {self.unit_ids.max()}."
+            )
         self.log_dir = Path(log_dir)
         self.units = units
         self.every = every
         self.graph_predictor = graph_predictor
         self._writer = None
+
+    def on_train_begin(self, logs=None):
+        if self.graph_predictor is None and not hasattr(self.model, "graph_predictor"):
+            raise ValueError(
+                "`graph_predictor` must be given for a model that has none of its own. "
+                f"Received: None, and a {type(self.model).__name__}."
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
@@ -77,7 +95,7 @@ class GraphTensorBoard(keras.callbacks.Callback):
         import tensorflow as tf
 
         if self._writer is None:
-            self._writer = _make_writer(self.log_dir / "graphs")
+            self._writer = tf.summary.create_file_writer(str(self.log_dir / "graphs"))
         predictor = self.graph_predictor or self.model.graph_predictor
         mask = self.unit_ids != 0
         inputs = {"unit_ids": self.unit_ids, "padding_mask": mask}
@@ -116,9 +134,7 @@ class GraphTensorBoard(keras.callbacks.Callback):
                 yield tf.io.decode_png(path.read_bytes(), channels=4)[None]
 
 
-def _make_writer(log_dir):
-    import tensorflow as tf
-
+def _require_tensorboard():
     try:
         import tensorboard  # noqa: F401
     except ImportError as error:
@@ -126,4 +142,3 @@ def _make_writer(log_dir):
             "TensorBoard is not installed, which `GraphTensorBoard` takes. Run: "
             'pip install "glomo_keras[recipes]"'
         ) from error
-    return tf.summary.create_file_writer(str(log_dir))

@@ -15,7 +15,7 @@ ATTENTION_LAYERS = (
 def attention_maps(model, inputs):
     """Return what every self-attention layer of a model attends to.
 
-    The model is called once, not in training. Layers come in the order in which they
+    The model is called twice, not in training. Layers come in the order in which they
     are called; attention between two sequences is left out.
 
     Args:
@@ -39,6 +39,7 @@ def attention_maps(model, inputs):
     >>> tuple(attention_maps(model, keras.ops.ones((3, 7, 8))).shape)
     (3, 1, 2, 7, 7)
     """
+    model(inputs, training=False)  # one that is not built yet gets its layers here
     layers = [
         layer
         for layer in model._flatten_layers()  # Keras has no public way to all of them
@@ -70,6 +71,13 @@ def _shows_scores(layer):
     return "return_attention_scores" in inspect.signature(layer.call).parameters
 
 
+def _is_one_sequence(query, value):
+    """Whether a layer attends to what it asks for, which Keras may have cast apart."""
+    return query is value or (
+        query.shape == value.shape and bool(ops.all(ops.equal(query, value)))
+    )
+
+
 @contextlib.contextmanager
 def _recorded(layer, maps):
     """Append the scores of each call of a layer on one sequence."""
@@ -79,7 +87,7 @@ def _recorded(layer, maps):
         outputs, scores = call(
             query, value, *arguments, return_attention_scores=True, **more
         )
-        if query is value:
+        if _is_one_sequence(query, value):
             maps.append(scores)
         return (outputs, scores) if return_attention_scores else outputs
 

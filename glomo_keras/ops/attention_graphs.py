@@ -112,4 +112,10 @@ def _word_ids(word_ids, attention):
             f"{tuple(word_ids.shape)} and {tuple(attention.shape)} of `attention`. "
             "Give those of padding and of marks of begin and end too, as -1."
         )
+    batches = word_ids.shape[0], attention.shape[0]
+    if None not in batches and batches[0] != batches[1]:
+        raise ValueError(
+            f"`word_ids` must be of every text of `attention`. Received: {batches[0]} "
+            f"and {batches[1]} texts."
+        )
     return word_ids

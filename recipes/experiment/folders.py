@@ -1,6 +1,7 @@
 """Folders that programs write: one process at a time, and files that are read back."""
 
 import contextlib
+import hashlib
 import json
 import os
 
@@ -122,3 +123,9 @@ def differences(saved, given):
         for name, value in given.items()
         if saved.get(name) != value
     )
+
+
+def identify_arrays(folder):
+    """Return the checksum of all that decides the arrays of a folder."""
+    described = json.dumps(read_array_settings(folder), sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()[:16]

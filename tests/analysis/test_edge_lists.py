@@ -42,6 +42,7 @@ def test_edges_that_are_there_twice_are_added():
         (([0], [1], [1.0, 2.0]), "three arrays"),
         (([0], [3], [1.0]), "units from 0 to 2"),
         (([-1], [1], [1.0]), "units from 0 to 2"),
+        (([0.5], [1.0], [1.0]), "must have integers"),
         (([0], [1], [np.nan]), "finite weights"),
         (([0], [1], [-1.0]), "finite weights"),
     ],

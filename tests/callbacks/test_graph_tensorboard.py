@@ -73,10 +73,20 @@ def test_the_predictor_of_another_model(tmp_path):
     assert "backward/text_0" in events_of(tmp_path / "graphs")
 
 
+def test_a_model_without_graphs_is_refused_before_it_trains(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    callback = GraphTensorBoard(tmp_path, UNIT_IDS, UNITS)
+    with pytest.raises(ValueError, match="`graph_predictor` must be given"):
+        model.fit(np.ones((3, 2)), np.ones((3, 1)), callbacks=[callback], verbose=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ((UNIT_IDS[0], UNITS), ValueError, "num_texts, length"),
+        ((UNIT_IDS, UNITS[:9]), ValueError, "from 0 to 8"),
+        ((UNIT_IDS / 2, UNITS), ValueError, "must be integers"),
         ((UNIT_IDS, UNITS, 0), ValueError, "every"),
         ((UNIT_IDS, UNITS, 1.5), TypeError, "every"),
     ],

@@ -71,6 +71,25 @@ def test_attention_to_another_sequence_is_left_out(inputs):
     assert attention_maps(model, [inputs, inputs]).shape[1] == 1
 
 
+def test_layers_that_cast_their_inputs_are_seen(inputs):
+    sequence = keras.Input((LENGTH, DIM))
+    attend = keras.layers.MultiHeadAttention(2, key_dim=3, dtype="mixed_bfloat16")
+    model = keras.Model(sequence, attend(sequence, sequence))
+    assert attention_maps(model, inputs).shape[:3] == (3, 1, 2)
+
+
+def test_a_model_that_is_not_built_yet(inputs):
+    class Attends(keras.Model):
+        def build(self, input_shape):
+            self.attend = keras.layers.MultiHeadAttention(2, key_dim=3)
+            self.attend.build(input_shape, input_shape)
+
+        def call(self, sequence):
+            return self.attend(sequence, sequence)
+
+    assert attention_maps(Attends(), inputs).shape[:3] == (3, 1, 2)
+
+
 def test_dropout_of_training_is_off(inputs):
     sequence = keras.Input((LENGTH, DIM))
     attend = keras.layers.MultiHeadAttention(2, key_dim=3, dropout=0.5)

@@ -89,6 +89,7 @@ def test_a_model_transfers_attention(random):
         (np.ones((1, 1, 2, 3, 3)), [[0, 1]], "the word of every token"),
         (np.ones((1, 1, 2, 3, 3)), [0, 1, 2], "a list for every text"),
         (np.ones((2, 1, 2, 3, 3)), [[0, 1, 2], [0]], "of one length"),
+        (np.ones((2, 1, 2, 3, 3)), [[0, 1, 2]], "1 and 2 texts"),
     ],
 )
 def test_other_shapes_are_refused(attention, word_ids, message):

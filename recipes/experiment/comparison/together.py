@@ -105,7 +105,11 @@ class Together:
         self.num_train = len(self.train_examples[0])
         self.progress = Progress.start((len(seeds), len(rates)), settings.patience)
         self.arms, self.orders, starts = [], [], []
-        num_examples = sum(map(len, self.train_examples + self.dev_examples))
+        # Test examples are loaded when those of train and dev are not needed any more.
+        num_examples = max(
+            sum(map(len, self.train_examples + self.dev_examples)),
+            sum(map(len, self.tests)),
+        )
         for seed, examples in zip(seeds, self.train_examples, strict=True):
             arm = task.make_together_arm(arm_name, seed, settings, num_examples)
             keras.utils.set_random_seed(seed)

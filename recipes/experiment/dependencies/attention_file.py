@@ -67,12 +67,23 @@ class AttentionFile:
             )
         words = self.arrays.get(f"{name}_words")
         attention = self.arrays[name].astype(np.float32)[None]
-        if words is None and attention.shape[-1] < num_words:
+        if attention.shape[1:3] != self.graph_shape:
+            raise UsageError(
+                f"{self.path}: {name} has {attention.shape[1:3]} layers and heads, and "
+                f"other sentences have {self.graph_shape}."
+            )
+        if words is None and attention.shape[-1] != num_words:
             raise UsageError(
                 f"{self.path}: {name} has {attention.shape[-1]} tokens and the "
                 f"sentence {num_words} words. Say whose words they are, {name}_words."
             )
-        word_ids = None if words is None else np.asarray(words)[None]
+        if words is not None and not (0 in words and words.max() >= num_words - 1):
+            raise UsageError(
+                f"{self.path}: {name}_words must count the words of the sentence from "
+                f"0 to {num_words - 1}. Received: from {words[words >= 0].min()} to "
+                f"{words.max()}."
+            )
+        word_ids = None if words is None else words[None]
         try:
             graphs = graphs_from_attention(attention, word_ids, num_words)
         except ValueError as error:

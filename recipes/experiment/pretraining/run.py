@@ -1,7 +1,6 @@
 """A pretraining run: its folder, its arrays, its optimizer and `fit`."""
 
 import contextlib
-import hashlib
 import json
 import sys
 
@@ -10,6 +9,7 @@ import keras
 from experiment.devices import check_prepares_alone
 from experiment.folders import differences
 from experiment.folders import hold
+from experiment.folders import identify_arrays
 from experiment.folders import read_array_settings
 from experiment.folders import read_json
 from experiment.pretraining.epoch_log import cut_log
@@ -86,7 +86,7 @@ def write_settings(settings):
         UsageError: if the run was begun with other arrays.
     """
     path = settings.output / "settings.json"
-    arrays = _identify_arrays(settings.prepared)
+    arrays = identify_arrays(settings.prepared)
     if _is_used(settings.output):
         earlier = read_json(path).get("arrays", arrays)
         if earlier != arrays:
@@ -96,12 +96,6 @@ def write_settings(settings):
                 "another --output."
             )
     write_json(path, {**settings.to_json(), "arrays": arrays})
-
-
-def _identify_arrays(folder):
-    """Return the checksum of all that decides the arrays of a folder."""
-    described = json.dumps(read_array_settings(folder), sort_keys=True)
-    return hashlib.sha256(described.encode()).hexdigest()[:16]
 
 
 def prepare_once(settings, description, write):

@@ -14,9 +14,12 @@ from experiment.probing.spanning_trees import pair_weights
 from experiment.probing.spanning_trees import spanning_trees
 from experiment.probing.strongest import found_arcs
 from experiment.probing.strongest import strongest_senders
+from experiment.process import UsageError
 
 MAX_OFFSET = 12
-MIN_ARCS = 50  # on either half, for a relation to have a row
+# On either half, for a relation to have a row; names are few.
+MIN_ARCS = 50
+MIN_NAMES = 5
 
 
 @dataclasses.dataclass
@@ -84,6 +87,11 @@ def probe(readings, untrained, sentences):
     """
     chosen_on = np.arange(len(sentences)) % 2 == 0
     arcs = tree_arcs(sentences)
+    if _relation(ALL, arcs, readings, None, chosen_on) is None:
+        raise UsageError(
+            "There must be arcs in sentences with even and with odd numbers. Received: "
+            f"{len(arcs)} arcs in {len(sentences)} sentences."
+        )
     names = name_pairs(sentences)
     labels, counts = np.unique(arcs.labels, return_counts=True)
     rows = [_relation(ALL, arcs, readings, untrained, chosen_on)]
@@ -100,7 +108,7 @@ def probe(readings, untrained, sentences):
 def _relation(label, arcs, readings, untrained, chosen_on):
     """Return the row of a relation, or `None` where there are too few arcs."""
     is_chosen_on = chosen_on[arcs.sentences]
-    if min(is_chosen_on.sum(), (~is_chosen_on).sum()) < (MIN_ARCS if label else 5):
+    if min(is_chosen_on.sum(), (~is_chosen_on).sum()) < _min_arcs(label):
         return None
     scored = arcs.take(~is_chosen_on)
     there = np.bincount(scored.sentences, minlength=len(chosen_on))[~chosen_on]
@@ -139,6 +147,10 @@ def _relation(label, arcs, readings, untrained, chosen_on):
         _, of_untrained = best(found_arcs(untrained.senders, arcs))
         row["by_untrained"] = share(of_untrained, there)
     return row
+
+
+def _min_arcs(label):
+    return {ALL: 1, None: MIN_NAMES}.get(label, MIN_ARCS)
 
 
 def _attachment(readings, untrained, arcs, sentences, chosen_on):

@@ -221,8 +221,8 @@ class TextTask(Task):
     def make_together_arm(self, name, seed, settings, num_examples):
         """Make an arm for models that train together; see `make_arm`.
 
-        Where the graphs of all their examples have room in --graph-memory, they are
-        held on the device. Else models compute those of every batch anew.
+        Where the graphs of `num_examples`, of all models, have room in --graph-memory,
+        they are held on the device. Else models compute those of every batch anew.
         """
         if settings.top_k is not None and name in PREDICTED_ARMS:
             raise UsageError("--top-k does not go with --together.")

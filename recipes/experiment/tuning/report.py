@@ -22,7 +22,8 @@ def table(trials, objective):
         cells += [_number(trial.metrics.get(name)) for name in metrics]
         cells += [_number(trial.values.get(name)) for name in names]
         status = trial.status.lower()
-        cells.append(f"{status}: {trial.error}" if trial.error else status)
+        error = trial.error.replace("|", "\\|")
+        cells.append(f"{status}: {error}" if error else status)
         lines.append(_line(cells))
     return lines
 
@@ -87,7 +88,8 @@ def _varying(trials):
 
 def _heights(values):
     """Return heights from 0 to 1, and pairs of a height and a label."""
-    if len(set(values)) <= 6 or isinstance(values[0], str):  # chosen out of a few
+    is_chosen = all(isinstance(v, (int, str)) for v in values) or len(set(values)) == 1
+    if is_chosen or len(set(values)) < min(6, len(values) / 2):
         kinds = sorted(set(values), key=lambda v: (isinstance(v, str), v))
         places = {v: i / max(1, len(kinds) - 1) for i, v in enumerate(kinds)}
         return [places[v] for v in values], [(places[v], str(v)) for v in kinds]

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+from experiment.folders import identify_arrays
+
 TUNERS = ("random", "hyperband", "bayesian")
 OBJECTIVES = {"nats": "min", "judge": "max"}
 # Of every hyperparameter, what may be chosen. The first is where a search begins.
@@ -40,6 +42,7 @@ class TuningSettings:
         seed: int, of the search and of every training.
         space: dict by hyperparameter of tuples of what may be chosen.
         judge: tuple of str, options of `dependency_labels.py`.
+        shards: `None`, as `load_corpus` asks for: arrays are read.
     """
 
     output: Path
@@ -63,5 +66,6 @@ class TuningSettings:
         recorded = dataclasses.asdict(self)
         for name in ("output", "prepared", "num_trials", "shards"):
             del recorded[name]
+        recorded["arrays"] = identify_arrays(self.prepared)
         recorded["space"] = {k: list(v) for k, v in self.space.items()}
         return {**recorded, "judge": list(self.judge)}

@@ -1,5 +1,6 @@
 """A trial: a graph predictor is pretrained, and scored."""
 
+import shutil
 import time
 
 import keras
@@ -33,6 +34,7 @@ def run_trial(settings, corpus, classes, values, steps, folder):
         FloatingPointError: if the training diverges.
     """
     started = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)  # of the same trial, killed
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
     pretrainer = build_pretrainer(settings, len(corpus.units), classes, values, steps)

@@ -51,10 +51,11 @@ def make_tuner(settings, corpus, classes):
     objective = kt.Objective(settings.objective, OBJECTIVES[settings.objective])
     arguments = {
         "objective": objective,
-        "seed": settings.seed,
+        "seed": settings.seed + 1,  # KerasTuner takes 0 for none
         "hyperparameters": search_space(kt, settings),
         "tune_new_entries": False,
         "allow_new_entries": False,
+        "max_consecutive_failed_trials": 1_000_000,  # all of them are in the table
     }
     if settings.tuner == "hyperband":
         oracle = kt.oracles.HyperbandOracle(max_epochs=MAX_EPOCHS, **arguments)
@@ -140,12 +141,9 @@ def _error(traceback):
 def _import_keras_tuner():
     try:
         import keras_tuner
-        import scipy  # noqa: F401, which the search by Gauss processes takes
-        import sklearn  # noqa: F401
-        import tensorboard  # noqa: F401, without which every trial fails
     except ImportError as error:
         raise ImportError(
-            f"{error.name} is not installed, which a search takes. Use "
+            "KerasTuner is not installed, which a search takes. Use "
             '`pip install "glomo_keras[tune]"`.'
         ) from error
     return keras_tuner

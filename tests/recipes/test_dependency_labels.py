@@ -359,6 +359,7 @@ def test_attention_of_a_file_is_an_arm(predictor_folder, tmp_path):
 def test_the_graphs_of_an_attention_file_are_those_of_its_split(random, tmp_path):
     names = [f"{split}_{number}" for split in ("train", "dev") for number in (0, 1)]
     arrays = {name: random.random((2, 3, 5, 5)) for name in names}
+    arrays["dev_0_words"] = np.array([0, -1, 1, 2, 2])
     np.savez(tmp_path / "maps.npz", **arrays)
     file = AttentionFile(tmp_path / "maps.npz")
     arm = tree_arms.AttentionArm("attention", file).of_split("test")

@@ -181,5 +181,19 @@ def test_files_without_attention_are_refused(tmp_path):
     assert file.graphs("dev", 0, 3)["forward"].shape == (1, 2, 3, 3)
     with pytest.raises(UsageError, match="no attention of dev_1"):
         file.graphs("dev", 1, 3)
-    with pytest.raises(UsageError, match="Say whose words they are"):
-        file.graphs("dev", 0, 4)
+    for num_words in (2, 4):
+        with pytest.raises(UsageError, match="Say whose words they are"):
+            file.graphs("dev", 0, num_words)
+
+
+def test_words_that_are_not_those_of_the_sentence_are_refused(tmp_path):
+    arrays = {"dev_0": np.ones((1, 2, 3, 3)), "dev_0_words": np.array([1, 2, 3])}
+    arrays |= {"dev_1": np.ones((2, 2, 3, 3)), "dev_2": np.ones((1, 2, 3, 3))}
+    np.savez(tmp_path / "maps.npz", dev_2_words=np.array([-1, 0, 0]), **arrays)
+    file = AttentionFile(tmp_path / "maps.npz")
+    with pytest.raises(UsageError, match="from 0 to 2. Received: from 1 to 3"):
+        file.graphs("dev", 0, 3)
+    with pytest.raises(UsageError, match=r"\(2, 2\) layers and heads"):
+        file.graphs("dev", 1, 3)
+    with pytest.raises(UsageError, match="from 0 to 1. Received: from 0 to 0"):
+        file.graphs("dev", 2, 2)

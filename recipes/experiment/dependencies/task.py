@@ -97,7 +97,9 @@ class DependencySettings(Settings):
     def recorded(self, arm_name):
         recorded = super().recorded(arm_name)
         del recorded["attention"]
-        if arm_name == "attention" and self.attention is not None:
+        if arm_name == "attention":
+            if self.attention is None:
+                raise UsageError("The arm attention needs --attention FILE.npz.")
             recorded["attention"] = describe_source(self.attention)
         if self.precision == "float32":  # as runs have it that do not say it
             del recorded["precision"]
@@ -232,8 +234,6 @@ class DependencyTask(Task):
 
     def make_arm(self, name, seed, settings):
         if name == "attention":
-            if settings.attention is None:
-                raise UsageError("The arm attention needs --attention FILE.npz.")
             return AttentionArm(name, shared_attention_file(settings.attention))
         if name not in PREDICTED_ARMS:
             return TreeArm(name)

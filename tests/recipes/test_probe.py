@@ -110,7 +110,7 @@ def gold(sentences):
 
 def test_trees_find_themselves():
     sentences = toy_trees.sentences(300, seed=1)
-    readings = Readings.of(gold(sentences), sentences, log=lambda line: None)
+    readings = Readings.of(gold(sentences), sentences)
     result = probe(readings, None, sentences)
     rows = {row["relation"]: row for row in result["relations"]}
     for label in ("det", "amod", "nsubj"):  # one of each, at most, of a word

@@ -80,8 +80,8 @@ class AttentionFile:
         if words is not None and not (0 in words and words.max() >= num_words - 1):
             raise UsageError(
                 f"{self.path}: {name}_words must count the words of the sentence from "
-                f"0 to {num_words - 1}. Received: from {words[words >= 0].min()} to "
-                f"{words.max()}."
+                f"0 to {num_words - 1}. Received: from "
+                f"{words[words >= 0].min(initial=words.max())} to {words.max()}."
             )
         word_ids = None if words is None else words[None]
         try:

@@ -20,6 +20,7 @@ from experiment.dependencies.relations import relation_table
 from experiment.dependencies.relations import weight_lines
 from experiment.dependencies.sentence_arrays import make_arrays
 from experiment.dependencies.tree_arms import NEEDLE
+from experiment.dependencies.tree_arms import SPLITS
 from experiment.dependencies.tree_arms import AttentionArm
 from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_batches import FIELD
@@ -207,14 +208,13 @@ class DependencyTask(Task):
                 for seed, split in enumerate(("train", "test"))
             }
             return splits, [{"toy": count}]
-        names = {"train": "train", "test": "dev"}
         if data.startswith("tfds:"):
-            splits = {s: read_tfds_treebank(data, name) for s, name in names.items()}
+            splits = {s: read_tfds_treebank(data, name) for s, name in SPLITS.items()}
             return splits, [{"version": tfds_version(data)}]
         hint = "tfds:universal_dependencies/en_ewt"
         paths = {
             split: data_file(data, (f"*-ud-{name}.conllu",), hint)
-            for split, name in names.items()
+            for split, name in SPLITS.items()
         }
         splits = {split: read_treebank(path) for split, path in paths.items()}
         return splits, [describe_source(path) for path in paths.values()]

@@ -153,17 +153,22 @@ def hold_prepared(settings):
     return hold(settings.prepared)
 
 
-def compile_pretrainer(pretrainer, settings):
-    """Compile with a rate that rises to its highest and falls along a cosine."""
-    steps = settings.epochs * settings.steps_per_epoch
-    warmup = min(settings.warmup, steps // 5)
-    rate = keras.optimizers.schedules.CosineDecay(
+def warmup_and_cosine(highest, steps, warmup):
+    """Return a rate that rises to its highest, in a fifth of all steps at most."""
+    warmup = min(warmup, steps // 5)
+    return keras.optimizers.schedules.CosineDecay(
         0.0,
         decay_steps=max(1, steps - warmup),
         alpha=0.05,
-        warmup_target=settings.learning_rate,
+        warmup_target=highest,
         warmup_steps=warmup,
     )
+
+
+def compile_pretrainer(pretrainer, settings):
+    """Compile with a rate that rises to its highest and falls along a cosine."""
+    steps = settings.epochs * settings.steps_per_epoch
+    rate = warmup_and_cosine(settings.learning_rate, steps, settings.warmup)
     if settings.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
             rate, momentum=0.2, global_clipnorm=settings.clip_norm

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from experiment.probing.arcs import ALL
+from experiment.probing.arcs import SAME_NAME
 from experiment.probing.arcs import name_pairs
 from experiment.probing.arcs import tree_arcs
 from experiment.probing.shares import difference
@@ -17,9 +18,9 @@ from experiment.probing.strongest import strongest_senders
 from experiment.process import UsageError
 
 MAX_OFFSET = 12
-# On either half, for a relation to have a row; names are few.
+# On either half, for a relation to have a row; pairs of names are few.
 MIN_ARCS = 50
-MIN_NAMES = 5
+MIN_ARCS_OF = {ALL: 1, SAME_NAME: 5}
 
 
 @dataclasses.dataclass
@@ -37,17 +38,15 @@ class Readings:
     shape: tuple
 
     @classmethod
-    def of(cls, source, sentences, log=print, seed=0):
+    def of(cls, source, sentences):
         """Read all sentences.
 
         Args:
             source: iterable of a tuple of int array `(batch,)` of sentences, and a dict
                 by direction of arrays `(batch, layers, heads, length, length)`.
             sentences: list of `Sentence`.
-            log: function that takes lines of progress.
-            seed: int, of what decides between equal weights.
         """
-        random = np.random.default_rng(seed)
+        random = np.random.default_rng(0)  # which decides between equal weights
         senders, trees, shape = [None] * len(sentences), [None] * len(sentences), None
         number_read = 0
         for numbers, graphs in source:
@@ -59,7 +58,10 @@ class Readings:
                 senders[number] = strongest[row, :, : lengths[row]]
                 trees[number] = joined[row, :, : lengths[row]]
             if number_read // 500 < (number_read + len(numbers)) // 500:
-                log(f"  {number_read + len(numbers):,} of {len(sentences):,} sentences")
+                print(
+                    f"  {number_read + len(numbers):,} of {len(sentences):,}",
+                    flush=True,
+                )
             number_read += len(numbers)
         return cls(senders, trees, shape)
 
@@ -87,18 +89,18 @@ def probe(readings, untrained, sentences):
     """
     chosen_on = np.arange(len(sentences)) % 2 == 0
     arcs = tree_arcs(sentences)
-    if _relation(ALL, arcs, readings, None, chosen_on) is None:
+    rows = [_relation(ALL, arcs, readings, untrained, chosen_on)]
+    if rows == [None]:
         raise UsageError(
             "There must be arcs in sentences with even and with odd numbers. Received: "
             f"{len(arcs)} arcs in {len(sentences)} sentences."
         )
-    names = name_pairs(sentences)
     labels, counts = np.unique(arcs.labels, return_counts=True)
-    rows = [_relation(ALL, arcs, readings, untrained, chosen_on)]
     for label in labels[np.argsort(-counts, kind="stable")]:
         of_label = arcs.take(arcs.labels == label)
         rows.append(_relation(str(label), of_label, readings, untrained, chosen_on))
-    rows.append(_relation(None, names, readings, untrained, chosen_on))
+    names = name_pairs(sentences)
+    rows.append(_relation(SAME_NAME, names, readings, untrained, chosen_on))
     return {
         "relations": [row for row in rows if row],
         "attachment": _attachment(readings, untrained, arcs, sentences, chosen_on),
@@ -108,7 +110,8 @@ def probe(readings, untrained, sentences):
 def _relation(label, arcs, readings, untrained, chosen_on):
     """Return the row of a relation, or `None` where there are too few arcs."""
     is_chosen_on = chosen_on[arcs.sentences]
-    if min(is_chosen_on.sum(), (~is_chosen_on).sum()) < _min_arcs(label):
+    fewest = min(is_chosen_on.sum(), (~is_chosen_on).sum())
+    if fewest < MIN_ARCS_OF.get(label, MIN_ARCS):
         return None
     scored = arcs.take(~is_chosen_on)
     there = np.bincount(scored.sentences, minlength=len(chosen_on))[~chosen_on]
@@ -129,7 +132,7 @@ def _relation(label, arcs, readings, untrained, chosen_on):
     lengths = np.array([s.shape[1] for s in readings.senders])[scored.sentences]
     chance = [1 / scored.later, 1 / (lengths - 1 - scored.earlier)]
     row = {
-        "relation": label or str(arcs.labels[0]),
+        "relation": label,
         "arcs": len(scored),
         "head": readings.name(head),
         "found": share(of_head, there),
@@ -147,10 +150,6 @@ def _relation(label, arcs, readings, untrained, chosen_on):
         _, of_untrained = best(found_arcs(untrained.senders, arcs))
         row["by_untrained"] = share(of_untrained, there)
     return row
-
-
-def _min_arcs(label):
-    return {ALL: 1, None: MIN_NAMES}.get(label, MIN_ARCS)
 
 
 def _attachment(readings, untrained, arcs, sentences, chosen_on):

@@ -18,12 +18,12 @@ def share(found, there):
     return difference(found, np.zeros_like(found), there)
 
 
-def difference(found, others, there, seed=0):
+def difference(found, others, there):
     """Return the difference of two shares of the same, and its 95% interval."""
     found, others, there = (np.asarray(a, float) for a in (found, others, there))
     if not there.sum():
         return (float("nan"),) * 3
-    weights = np.random.default_rng(seed).multinomial(
+    weights = np.random.default_rng(0).multinomial(
         len(there), [1 / len(there)] * len(there), DRAWS
     )
     totals = weights @ there

@@ -10,10 +10,13 @@ from experiment.comparison import runner
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
 from experiment.dependencies.task import DependencyTask
+from experiment.pretraining.run import warmup_and_cosine
 from experiment.process import UsageError
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
+
+WARMUP = 200  # steps, as by default in pretraining
 
 
 def run_trial(settings, corpus, classes, values, steps, folder):
@@ -88,14 +91,7 @@ def build_pretrainer(settings, vocabulary_size, classes, values, steps):
         unit_classes=classes,
         seed=settings.seed,
     )
-    warmup = min(200, steps // 5)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.05,
-        warmup_target=values["learning_rate"],
-        warmup_steps=warmup,
-    )
+    rate = warmup_and_cosine(values["learning_rate"], steps, WARMUP)
     pretrainer.compile(
         keras.optimizers.Adam(rate, global_clipnorm=1.0),
         jit_compile=keras.backend.backend() != "tensorflow",  # every trial compiles
@@ -129,8 +125,5 @@ def judge(settings, folder, values):
         settings, folder / "judge", folder / "preset", values["num_mixtures"]
     )
     with runner.held_output(of_judge):
-        data, runs = runner.prepare(task, of_judge)
-        record = runs[0] if runs else None
-        if record is None:
-            record = runner.run_and_record(task, data, of_judge, "learned", 0)
-    return record["best_dev"]
+        data, _ = runner.prepare(task, of_judge)
+        return runner.run_and_record(task, data, of_judge, "learned", 0)["best_dev"]

@@ -70,9 +70,9 @@ def make_tuner(settings, corpus, classes):
         """Trains and scores in its own way, whatever the oracle."""
 
         def run_trial(self, trial, verbose):
-            values = dict(trial.hyperparameters.values)
-            share = values.pop("tuner/epochs", MAX_EPOCHS) / MAX_EPOCHS
-            values = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+            values = _own_values(trial)
+            epochs = trial.hyperparameters.values.get("tuner/epochs", MAX_EPOCHS)
+            share = epochs / MAX_EPOCHS
             steps = max(1, round(settings.steps * share))
             folder = settings.output / "trials" / trial.trial_id
             print(f"trial {trial.trial_id}, {steps:,} steps: {_listed(values)}")
@@ -112,15 +112,10 @@ def ended_trials(tuner):
         metrics = {
             name: trial.metrics.get_best_value(name) for name in trial.metrics.metrics
         }
-        values = {
-            name: value
-            for name, value in trial.hyperparameters.values.items()
-            if not name.startswith("tuner/")
-        }
         trials.append(
             Trial(
                 trial.trial_id,
-                values,
+                _own_values(trial),
                 trial.score if trial.status == "COMPLETED" else None,
                 metrics,
                 trial.status,
@@ -130,6 +125,12 @@ def ended_trials(tuner):
     sign = -1 if tuner.oracle.objective.direction == "max" else 1
     worst = float("inf")
     return sorted(trials, key=lambda t: worst if t.score is None else sign * t.score)
+
+
+def _own_values(trial):
+    """Return the hyperparameters of a trial, without those of hyperband itself."""
+    values = trial.hyperparameters.values
+    return {k: v for k, v in values.items() if not k.startswith("tuner/")}
 
 
 def _error(traceback):

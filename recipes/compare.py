@@ -57,7 +57,7 @@ class Comparison:
         task: `Task`.
         settings: `Settings` of its runs.
         arms: tuple of str.
-        seeds: int, of each arm.
+        seeds: range of the seeds of each arm.
         together: bool, whether seeds and learning rates of an arm train at once.
         do: str: `run`, `prepare`, `plan`, `table` or `dev_table`.
         against: tuple of paths, outputs that the table compares with.
@@ -66,7 +66,7 @@ class Comparison:
     task: Task
     settings: Settings
     arms: tuple
-    seeds: int
+    seeds: range
     together: bool
     do: str
     against: tuple
@@ -84,6 +84,7 @@ def parse_arguments(arguments=None):
     add("task", choices=TASKS)
     add("--arms", nargs="+", choices=ARMS, help="(default: see the task)")
     add("--seeds", type=positive_int, default=5, help="of each arm (default: 5)")
+    add("--first-seed", type=int, default=0, help="the seeds from it on (default: 0)")
     add(
         "--together",
         action="store_true",
@@ -109,6 +110,8 @@ def parse_arguments(arguments=None):
     options, rest = parser.parse_known_args(arguments)
     task = TASKS[options.task]()
     arms = tuple(options.arms or task.arms)
+    if options.first_seed < 0:
+        parser.error("--first-seed must be 0 or more")
     known = (*task.arms, *task.extra_arms)
     if set(arms) - set(known):
         parser.error(f"{task.name} has the arms {', '.join(known)}")
@@ -125,7 +128,7 @@ def parse_arguments(arguments=None):
         task,
         make_settings(task, task_options),
         arms,
-        options.seeds,
+        range(options.first_seed, options.first_seed + options.seeds),
         options.together,
         next((name for name, is_chosen in chosen.items() if is_chosen), "run"),
         tuple(options.against),
@@ -158,12 +161,12 @@ def run_missing(comparison):
     if comparison.do == "prepare":
         return
     if comparison.do == "plan":
-        print_plan(task, data, settings, comparison.arms, comparison.seeds)
+        print_plan(task, data, settings, comparison.arms, len(comparison.seeds))
         return
     finished = {key_of(run) for run in runs}
     missing = [
         (arm, seed)
-        for seed in range(comparison.seeds)
+        for seed in comparison.seeds
         for arm in comparison.arms
         if make_key(arm, settings.graph_on, seed) not in finished
     ]

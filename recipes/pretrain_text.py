@@ -18,6 +18,7 @@ goes on with `--resume`. In the output folder:
 
 import argparse
 import dataclasses
+import functools
 
 import experiment.process
 import keras
@@ -32,12 +33,14 @@ from experiment.pretraining.score_rules import PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
+from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
 
 from glomo_keras.callbacks.graph_pictures import GraphPictures
 from glomo_keras.layers.graph_propagation import UPDATES
 from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.models import SentencePretrainer
 from glomo_keras.models import ablations
 from glomo_keras.models import released
 
@@ -102,6 +105,8 @@ SIZES = {
         "epochs": 200,
     },
 }
+OBJECTIVES = {"units": 3, "sentences": 24}  # units predicted, by default
+SENTENCE_ENDS = (".", "!", "?")
 # What --released decides in place of a size.
 RELEASED = ("key_dim", "threshold", "position_bias", "num_classes")
 
@@ -111,6 +116,7 @@ class Settings(text.CorpusSettings):
     """Settings of a run of this program."""
 
     graphs: str
+    objective: str
     graphs_of: str | None
     released: bool
     vocabulary_size: int
@@ -149,8 +155,9 @@ def parse_settings(arguments=None):
         "--graphs",
         choices=PREDICTORS,
         default="learned",
-        help="score rule: learned (squared ReLU), the ablations softmax and square, "
-        "the controls uniform and zeros (default: learned)",
+        help="learned; the ablations softmax and square (score rules) and coupled "
+        "(from the features that travel along the graphs); the controls uniform and "
+        "zeros (default: learned)",
     )
     add(
         "--graphs-of",
@@ -201,7 +208,11 @@ def parse_settings(arguments=None):
     add("--window", type=int, help="units of a window")
     add("--shift", type=int, help="units between windows")
     add("--num-convolutions", type=positive_int, default=4, help="(default: 4)")
-    add("--context-length", type=int, default=3, help="units predicted (default: 3)")
+    add(
+        "--context-length",
+        type=int,
+        help="units predicted (default: 3; of a next sentence, at most: 24)",
+    )
     add(
         "--update",
         choices=UPDATES,
@@ -216,6 +227,13 @@ def parse_settings(arguments=None):
 
     targets = parser.add_argument_group("what is predicted")
     add = targets.add_argument
+    add(
+        "--objective",
+        choices=OBJECTIVES,
+        default="units",
+        help="what is predicted: the units after every unit, or of every sentence the "
+        "next one (default: units)",
+    )
     add(
         "--two-level",
         action="store_true",
@@ -243,6 +261,8 @@ def parse_settings(arguments=None):
 
     add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
+    if options.context_length is None:
+        options.context_length = OBJECTIVES[options.objective]
     sizes = SIZES
     if options.released:
         sizes = {
@@ -252,8 +272,14 @@ def parse_settings(arguments=None):
     return Settings.from_options(options, sizes, options.released)
 
 
-def build_pretrainer(settings, vocabulary_size, unit_classes=None):
-    """Return the model that the settings describe, compiled."""
+def build_pretrainer(settings, units, unit_classes=None):
+    """Return the model that the settings describe, compiled.
+
+    Args:
+        settings: `Settings`.
+        units: list of strings by id.
+        unit_classes: int array, the class of every unit, or `None`.
+    """
     predictor_choices, pretrainer_choices = {}, {"update": settings.update}
     if settings.released:
         predictor_choices = dict(released.PREDICTOR_CHOICES)
@@ -272,7 +298,7 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
             )
     else:
         predictor = PREDICTORS[settings.graphs](
-            vocabulary_size,
+            len(units),
             embedding_dim=settings.embedding_dim,
             num_graph_layers=settings.num_graph_layers,
             num_heads=settings.num_heads,
@@ -281,16 +307,26 @@ def build_pretrainer(settings, vocabulary_size, unit_classes=None):
             **predictor_choices,
         )
     ablations.freeze_unused(predictor)
-    pretrainer = GLoMoPretrainer(
-        predictor,
-        context_length=settings.context_length,
-        num_positions=settings.num_positions or None,
-        unit_classes=unit_classes,
-        two_level=settings.two_level,
-        num_sampled=settings.num_sampled or None,
-        seed=settings.seed,
-        **pretrainer_choices,
-    )
+    make_pretrainer = GLoMoPretrainer
+    if settings.objective == "sentences":
+        end_ids = [number for number, unit in enumerate(units) if unit in SENTENCE_ENDS]
+        if not end_ids:
+            raise UsageError(
+                "--objective sentences needs a vocabulary with one of "
+                f"{', '.join(SENTENCE_ENDS)}, which end sentences."
+            )
+        make_pretrainer = functools.partial(SentencePretrainer, end_ids=end_ids)
+    with usage_errors():
+        pretrainer = make_pretrainer(
+            predictor,
+            context_length=settings.context_length,
+            num_positions=settings.num_positions or None,
+            unit_classes=unit_classes,
+            two_level=settings.two_level,
+            num_sampled=settings.num_sampled or None,
+            seed=settings.seed,
+            **pretrainer_choices,
+        )
     run.compile_pretrainer(pretrainer, settings)
     return pretrainer
 
@@ -299,7 +335,7 @@ def train(settings, devices, corpus, classes):
     """Train on a corpus, with classes of its units or `None`."""
     keras.utils.set_random_seed(settings.seed)
     with devices.scope(), precision(settings.precision):
-        pretrainer = build_pretrainer(settings, len(corpus.units), classes)
+        pretrainer = build_pretrainer(settings, corpus.units, classes)
     predictor = pretrainer.graph_predictor
 
     checkpoint = run.restore_checkpoint(

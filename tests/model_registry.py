@@ -143,6 +143,13 @@ MODELS = [
         is_preset=False,
     ),
     ModelEntry(
+        models.SentencePretrainer,
+        {"end_ids": [3, 7], "context_length": 2, "num_sentences": 3},
+        IDS,
+        {"graph_predictor": _predictor(TEXT)},
+        is_preset=False,
+    ),
+    ModelEntry(
         models.ImageGLoMoPretrainer,
         {
             **PRETRAINING,
@@ -169,6 +176,7 @@ MODELS = [
         {"language_model": LANGUAGE_MODEL.make},
         is_preset=False,
     ),
+    dataclasses.replace(TEXT, model=models.CoupledGraphPredictor),
     *(
         dataclasses.replace(TEXT, model=getattr(ablations, f"{name}GraphPredictor"))
         for name in ("Softmax", "Square", "Uniform", "Empty")

@@ -4,6 +4,7 @@ from glomo_keras.models import ablations
 from glomo_keras.models import released
 from glomo_keras.models.attention_maps import attention_maps
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.coupled_graph_predictor import CoupledGraphPredictor
 from glomo_keras.models.graph_cache import GraphCache
 from glomo_keras.models.graph_messages import GraphMessages
 from glomo_keras.models.graph_predictor import GraphPredictor
@@ -18,9 +19,11 @@ from glomo_keras.models.presets import load_preset
 from glomo_keras.models.pretrainer import GLoMoPretrainer
 from glomo_keras.models.published_elmo import load_published_elmo
 from glomo_keras.models.result_cache import ResultCache
+from glomo_keras.models.sentence_pretrainer import SentencePretrainer
 
 __all__ = [
     "BidirectionalLanguageModel",
+    "CoupledGraphPredictor",
     "GLoMoPretrainer",
     "GraphCache",
     "GraphMessages",
@@ -32,6 +35,7 @@ __all__ = [
     "MessageCache",
     "PackedGraphCache",
     "ResultCache",
+    "SentencePretrainer",
     "ablations",
     "attention_maps",
     "find_preset",

@@ -28,9 +28,13 @@ class BaseGraphPredictor(PresetModel, keras.Model):
     Attributes:
         affinity_class: class of the layers that turn queries and keys into graphs, with
             the arguments of `SquaredReLUAffinity`: the score rule.
+        propagations: updates of the features that the graphs depend on, by direction,
+            or `None` where they depend on none.
+        attends: bool, whether there are messages without graphs, see `project`.
     """
 
     affinity_class = SquaredReLUAffinity
+    propagations = None
 
     def __init__(self, inputs, outputs, dtype, trainable=True, name=None, **unknown):
         if unknown:
@@ -168,6 +172,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         Raises:
             ValueError: if the graphs have another score rule, or rows cut at `top_k`.
         """
+        self.check_attention()
         self.check_inputs(inputs)
         recompute = recompute and not self.dropout and self.normalization != "batch"
         training = training if self.trainable else False
@@ -183,6 +188,14 @@ class BaseGraphPredictor(PresetModel, keras.Model):
 
             factors[direction] = (keras.remat(run) if recompute else run)(features)
         return factors
+
+    @property
+    def attends(self):
+        return self.affinity("forward").attends
+
+    def check_attention(self):
+        """Raise ValueError where there are no messages without graphs."""
+        self.affinity("forward").check_attention()
 
     def affinity(self, direction):
         """Return the layer that turns queries and keys of a direction into graphs."""

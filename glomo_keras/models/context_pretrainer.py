@@ -65,7 +65,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         if block_size != "auto":
             block_size = positive_integer("block_size", block_size, or_none=True)
         if block_size not in ("auto", None):
-            graph_predictor.affinity("forward").check_attention()
+            graph_predictor.check_attention()
         num_positions = positive_integer("num_positions", num_positions, or_none=True)
         self.graph_predictor = graph_predictor
         self.dim = dim
@@ -89,9 +89,26 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
             ]
             for direction in DIRECTIONS
         }
+        if graph_predictor.propagations is not None:
+            self._share_updates(graph_predictor.propagations)
         heads = (len(DIRECTIONS), num_layers, graph_predictor.num_heads)
         self.ratios = {name: HeadRatio(heads, name=name) for name in GRAPH_RATIOS}
         self.dead_heads = DeadHeads(math.prod(heads))
+
+    def _share_updates(self, propagations):
+        """Take the updates that the graphs depend on, which must be like one's own."""
+        for direction, propagation in propagations.items():
+            own = self.propagations[direction]
+            names = ("update", "message")
+            differ = [n for n in names if getattr(own[0], n) != getattr(propagation, n)]
+            if differ or len(own) > 1:
+                raise ValueError(
+                    "`update`, `message` and `shared_update` must be those of a graph "
+                    'predictor that has updates of its own: "gru", "plain" and True. '
+                    f"Received: {self.update!r}, {self.message!r} and "
+                    f"{self.shared_update}."
+                )
+            self.propagations[direction] = [propagation]
 
     def build_propagations(self):
         """Build the updates of all directions and layers."""
@@ -99,7 +116,8 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         graph = (None, self.graph_predictor.num_heads, None, None)
         for direction in DIRECTIONS:
             for propagation in self.propagations[direction]:
-                propagation.build(features, graph)
+                if not propagation.built:  # those of the graph predictor are
+                    propagation.build(features, graph)
 
     def features_and_graphs(self, first, inputs, sample, mask=None, training=None):
         """Return features of both directions, and graphs to count senders in.
@@ -141,7 +159,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         if self.block_size != "auto":
             return self.block_size
         is_long = length is not None and length >= _LONG
-        attends = self.graph_predictor.affinity("forward").attends
+        attends = self.graph_predictor.attends
         if training and is_long and attends and not self.jit_compile:
             return _BLOCK_SIZE
         return None

@@ -62,7 +62,7 @@ class GraphMessages(keras.layers.Layer):
     def __init__(self, graph_predictor, composed=True, block_size=None, **kwargs):
         super().__init__(**kwargs)
         check_model("graph_predictor", graph_predictor, BaseGraphPredictor)
-        graph_predictor.affinity("forward").check_attention()
+        graph_predictor.check_attention()
         self.graph_predictor = graph_predictor
         self.composed = composed
         self.block_size = positive_integer("block_size", block_size, or_none=True)

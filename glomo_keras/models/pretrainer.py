@@ -184,18 +184,8 @@ class GLoMoPretrainer(ContextPretrainer):
         features, graphs = self.feature_predictor(unit_ids, padding_mask, training)
         outputs = {}
         for direction in DIRECTIONS:
-            positions = None
-            if training:
-                positions = self.draw_positions(ops.shape(unit_ids)[1])
-            outputs[direction] = self.decoders[direction](
-                features[direction][-1],
-                unit_ids,
-                positions=positions,
-                features_mask=padding_mask,
-                training=training,
-            )
-            _, outputs[f"{direction}_valid"] = context_targets(
-                unit_ids, positions, self.context_length, direction, padding_mask
+            outputs[direction], outputs[f"{direction}_valid"] = self.decode(
+                direction, features[direction][-1], unit_ids, padding_mask, training
             )
         counted = slice(
             1 if self.choose_block_size(unit_ids.shape[1], training) else None
@@ -204,6 +194,35 @@ class GLoMoPretrainer(ContextPretrainer):
         if pair_weight is None:
             self.add_own_loss(inputs, outputs)
         return outputs
+
+    def decode(self, direction, features, unit_ids, padding_mask, training=None):
+        """Predict units from the features of the last layer.
+
+        Args:
+            direction: `"forward"` or `"backward"`.
+            features: float tensor `(batch, length, dim)`, f^L.
+            unit_ids: int tensor `(batch, length)`.
+            padding_mask: bool tensor `(batch, length)`.
+            training: bool, whether to draw positions.
+
+        Returns:
+            `(log_likelihoods, valid)`, float and bool tensors `(batch, num_positions,
+            steps)`.
+        """
+        positions = None
+        if training:
+            positions = self.draw_positions(ops.shape(unit_ids)[1])
+        values = self.decoders[direction](
+            features,
+            unit_ids,
+            positions=positions,
+            features_mask=padding_mask,
+            training=training,
+        )
+        _, valid = context_targets(
+            unit_ids, positions, self.context_length, direction, padding_mask
+        )
+        return values, valid
 
     def feature_predictor(self, unit_ids, padding_mask, training=None):
         """Return the features of every graph layer, and the graphs they travel along.

@@ -14,11 +14,13 @@ import numpy as np
 import pretrain_text
 import pytest
 from experiment.pretraining.score_rules import PREDICTORS
+from experiment.process import UsageError
 
 from glomo_keras.callbacks import resumable_checkpoint
 from glomo_keras.locking import held_alone
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import find_preset
+from glomo_keras.models import load_preset
 
 TINY = (
     "--vocabulary-size 101 --embedding-dim 12 --num-graph-layers 1 --num-heads 3 "
@@ -246,6 +248,40 @@ def test_a_control_trains(corpus, whole, tmp_path):
     assert np.isfinite(float(row["val_nats"]))
 
 
+@pytest.mark.parametrize(
+    "more, context_length",
+    [
+        (["--graphs", "coupled", "--num-graph-layers", "2"], 1),
+        (["--objective", "sentences", "--num-positions", "0"], 5),
+    ],
+    ids=["coupled", "sentences"],
+)
+def test_an_ablation_trains(tmp_path, more, context_length):
+    document = "A short one. Is it? The third one is longer than those. It ends! "
+    text = tmp_path / "text.txt"
+    text.write_text("\n\n".join([document * 3] * 9))
+    common = ["--epochs", "1", "--pictures-every", "0", *more]
+    common += ["--context-length", str(context_length)]
+    run(f"files:{text}", tmp_path, *common)
+    (row,) = read_log(tmp_path)
+    assert np.isfinite(float(row["val_nats"])) and float(row["val_nats"]) > 0
+    predictor = load_preset(tmp_path / "preset")
+    is_coupled = "coupled" in more
+    assert type(predictor).__name__ == "Coupled" * is_coupled + "GraphPredictor"
+
+
+def test_sentences_have_their_own_length_and_need_ends(corpus, whole, tmp_path):
+    sentences = ["--output", str(tmp_path), "--objective", "sentences"]
+    settings = pretrain_text.parse_settings(sentences)
+    assert settings.context_length == 24
+    assert pretrain_text.parse_settings(sentences[:2]).context_length == 3
+    with pytest.raises(UsageError, match="needs a vocabulary with one of"):
+        pretrain_text.build_pretrainer(settings, ["", "[unk]", "w1"])
+    with pytest.raises(SystemExit, match="`num_positions` has no effect"):
+        places = "--prepared", str(whole / "prepared")
+        run(corpus, tmp_path, *places, "--objective", "sentences", "--epochs", "1")
+
+
 def test_classes_are_made_once_and_predicted(corpus, whole, tmp_path, capsys):
     prepared = shutil.copytree(whole / "prepared", tmp_path / "prepared")
     common = "--epochs 1 --pictures-every 0 --num-classes 12 --two-level".split()
@@ -279,6 +315,7 @@ def test_classes_of_another_vocabulary_are_refused(corpus, whole, tmp_path):
     ("graphs", "density"),
     [
         ("learned", 1.0),
+        ("coupled", 1.0),
         ("softmax", 1.0),
         ("square", 1.0),
         ("uniform", 1.0),
@@ -385,7 +422,7 @@ def test_graphs_of_a_preset_stay_as_they_are(corpus, whole, tmp_path, capsys):
     assert rows[1]["val_density"] == rows[0]["val_density"] != "1.0"
 
     settings = pretrain_text.parse_settings(["--output", str(tmp_path), *TINY, *places])
-    pretrainer = pretrain_text.build_pretrainer(settings, 101)
+    pretrainer = pretrain_text.build_pretrainer(settings, [str(n) for n in range(101)])
     ids = np.array([[2, 3, 5, 7, 0]], "int32")
     inputs = {"unit_ids": ids, "padding_mask": ids != 0}
     before = GraphPredictor.from_preset(preset)
@@ -408,7 +445,7 @@ def test_released_sets_the_choices_of_the_authors_program(corpus, tmp_path):
     assert settings.optimizer == "sgd"
     assert settings.learning_rate == 8.0
     assert settings.clip_norm == 0.25
-    model = pretrain_text.build_pretrainer(settings, vocabulary_size=101)
+    model = pretrain_text.build_pretrainer(settings, [str(n) for n in range(101)])
     assert model.message == "product_concat"
     assert model.first_input == "zeros"
     assert model.num_decoder_layers == 2

@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 
+import ablate
 import cifar10
 import compare_designs
 import compare_pretraining
@@ -92,6 +93,7 @@ def test_nothing_but_the_program_writes_to_the_terminal():
 @pytest.mark.parametrize(
     "recipe",
     [
+        ablate,
         cifar10,
         compare_designs,
         compare_pretraining,

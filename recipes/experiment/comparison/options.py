@@ -7,6 +7,7 @@ import textwrap
 
 from experiment.comparison.arms import ARMS
 from experiment.devices import add_strategy_option
+from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
 
@@ -99,6 +100,30 @@ def make_parser(task, description):
     add_strategy_option(parser.add_argument_group("devices").add_argument)
     task.add_options(parser)
     return parser
+
+
+def parse_quoted(task, options, flag):
+    """Parse the options of a task that stand in quotation marks after another option.
+
+    Args:
+        task: `Task`.
+        options: list of str and others.
+        flag: str, the option they stand after.
+
+    Returns:
+        The settings of the task.
+
+    Raises:
+        UsageError: if they are none of the task.
+    """
+    parser = make_parser(task, task.__doc__)
+    try:
+        return make_settings(task, parser.parse_args(list(map(str, options))))
+    except SystemExit as error:
+        raise UsageError(
+            f"{flag} must be options of {task.name}.py, see above. Received: "
+            f"{' '.join(map(str, options))}."
+        ) from error
 
 
 def add_run_options(parser, task):

@@ -36,6 +36,8 @@ CHANGEABLE = (
     "pictures_every",
     "strategy",
 )
+# What runs did before there was the setting.
+EARLIER = {"precision": "float32", "objective": "units"}
 
 
 @contextlib.contextmanager
@@ -70,7 +72,8 @@ def _check_resumable(settings):
         )
     given = {k: v for k, v in settings.to_json().items() if k not in CHANGEABLE}
     earlier = read_json(settings.output / "settings.json")
-    earlier.setdefault("precision", "float32")  # all that there was at first
+    for name in EARLIER.keys() & given.keys():
+        earlier.setdefault(name, EARLIER[name])
     other = differences(earlier, given)
     if other:
         raise UsageError(

@@ -1,11 +1,13 @@
-"""The score rules that programs choose by name: predictors of texts and of images."""
+"""The predictors that programs choose by name, of texts and of images."""
 
+from glomo_keras.models import CoupledGraphPredictor
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import ablations
 
 PREDICTORS = {
     "learned": GraphPredictor,
+    "coupled": CoupledGraphPredictor,
     "softmax": ablations.SoftmaxGraphPredictor,
     "square": ablations.SquareGraphPredictor,
     "uniform": ablations.UniformGraphPredictor,

@@ -7,11 +7,9 @@ import keras
 import numpy as np
 
 from experiment.comparison import runner
-from experiment.comparison.options import make_parser
-from experiment.comparison.options import make_settings
+from experiment.comparison.options import parse_quoted
 from experiment.dependencies.task import DependencyTask
 from experiment.pretraining.run import warmup_and_cosine
-from experiment.process import UsageError
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
@@ -107,16 +105,9 @@ def judge_settings(settings, folder, preset, num_mixtures):
         UsageError: if the options are none of the task.
     """
     task = DependencyTask()
-    parser = make_parser(task, task.__doc__)
-    options = [*settings.judge, "--output", folder, "--predictor", preset]
+    options = ["--output", folder, "--predictor", preset]
     options += ["--num-mixtures", num_mixtures]
-    try:
-        return task, make_settings(task, parser.parse_args(list(map(str, options))))
-    except SystemExit as error:
-        raise UsageError(
-            f"--judge must be options of dependency_labels.py. Received: "
-            f"{' '.join(settings.judge)}."
-        ) from error
+    return task, parse_quoted(task, [*settings.judge, *options], "--judge")
 
 
 def judge(settings, folder, values):

@@ -1,0 +1,156 @@
+"""The tables of what is done: the graphs of every row, and its scores by task."""
+
+import numpy as np
+
+from experiment.ablations.rows import FIRST
+from experiment.ablations.rows import ROWS
+from experiment.ablations.settings import TASKS
+from experiment.ablations.steps import PRETRAINING
+from experiment.ablations.steps import mean_of_heads
+from experiment.comparison import paper
+from experiment.comparison.paired_intervals import paired_difference
+from experiment.comparison.records import load_scores
+from experiment.comparison.records import read_runs
+from experiment.folders import read_json
+from glomo_keras.files import read_json as read_any_json
+
+# Of a task: its metric that is shown, and where the paper has it.
+_SHOWN = {
+    "judge": ("accuracy", "squad f1"),
+    "imdb": ("accuracy", "imdb"),
+    "nli": ("accuracy", "nli dev_matched"),
+}
+_TITLES = {
+    "judge": "Judge: labels of relations (the paper's column: SQuAD, F1)",
+    "imdb": "IMDB",
+    "nli": "MultiNLI, matched",
+}
+LEGEND = (
+    "Percent, mean over seeds, of pretraining and task alike; `to glomo`: difference "
+    "to the first row, [95% interval over seeds and test examples, paired]. The "
+    "paper's are of larger models, trained on all of train."
+)
+
+
+def tables(output):
+    """Return the lines of all tables, in Markdown.
+
+    Args:
+        output: path of the folder.
+    """
+    lines = [*_graphs(output), LEGEND, ""]
+    for task in TASKS:
+        results = read_results(output, task)
+        if results:
+            lines += [f"### {_TITLES[task]}", "", *_scores(task, results), ""]
+    return lines
+
+
+def read_results(output, task):
+    """Return the scores by example of what is done of a task.
+
+    Args:
+        output: path of the folder.
+        task: str, one of `TASKS`.
+
+    Returns:
+        Dict by row of dicts by seed of float arrays `(examples,)`.
+    """
+    metric, _ = _SHOWN[task]
+    results = {}
+    for row in ROWS:
+        of_seeds = {}
+        for folder in _done(output, row, task):
+            (run,) = read_runs(folder)
+            of_seeds[run["seed"]] = load_scores(folder, [run], metric)[0]
+        if of_seeds:
+            results[row] = of_seeds
+    return results
+
+
+def _scores(task, results):
+    """Return the table of a task, and in how far the paper's order is found."""
+    _, name = _SHOWN[task]
+    of_paper = paper.ABLATIONS[name]
+    columns = ["row", "what it changes", "mean", "sd", "seeds", "to glomo"]
+    lines = _header([*columns, "the paper", "to its glomo"])
+    order = []
+    for row, of_seeds in results.items():
+        values = 100 * np.array([scores.mean() for scores in of_seeds.values()])
+        spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
+        cells = [row, ROWS[row].describes, f"{values.mean():.2f}", spread, len(values)]
+        difference = _difference(of_seeds, results.get(FIRST, {}))
+        cells.append("" if row == FIRST or difference is None else _cell(difference))
+        published = of_paper.get(row)
+        cells.append("" if published is None else f"{published:.2f}")
+        is_compared = published is not None and row != FIRST
+        cells.append(f"{published - of_paper[FIRST]:+.2f}" if is_compared else "")
+        lines.append(_line(cells))
+        if is_compared and difference is not None:
+            order.append((row, published < of_paper[FIRST], difference))
+    orderings = _orderings(order)
+    return [*lines, "", *orderings] if orderings else lines
+
+
+def _difference(of_seeds, of_first):
+    """Return the paired difference to the first row over the common seeds."""
+    seeds = sorted(of_seeds.keys() & of_first.keys())
+    if not seeds:
+        return None
+    return paired_difference(
+        [of_seeds[seed] for seed in seeds], [of_first[seed] for seed in seeds]
+    )
+
+
+def _orderings(order):
+    """Say which of the paper's differences to its first row are found here."""
+    kinds = {"hold": [], "unclear": [], "reversed": []}
+    for row, is_lower, (_, low, high) in order:
+        if low <= 0 <= high:
+            kinds["unclear"].append(row)
+        else:
+            kinds["hold" if (high < 0) == is_lower else "reversed"].append(row)
+    if not order:
+        return []
+    parts = [f"{kind}: {', '.join(rows) or 'none'}" for kind, rows in kinds.items()]
+    return [f"Of the paper's differences to GLoMo, {'; '.join(parts)}."]
+
+
+def _graphs(output):
+    """Return the table of the pretrainings."""
+    columns = ["row", "seeds", "specificity", "effective senders", "weight within 4"]
+    lines, names = [], ("specificity", "effective_senders", "within_4")
+    for row in ROWS:
+        notes = [
+            read_json(folder / "preset" / "metadata.json")["training"]["heads"]
+            for folder in _done(output, row, PRETRAINING)
+        ]
+        if notes:
+            seconds = [
+                read_any_json(folder / "done.json")["seconds"]
+                for folder in _done(output, row, PRETRAINING)
+            ]
+            means = [np.mean([mean_of_heads(n[name]) for n in notes]) for name in names]
+            cells = [row, len(notes), f"{means[0]:.2f}", f"{means[1]:.1f}"]
+            lines.append(_line([*cells, f"{means[2]:.0%}", f"{np.mean(seconds):.0f}"]))
+    if not lines:
+        return []
+    return ["### Graphs", "", *_header([*columns, "seconds"]), *lines, ""]
+
+
+def _done(output, row, step):
+    folders = sorted((output / row).glob(f"seed_*/{step}"))
+    return [folder for folder in folders if (folder / "done.json").exists()]
+
+
+def _cell(difference):
+    mean, low, high = (100 * value for value in difference)
+    return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _header(columns):
+    return [_line(columns), "|" + "---|" * len(columns)]
+
+
+def _line(cells):
+    return f"| {' | '.join(map(str, cells))} |"

@@ -63,9 +63,9 @@ class SentencePretrainer(GLoMoPretrainer):
         end_ids,
         context_length=24,
         num_sentences=8,
-        num_positions=None,
         **kwargs,
     ):
+        num_positions = kwargs.get("num_positions")
         if num_positions is not None:
             raise ValueError(
                 "`num_positions` has no effect: sentences are predicted, no positions. "

@@ -465,7 +465,7 @@ def test_what_is_given_stands_against_released(tmp_path):
     settings = pretrain_text.parse_settings([*arguments, *more.split()])
     assert (settings.optimizer, settings.learning_rate) == ("sgd", 0.5)
     assert settings.clip_norm == 2.0
-    model = pretrain_text.build_pretrainer(settings, vocabulary_size=31)
+    model = pretrain_text.build_pretrainer(settings, [str(n) for n in range(31)])
     assert model.graph_predictor.get_layer("forward_affinity").threshold is None
     network = model.graph_predictor.get_layer("forward_network")
     assert network.normalization == "layer"

@@ -172,8 +172,8 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         Raises:
             ValueError: if the graphs have another score rule, or rows cut at `top_k`.
         """
-        self.check_attention()
         self.check_inputs(inputs)
+        self.check_attention()
         recompute = recompute and not self.dropout and self.normalization != "batch"
         training = training if self.trainable else False
         features, mask = self.embed(inputs)

@@ -42,7 +42,7 @@ def namespace(tmp_path_factory):
     blocks = re.findall(
         r"```python\n(.*?)```", (ROOT / "docs" / "transfer.md").read_text("utf-8"), re.S
     )
-    assert len(blocks) == 11
+    assert len(blocks) == 12
     folder = tmp_path_factory.mktemp("guide")  # where models are exported to
     names["folder"] = folder
     with pytest.MonkeyPatch.context() as patch:

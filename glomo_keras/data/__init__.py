@@ -7,6 +7,7 @@ and `.prepared` (NumPy and Keras only) work where TensorFlow is not installed.
 import importlib
 
 _MODULE_OF = {
+    "UnitIds": "unit_ids",
     "Units": "units",
     "character_offsets": "units",
     "split_units": "units",

@@ -12,6 +12,8 @@ from glomo_keras.data.strings import replace_surrogates
 from glomo_keras.data.units import split_units
 from glomo_keras.data.units import string_tensor
 from glomo_keras.files import atomic_write
+from glomo_keras.models.preset_files import Preset
+from glomo_keras.models.presets import open_preset
 from glomo_keras.vocabulary_file import LOWERCASE_OPTION
 from glomo_keras.vocabulary_file import PADDING_MARK
 from glomo_keras.vocabulary_file import UNKNOWN_MARK
@@ -143,6 +145,32 @@ class Vocabulary:
         path = pathlib.Path(path)
         units, lowercase = parse_vocabulary(path.read_bytes(), path)
         return cls(units[2:], lowercase=lowercase)
+
+    @classmethod
+    def from_preset(cls, preset):
+        """Load the vocabulary of a preset: its ids are those the model was trained on.
+
+        Args:
+            preset: name of a preset that comes with the library, path of a folder, or
+                a `Preset` that `find_preset` returned.
+
+        Returns:
+            A `Vocabulary`.
+
+        Raises:
+            FileNotFoundError: if there is no such preset.
+            ValueError: if it has no vocabulary, or a damaged one.
+        """
+        if not isinstance(preset, Preset):
+            with open_preset(preset) as preset:
+                return cls.from_preset(preset)
+        if preset.vocabulary is None:
+            held = preset.metadata["config"]["class_name"]
+            raise ValueError(
+                f"The preset {str(preset.folder)!r} has no vocabulary to read texts "
+                f"by. It holds a {held}: load it by {held}.from_preset."
+            )
+        return cls.load(preset.vocabulary)
 
     def save(self, path):
         """Write the vocabulary, whole or not at all: one unit a line, UTF-8."""

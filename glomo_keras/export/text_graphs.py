@@ -1,8 +1,11 @@
 """Raw strings to relational graphs: a vocabulary and a graph predictor in one."""
 
+import keras
 import tensorflow as tf
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.data.unit_ids import UnitIds
+from glomo_keras.data.unit_ids import encode_at_most
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.graph_predictor import GraphPredictor
@@ -20,7 +23,9 @@ class TextGraphs(tf.Module):
         max_units: int or None, units of a text that are read; the rest is cut off.
 
     Call arguments:
-        texts: string tensor `(batch,)`, or a list of strings. Runs in a graph.
+        texts: string tensor `(batch,)`, or a list of strings. Runs in a graph. A
+            `keras.Input` of strings makes it a part of a functional model, without
+            `units`; see `glomo_keras.data.UnitIds`.
 
     Returns:
         Dict of `forward` and `backward`, float tensors `(batch, layers, heads, length,
@@ -78,17 +83,14 @@ class TextGraphs(tf.Module):
             A `TextGraphs`.
         """
         with open_preset(preset) as opened:
-            if opened.vocabulary is None:
-                held = opened.metadata["config"]["class_name"]
-                raise ValueError(
-                    f"The preset {str(opened.folder)!r} has no vocabulary to read "
-                    f"texts by. It holds a {held}: load it by {held}.from_preset."
-                )
-            vocabulary = Vocabulary.load(opened.vocabulary)
+            vocabulary = Vocabulary.from_preset(opened)
             predictor = load_preset(opened, trainable=trainable, **overrides)
             return cls(predictor, vocabulary, max_units)
 
     def __call__(self, texts):
+        if isinstance(texts, keras.KerasTensor):
+            batch = UnitIds(self.vocabulary, self.max_units)(texts)
+            return {**self.predictor(batch), "padding_mask": batch["padding_mask"]}
         batch = self.encode(texts)
         graphs = self.predictor({k: batch[k] for k in ("unit_ids", "padding_mask")})
         graphs = {direction: graphs[direction] for direction in DIRECTIONS}
@@ -100,14 +102,4 @@ class TextGraphs(tf.Module):
 
     def encode(self, texts):
         """Return ids, mask and units of texts, all `(batch, length)`."""
-        batch = self.vocabulary.encode(texts)
-        length = tf.shape(batch["unit_ids"])[1]
-        if self.max_units is not None:
-            length = tf.minimum(length, self.max_units)
-        batch["units"] = batch["units"].to_tensor("")
-        return {name: _with_length(tensor, length) for name, tensor in batch.items()}
-
-
-def _with_length(tensor, length):
-    missing = tf.maximum(length - tf.shape(tensor)[1], 0)
-    return tf.pad(tensor[:, :length], [[0, 0], [0, missing]])
+        return encode_at_most(self.vocabulary, texts, self.max_units)

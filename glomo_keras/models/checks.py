@@ -2,6 +2,8 @@
 
 import os
 
+import numpy as np
+
 from glomo_keras.checks import check_rank
 
 
@@ -118,15 +120,39 @@ def check_is_tensor(name, value):
         )
 
 
-def check_unit_ids(unit_ids):
+def numbers_of(tensor):
+    """Return the numbers of a tensor as a NumPy array, or `None`.
+
+    There are none yet where a function is traced.
+
+    Args:
+        tensor: array, tensor of any backend, or `keras.KerasTensor`.
+
+    Example:
+
+    >>> numbers_of(keras.ops.array([2, 3])).tolist()
+    [2, 3]
+    >>> numbers_of(keras.KerasTensor((2, 3))) is None
+    True
+    """
+    try:
+        numbers = np.asarray(tensor)
+    except Exception:  # backends have errors of their own for it
+        return None
+    return numbers if numbers.dtype.kind in "biuf" else None
+
+
+def check_unit_ids(unit_ids, vocabulary_size=None):
     """Raise unless a tensor is one of unit ids, of one length.
 
     Args:
         unit_ids: the value to check.
+        vocabulary_size: int, ids there are, or `None`. Numbers are checked where there
+            are any: not while a function is traced.
 
     Raises:
         TypeError: if it is a ragged tensor, or no tensor.
-        ValueError: if it has another rank.
+        ValueError: if it has another rank, or ids are out of their range.
 
     Example:
 
@@ -145,6 +171,19 @@ def check_unit_ids(unit_ids):
     check_rank(
         "unit_ids", unit_ids, "batch, length", advice="One text is a batch of one."
     )
+    if vocabulary_size is None:
+        return
+    numbers = numbers_of(unit_ids)
+    if numbers is None or not numbers.size:
+        return
+    if numbers.min() < 0 or numbers.max() >= vocabulary_size:
+        raise ValueError(
+            f"`unit_ids` must lie in [0, {vocabulary_size}), the ids of the "
+            f"predictor's vocabulary. Received ids from {numbers.min()} to "
+            f"{numbers.max()}. Ids of another tokenizer mean other units: look the "
+            "units up in the vocabulary that belongs to the predictor, as "
+            "`glomo_keras.data.Vocabulary.from_preset` loads it."
+        )
 
 
 def check_images(images, channels):
@@ -156,7 +195,7 @@ def check_images(images, channels):
 
     Raises:
         TypeError: if it is a ragged tensor, or no tensor.
-        ValueError: if it has another rank, or other channels.
+        ValueError: if it has another rank, other channels, or shares of one for levels.
 
     Example:
 
@@ -174,6 +213,7 @@ def check_images(images, channels):
     check_is_tensor("images", images)
     shape = tuple(images.shape)
     if len(shape) == 4 and shape[-1] in (None, channels):
+        check_levels(images)
         return
     if len(shape) == 3 and shape[-1] == channels:
         advice = "One image is a batch of one: `images[None]`."
@@ -189,3 +229,33 @@ def check_images(images, channels):
         f"`images` must have shape (batch, height, width, {channels}). Received: "
         f"{shape}. {advice}"
     )
+
+
+def check_levels(images):
+    """Raise where images are shares of one, as other models take, and not levels.
+
+    Numbers are checked where there are any: not while a function is traced.
+
+    Args:
+        images: array or tensor.
+
+    Raises:
+        ValueError: if all numbers lie between 0 and 1, and some are no integers.
+
+    Example:
+
+    >>> check_levels(np.array([0.0, 127.5, 255.0]))
+    >>> check_levels(np.array([0.0, 0.5, 1.0]))
+    Traceback (most recent call last):
+    ValueError: `images` must be levels, from 0 to 255. Received floats from 0.0 to 1.0.
+    Use `images * 255`.
+    """
+    numbers = numbers_of(images)
+    if numbers is None or numbers.dtype.kind != "f" or not numbers.size:
+        return
+    low, high = float(numbers.min()), float(numbers.max())
+    if low >= 0 and high <= 1 and (numbers % 1).any():
+        raise ValueError(
+            f"`images` must be levels, from 0 to 255. Received floats from {low} to "
+            f"{high}. Use `images * 255`."
+        )

@@ -24,15 +24,21 @@ class CoupledGraphPredictor(GraphPredictor):
     There are no messages without graphs: `project` is refused.
 
     Args:
-        *args, **kwargs: arguments of `GraphPredictor`. `num_graph_layers` must be 2 or
-            more, and `num_heads` divide `embedding_dim`.
+        num_graph_layers: int, number of graph layers, 2 or more.
+        num_heads: int, heads of each graph layer; it must divide `embedding_dim`.
+        **kwargs: `vocabulary_size`, `embedding_dim`, `key_dim`, `num_convolutions`,
+            `kernel_size`, `normalization`, `threshold`, `use_bias`, `top_k`, `dropout`,
+            `seed`, `kernel_initializer`, `kernel_regularizer`, `position_bias`,
+            `dtype` and the others are those of `GraphPredictor`.
 
     Attributes:
         propagations: dict of `forward` and `backward`, the updates of the features,
             `GraphPropagation`.
 
     Call arguments:
-        inputs: dict of `unit_ids` and `padding_mask`, as of `GraphPredictor`.
+        inputs: unit ids, or a dict of `unit_ids` and `padding_mask`, as of
+            `GraphPredictor`.
+        training: bool, whether to apply dropout.
 
     Returns:
         Dict of `forward` and `backward`, float tensors `(batch, num_graph_layers,

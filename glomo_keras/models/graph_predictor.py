@@ -1,6 +1,7 @@
 """The network that maps units to relational graphs, in both directions."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from glomo_keras.checks import plain_integer
@@ -51,23 +52,25 @@ class GraphPredictor(BaseGraphPredictor):
         **kwargs: `keras.Model` arguments (`name`, `dtype`, `trainable`).
 
     Call arguments:
-        inputs: dict of `unit_ids`, int tensor `(batch, length)`, and `padding_mask`,
-            bool tensor `(batch, length)`, `True` at real units.
+        inputs: int tensor `(batch, length)` of unit ids, 0 at padding; or a dict of
+            `unit_ids` and, optionally, of `padding_mask`, bool tensor `(batch,
+            length)`, `True` at real units.
+        training: bool, whether to apply dropout.
 
     Returns:
         Dict of `forward` and `backward`, float tensors `(batch, num_graph_layers,
         num_heads, length, length)`, receivers in rows.
 
     Raises:
-        ValueError: if an argument is out of its range, or an input is missing.
-        TypeError: if the first one is the name of a preset, an argument is unknown, or
-            the inputs are no dict.
+        ValueError: if an argument is out of its range, `unit_ids` are missing, or ids
+            are not of the vocabulary.
+        TypeError: if the first one is the name of a preset, or an argument is unknown.
 
     Example:
 
     >>> predictor = GraphPredictor(vocabulary_size=13, embedding_dim=16)
     >>> unit_ids = keras.ops.array([[2, 3, 4, 5, 0]])
-    >>> graphs = predictor({"unit_ids": unit_ids, "padding_mask": unit_ids != 0})
+    >>> graphs = predictor(unit_ids)
     >>> tuple(graphs["forward"].shape)
     (1, 3, 8, 5, 5)
 
@@ -176,11 +179,23 @@ class GraphPredictor(BaseGraphPredictor):
         self.kernel_regularizer = kernel_regularizer
         self.position_bias = position_bias
 
+    def __call__(self, inputs, *args, **kwargs):
+        # Before Keras compares them with the inputs of the functional model.
+        return super().__call__(_with_mask(inputs), *args, **kwargs)
+
+    def call(self, inputs, training=None, mask=None):
+        # What `predict` calls on JAX.
+        return super().call(_with_mask(inputs), training, mask)
+
     def check_inputs(self, inputs):
         check_named_inputs(inputs, "unit_ids", "padding_mask")
-        check_unit_ids(inputs["unit_ids"])
+        check_unit_ids(inputs["unit_ids"], self.vocabulary_size)
+
+    def project(self, inputs, training=None, recompute=False):
+        return super().project(_with_mask(inputs), training, recompute)
 
     def embed(self, inputs):
+        inputs = _with_mask(inputs)
         mask = ops.cast(inputs["padding_mask"], "bool")
         return self.embedding(inputs["unit_ids"]), mask
 
@@ -206,3 +221,18 @@ class GraphPredictor(BaseGraphPredictor):
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
         }
+
+
+def _with_mask(inputs):
+    """Return unit ids, alone or in a dict, with the mask of those that are not 0."""
+    if not isinstance(inputs, dict):
+        if not hasattr(inputs, "shape") or hasattr(inputs, "row_splits"):
+            return inputs  # which is refused
+        inputs = {"unit_ids": inputs}
+    if "padding_mask" in inputs or "unit_ids" not in inputs:
+        return inputs
+    unit_ids = inputs["unit_ids"]
+    # Keras refuses arrays beside tensors.
+    is_array = isinstance(unit_ids, np.ndarray)
+    mask = unit_ids != 0 if is_array else ops.not_equal(unit_ids, 0)
+    return {**inputs, "padding_mask": mask}

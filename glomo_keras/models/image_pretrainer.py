@@ -6,6 +6,7 @@ from keras import ops
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.image_context_decoder import ImageContextDecoder
 from glomo_keras.models.checks import check_images
+from glomo_keras.models.checks import check_levels
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
@@ -159,6 +160,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
         for decoder in self.decoders.values():
             decoder.build((None, None, self.dim), images_shape)
         self.built = True
+
+    def check_examples(self, x):
+        check_levels(x)
 
     def call(self, inputs, training=None):
         check_images(inputs, self.graph_predictor.channels)

@@ -28,12 +28,22 @@ def make_card(name, metadata, num_parameters):
         "fingerprint": metadata["fingerprint"],
         "made with": ", ".join(f"{k} {v}" for k, v in metadata["versions"].items()),
     }
+    arguments = dict(metadata["config"].get("config", {}))
+    for key in ("name", "trainable", "dtype"):  # of the object, not of what is saved
+        arguments.pop(key, None)
     training = dict(metadata["training"])
     heads = training.pop("heads", None)
-    for key, value in training.items():
-        rows[f"training: {key}" if key in rows else key] = value
-    lines = [f"# {name}", "", f"A `{class_name}`.", "", "| | |", "|---|---|"]
-    lines += [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items()]
+    # The arguments say what the model is; what a program was asked for may be less.
+    notes = {
+        key: value
+        for key, value in training.items()
+        if key not in arguments and value is not None
+    }
+    lines = [f"# {name}", "", f"A `{class_name}`.", "", *_table(rows)]
+    if arguments:
+        lines += ["", "## Arguments", "", *_table(arguments)]
+    if notes:
+        lines += ["", "## Training", "", *_table(notes)]
     if isinstance(heads, dict):
         lines += ["", *_head_table(heads)]
     lines += [
@@ -46,6 +56,12 @@ def make_card(name, metadata, num_parameters):
         "",
     ]
     return "\n".join(lines)
+
+
+def _table(rows):
+    """Return the lines of a table of two columns without titles."""
+    cells = [f"| {_cell(key)} | {_cell(value)} |" for key, value in rows.items()]
+    return ["| | |", "|---|---|", *cells]
 
 
 def _head_table(heads):

@@ -112,7 +112,15 @@ class UnsupervisedModel(DistributedTraining):
         given = _arguments(method, self, args, kwargs)
         names = ("y", "sample_weight", "class_weight")
         self.check_own_loss(**{name: given.get(name) for name in names})
+        self.check_examples(given.get("x"))
         return given
+
+    def check_examples(self, x):
+        """Raise ValueError where the numbers of `x` are of another kind than trained.
+
+        Args:
+            x: what `fit` or `evaluate` was given.
+        """
 
 
 def _arguments(method, model, args, kwargs):

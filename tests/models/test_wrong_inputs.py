@@ -6,6 +6,7 @@ import pytest
 
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
 
@@ -33,16 +34,56 @@ def test_a_predictor_takes_tensors_by_name(predictor, inputs):
             call(inputs)
 
 
+def test_the_mask_is_that_of_the_ids_where_none_is_given(predictor):
+    expected = predictor({"unit_ids": IDS, "padding_mask": IDS != 0})
+    for inputs in (IDS, keras.ops.array(IDS), {"unit_ids": IDS}):
+        graphs = predictor(inputs)
+        for direction, graph in expected.items():
+            np.testing.assert_array_equal(graphs[direction], graph)
+        factors = predictor.project(inputs)
+        assert tuple(factors["forward"]["keys"].shape) == (1, 1, 2, 3, 2)
+    # A symbolic input becomes part of a functional model.
+    ids = keras.Input((None,), dtype="int32")
+    model = keras.Model(ids, predictor(ids))
+    predicted = model.predict(IDS, verbose=0), predictor.predict(IDS, verbose=0)
+    for graphs in predicted:
+        for direction, graph in expected.items():
+            np.testing.assert_allclose(graphs[direction], graph, atol=1e-6)
+
+
 def test_missing_inputs_and_lists_of_numbers_are_named(predictor):
-    with pytest.raises(ValueError, match=r"`padding_mask`. .*keys: \['unit_ids'\]"):
-        predictor.project({"unit_ids": IDS})
-    with pytest.raises(TypeError, match="must be a dict of .* of type ndarray"):
-        predictor.project(IDS)
+    for call in (predictor, predictor.project):
+        with pytest.raises(ValueError, match=r"unit_ids.* keys:? \['padding_mask'\]"):
+            call({"padding_mask": IDS != 0})
     with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type list"):
         predictor.project({"unit_ids": [[2, 3]], "padding_mask": [[True, True]]})
     images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
     with pytest.raises(TypeError, match="`images` must be a tensor.* type list"):
         images([np.zeros((2, 3, 3), "uint8")])
+
+
+@pytest.mark.parametrize("ids", [[[2, 4]], [[-1, 2]]])
+def test_ids_of_another_vocabulary_are_refused(predictor, ids):
+    message = r"must lie in \[0, 4\).* from -?\d to \d\. .*Vocabulary.from_preset"
+    for inputs in (np.array(ids), keras.ops.array(ids)):
+        for call in (predictor, predictor.project):
+            with pytest.raises(ValueError, match=message):
+                call(inputs)
+
+
+def test_shares_of_one_are_no_levels(predictor):
+    images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
+    pretrainer = ImageGLoMoPretrainer(images)
+    pretrainer.compile("sgd")
+    shares = np.random.default_rng(0).uniform(size=(2, 3, 3, 3)).astype("float32")
+    calls = images, images.project, pretrainer, pretrainer.fit, pretrainer.evaluate
+    for call in calls:
+        with pytest.raises(
+            ValueError, match=r"from 0\.\d+ to 0\.\d+. Use `images \* 255"
+        ):
+            call(shares)
+    for levels in (255 * shares, np.round(shares), np.zeros((2, 3, 3, 3), "float32")):
+        assert np.isfinite(images(levels)["forward"]).all()
 
 
 @pytest.mark.parametrize("as_input", [keras.ops.convert_to_tensor, list])

@@ -219,7 +219,8 @@ def restore_checkpoint(
     def save_preset(model):
         if part is None:
             return
-        notes = dict(training)
+        # The epoch that ends: `state` counts it once it is saved.
+        notes = {**training, "best_epoch": checkpoint.state["epochs"] + 1}
         if hasattr(model, "describe_heads"):  # as the validation has left them
             notes["heads"] = model.describe_heads()  # sums over all workers
         if not devices.writes:

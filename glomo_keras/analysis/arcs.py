@@ -38,7 +38,7 @@ class _Line(NamedTuple):
     width: float
 
 
-def plot_graph_arcs(graph, units, path, min_weight=0.1, title="Learned graph"):
+def plot_graph_arcs(graph, units, path=None, min_weight=0.1, title="Learned graph"):
     """Draw a graph as arcs over its sentence, from sender to receiver.
 
     Thicker and darker is stronger; the arrowhead is at the receiver, the unit that
@@ -51,13 +51,15 @@ def plot_graph_arcs(graph, units, path, min_weight=0.1, title="Learned graph"):
             graph without a key is drawn above.
         units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
             empty ones at the end are padding, and left out.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         min_weight: float in (0, 1]. Weaker links are left out, and how much of the
             weight is shown is said in the picture.
         title: string. How to read the picture is written below it.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.

@@ -70,15 +70,16 @@ def require_matplotlib(function):
         ) from error
 
 
-def save_figure(figure, path):
+def save_figure(figure, path=None):
     """Write a figure to a file, which is complete or not there.
 
     Args:
         figure: a `matplotlib.figure.Figure`.
         path: path of the file; its suffix is the format. Missing folders are made.
+            `None` writes nothing.
 
     Returns:
-        The path, a `pathlib.Path`.
+        The path, a `pathlib.Path`, or without one the figure.
 
     Raises:
         ValueError: if the suffix is no known format.
@@ -90,6 +91,8 @@ def save_figure(figure, path):
     ...     save_figure(new_figure("save_figure", 1, 1), folder + "/empty.png").name
     'empty.png'
     """
+    if path is None:
+        return figure
     path = Path(path)
     formats = sorted(figure.canvas.get_supported_filetypes())
     suffix = path.suffix.lower().removeprefix(".")

@@ -17,7 +17,7 @@ _SIDE = 1.15  # of a panel, in inches
 
 
 def plot_pixel_edges(
-    image, graphs, pixel, path, direction="forward", title="What a pixel reads"
+    image, graphs, pixel, path=None, direction="forward", title="What a pixel reads"
 ):
     """Draw the edges into one pixel, for all layers and heads in a grid.
 
@@ -30,12 +30,14 @@ def plot_pixel_edges(
         graphs: float array or tensor `(layers, heads, height * width, height *
             width)`, of one direction.
         pixel: pair of ints, row and column of the receiver.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         direction: `"forward"` or `"backward"`.
         title: string. How to read the picture is written below it.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.

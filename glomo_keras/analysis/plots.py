@@ -22,7 +22,7 @@ from glomo_keras.ops import visible_pairs
 _MIN_LABEL_SIZE = 5.0
 
 
-def plot_graph_heatmap(graph, units, path, title="Learned graph", direction=None):
+def plot_graph_heatmap(graph, units, path=None, title="Learned graph", direction=None):
     """Draw one graph as a matrix: receivers in rows, senders in columns.
 
     Weights of exactly zero are white, small ones already coloured (the scale follows
@@ -33,13 +33,15 @@ def plot_graph_heatmap(graph, units, path, title="Learned graph", direction=None
         units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
             empty ones at the end are padding, and left out. Where there is no room for
             all of them, every second (third, ...) is written.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         title: string. How to read the picture is written below it.
         direction: `"forward"`, `"backward"` or `None`. With a direction, the pairs
             that cannot see each other are grey.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -94,7 +96,7 @@ def plot_graph_heatmap(graph, units, path, title="Learned graph", direction=None
 
 
 def plot_graph_grid(
-    graphs, units, path, title="Learned graphs of all heads", direction=None
+    graphs, units, path=None, title="Learned graphs of all heads", direction=None
 ):
     """Draw the graphs of all layers and heads of one sequence, small, side by side.
 
@@ -106,13 +108,15 @@ def plot_graph_grid(
         units: sequence, array or tensor of `length` strings, or of bytes in UTF-8,
             written at the outer panels if there is room; empty ones at the end are
             padding, and left out.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         title: string. How to read the picture is written below it.
         direction: `"forward"`, `"backward"` or `None`. With a direction, the pairs
             that cannot see each other are grey.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.

@@ -12,7 +12,7 @@ from glomo_keras.ops.visibility import DIRECTIONS
 TEXT_KINDS = ("arcs", "grid")
 
 
-def plot_text_graphs(graphs, units, path, kind="arcs", heads=None):
+def plot_text_graphs(graphs, units=None, path=None, kind="arcs", heads=None, text=0):
     """Draw the graphs of one text.
 
     The mean of heads shows what is read most. Which unit needs which is what single
@@ -20,17 +20,22 @@ def plot_text_graphs(graphs, units, path, kind="arcs", heads=None):
 
     Args:
         graphs: dict of `forward` and `backward`, arrays or tensors `(layers, heads,
-            length, length)`.
+            length, length)`; or of several texts, `(batch, ...)`, as `TextGraphs` and a
+            `GraphPredictor` return them.
         units: sequence, array or tensor of `length` strings, or of bytes in UTF-8;
-            empty ones at the end are padding, and left out.
-        path: path of the picture; its suffix is the format, for example `.png`.
+            empty ones at the end are padding, and left out. `None` takes those that
+            `TextGraphs` returns with the graphs.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         kind: `"arcs"`, both directions of the mean of the heads of the last layer, or
             of `heads`; or `"grid"`, all layers and heads of the forward graphs.
         heads: dict by direction of pairs of ints, the layer and the head whose arcs
             are drawn, from 0. `None` draws the mean.
+        text: int, which of several texts.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -48,15 +53,24 @@ def plot_text_graphs(graphs, units, path, kind="arcs", heads=None):
     """
     if kind not in TEXT_KINDS:
         raise ValueError(f'`kind` must be "arcs" or "grid". Received: kind={kind!r}.')
+    if units is None:
+        if "units" not in graphs:
+            raise ValueError(
+                "`units` must be given where `graphs` has none. Received: graphs with "
+                f"the keys {sorted(graphs)}. `TextGraphs` returns both."
+            )
+        units = ops.convert_to_numpy(graphs["units"])[text]
+    arrays = {direction: graph_array(graphs[direction]) for direction in DIRECTIONS}
+    if arrays["forward"].ndim == 5:
+        arrays = {direction: array[text] for direction, array in arrays.items()}
     if kind == "grid":
         return plot_graph_grid(
-            graphs["forward"],
+            arrays["forward"],
             units,
             path,
             title="Forward graphs of all heads",
             direction="forward",
         )
-    arrays = {direction: graph_array(graphs[direction]) for direction in DIRECTIONS}
     if heads is None:
         drawn = {name: array[-1].mean(axis=0) for name, array in arrays.items()}
         title = "Learned graphs: last layer, mean of the heads"

@@ -29,7 +29,7 @@ _STATISTICS = {
 }
 
 
-def plot_history(history, path, metrics=("loss",), title="Training history"):
+def plot_history(history, path=None, metrics=("loss",), title="Training history"):
     """Draw the curves of a training, one panel a metric, over its epochs.
 
     The training curve is blue and solid, the curve of the metric's `val_` twin
@@ -40,12 +40,14 @@ def plot_history(history, path, metrics=("loss",), title="Training history"):
             metric name to the values of the epochs, such as `History.history`, with
             an optional key `"epoch"` (from 0). Values that are missing or not finite
             leave gaps; a panel without any finite value says so.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         metrics: sequence of metric names without `val_`, or `None` for all.
         title: string.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -143,16 +145,18 @@ def read_history(history):
     return columns
 
 
-def plot_graph_statistics(statistics, path, title="State of the graphs"):
+def plot_graph_statistics(statistics, path=None, title="State of the graphs"):
     """Draw what `graph_statistics` found: a table of layers and heads a statistic.
 
     Args:
         statistics: dict that `graph_statistics` returned.
-        path: path of the picture; its suffix is the format, for example `.png`.
+        path: path of the picture; its suffix is the format, for example `.png`. `None`
+            writes nothing: for notebooks.
         title: string.
 
     Returns:
-        The path, a `pathlib.Path`. The file appears complete or not at all.
+        The path, a `pathlib.Path`. The file appears complete or not at all. Without
+        `path` the `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: if matplotlib is not installed.

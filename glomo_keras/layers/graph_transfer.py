@@ -298,13 +298,16 @@ def check_directions(name, graphs, directions=None):
     received = list(graphs) if isinstance(graphs, dict) else []
     extra = [key for key in received if key not in DIRECTIONS]
     if not received or extra:
-        advice = ""
-        if len(extra) < len(received):
+        advice, kind = "", type(graphs).__name__
+        if hasattr(graphs, "shape") or isinstance(graphs, tuple):  # in `build` a shape
+            kind = "one tensor"
+            advice = f' Graphs of one direction are {{"forward": {name}}}.'
+        elif len(extra) < len(received):
             advice = f" Leave out {', '.join(map(repr, extra))}."
         raise ValueError(
             f'`{name}` must be a dict with the keys "forward" and "backward", or one '
             "of them, as `GraphPredictor` returns it. Received: "
-            f"{received or type(graphs).__name__}.{advice}"
+            f"{received or kind}.{advice}"
         )
     if directions is not None and set(received) != set(directions):
         raise ValueError(

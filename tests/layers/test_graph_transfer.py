@@ -334,3 +334,15 @@ def test_the_residual_form_leaves_a_trained_model_as_it_was(random, tmp_path):
     aware.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.predict(values, verbose=0), outputs, atol=1e-6)
+
+
+def test_the_graphs_of_one_direction_without_its_name_are_refused():
+    features = ops.ones((2, 7, 5))
+    graph = ops.ones((2, 3, 2, 7, 7)) / 7
+    layer = GraphTransfer()
+    message = 'Received: one tensor. Graphs of one direction are {"forward": graphs}'
+    with pytest.raises(ValueError, match=message):
+        layer(features, graph)
+    layer(features, {"forward": graph})
+    with pytest.raises(ValueError, match=message):  # built by now
+        layer(features, graph)

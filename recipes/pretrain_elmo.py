@@ -228,6 +228,7 @@ def train(settings, devices):
         checkpoint,
         devices,
         words_line,
+        (settings.batch_size * settings.window, "words"),
     )
 
 

@@ -249,7 +249,15 @@ def train(settings, devices):
         folder, every = settings.output / "pictures", settings.pictures_every
         pictures.append(PixelPictures(valid[:2], folder, every))
     run.fit(
-        pretrainer, batches, valid, settings, checkpoint, devices, image_line, pictures
+        pretrainer,
+        batches,
+        valid,
+        settings,
+        checkpoint,
+        devices,
+        image_line,
+        (settings.batch_size, "images"),
+        pictures,
     )
 
 

@@ -366,7 +366,15 @@ def train(settings, devices, corpus, classes):
         pictures.append(GraphPictures(valid[:2, :24], corpus.units, folder, every))
     # The windows shuffle.
     run.fit(
-        pretrainer, windows, valid, settings, checkpoint, devices, text_line, pictures
+        pretrainer,
+        windows,
+        valid,
+        settings,
+        checkpoint,
+        devices,
+        text_line,
+        (units_a_step, "units"),
+        pictures,
     )
 
 

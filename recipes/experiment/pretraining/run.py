@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 
 import keras
 
@@ -15,6 +14,7 @@ from experiment.folders import read_json
 from experiment.pretraining.epoch_log import cut_log
 from experiment.pretraining.epoch_log import has_rows
 from experiment.pretraining.progress import EpochLine
+from experiment.pretraining.progress import StepLine
 from experiment.process import UsageError
 from experiment.process import usage_errors
 from glomo_keras.callbacks import RaiseOnNaN
@@ -252,6 +252,7 @@ def fit(
     checkpoint,
     devices,
     describe,
+    step_size,
     callbacks=(),
 ):
     """Train the epochs that are left, with a line an epoch, logs and checkpoints.
@@ -267,6 +268,7 @@ def fit(
         checkpoint: callback of `restore_checkpoint`.
         devices: `Devices`.
         describe: function of the logs, for the line of an epoch.
+        step_size: pair of an int and a string: how many of what a step reads.
         callbacks: more of them, such as pictures.
 
     Raises:
@@ -290,7 +292,8 @@ def fit(
         return _describe_batch(batches, number, settings) + _describe_saved(checkpoint)
 
     nan = RaiseOnNaN(describe_step)
-    run_callbacks = [nan, EpochLine(settings.epochs, describe), checkpoint]
+    steps = StepLine(settings.epochs, settings.steps_per_epoch, step_size)
+    run_callbacks = [nan, steps, EpochLine(settings.epochs, describe), checkpoint]
     if devices.writes:
         run_callbacks[1:1] = _logs(settings, first_epoch)
     if not devices.has_workers:  # which would have to draw together
@@ -304,7 +307,7 @@ def fit(
             run_callbacks,
             validation_data=valid,
             validation_batch_size=settings.batch_size,
-            verbose=1 if sys.stdout.isatty() else 0,
+            verbose=0,
         )
 
 

@@ -1,0 +1,99 @@
+"""Lines about long work, as an 80-column terminal shows them."""
+
+import io
+
+import pytest
+from experiment.pretraining import progress
+from experiment.pretraining.progress import EpochLine
+from experiment.pretraining.progress import StepLine
+from experiment.pretraining.progress import image_line
+from experiment.pretraining.progress import text_line
+
+LOGS = {
+    "nats": 4.825,
+    "val_nats": 4.458,
+    "bits": 4.825,
+    "val_bits": 4.458,
+    "val_specificity": 0.31,
+    "val_dead_heads": 0.0,
+}
+
+
+class Terminal(io.StringIO):
+    """What is written, and what a terminal of 80 columns then shows."""
+
+    def isatty(self):
+        return True
+
+    def screen(self):
+        lines, column = [[]], 0
+        for character in self.getvalue():
+            if character == "\n":
+                lines.append([])
+                column = 0
+            elif character == "\r":
+                column = 0
+            else:
+                assert column < 79, "the line would wrap"
+                lines[-1][column : column + 1] = character
+                column += 1
+        return ["".join(line).rstrip() for line in lines]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def train(clock, stream, epochs=200, steps=40, stop_at=None):
+    """Steps of half a second, validation of 100 seconds after every epoch."""
+    line = StepLine(epochs, steps, (1024, "units"), stream)
+    line.on_train_begin()
+    for epoch in range(epochs):
+        line.on_epoch_begin(epoch)
+        for step in range(steps):
+            clock[0] += 30.0 if epoch == step == 0 else 0.5  # the first one compiles
+            line.on_train_batch_end(step, {"loss": 4.3214, "density": 0.5})
+            if (epoch, step) == stop_at:
+                return
+        line.on_test_begin()
+        clock[0] += 100.0
+        line.on_epoch_end(epoch)
+
+
+def test_a_terminal_has_one_line_that_moves(clock):
+    terminal = Terminal()
+    train(clock, terminal, stop_at=(1, 29))
+    estimate, moving = terminal.screen()
+    # 24 steps of the first epoch are done, 7,976 of 0.5 s are left.
+    assert estimate == "2,048 units/s: about 66 min for what is to be trained."
+    assert moving == ("epoch 2/200 step 30/40: loss 4.321, 2,048 units/s, 66 min left")
+
+
+def test_the_line_is_gone_where_an_epoch_ends(clock):
+    terminal = Terminal()
+    train(clock, terminal, epochs=2)
+    assert terminal.screen()[1:] == [""]
+
+
+def test_a_log_has_the_estimate_alone(clock):
+    log = io.StringIO()
+    train(clock, log, epochs=2)
+    assert log.getvalue() == "2,048 units/s: about 28 s for what is to be trained.\n"
+
+
+@pytest.mark.parametrize("describe", [text_line, image_line])
+def test_an_epoch_is_one_line_of_a_terminal(clock, capsys, describe):
+    line = EpochLine(200, describe)
+    line.on_train_begin()
+    for epoch in range(100):
+        clock[0] += 127.0
+        line.on_epoch_end(epoch, LOGS)
+    shown = capsys.readouterr().out.splitlines()
+    assert all(len(text) < 80 for text in shown)
+    assert shown[-1].endswith(", specificity 0.31; 127 s, 3.5 h left")
+    line.on_epoch_end(199, {**LOGS, "val_dead_heads": 3.0})
+    assert "3 dead heads" in capsys.readouterr().out

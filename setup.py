@@ -11,6 +11,14 @@ VERSION = re.search(
     r'__version__ = "(.+)"', (ROOT / "glomo_keras" / "version.py").read_text()
 ).group(1)
 
+
+def long_description():
+    """Return the README without pictures and links of files that no wheel has."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n\n", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https?:|#)[^)]*\)", r"\1", text)
+
+
 PLOTS = ["matplotlib>=3.8"]
 ANALYSIS = ["scipy>=1.11", "networkx>=3.1"]
 ONNX = ["onnx>=1.23", "tf2onnx>=1.17", "onnxruntime>=1.23"]
@@ -32,7 +40,7 @@ setup(
     version=VERSION,
     description="Keras layers that learn relational graphs from unlabelled data "
     "(GLoMo) and transfer them into any Keras model",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

@@ -2,6 +2,8 @@
 
 import pathlib
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -33,3 +35,14 @@ def test_python_blocks_run(monkeypatch):
     model.fit(texts, np.array([1, 0]), verbose=0)
     assert np.isfinite(model.predict(texts, verbose=0)).all()
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+def test_the_long_description_links_to_no_file_of_the_checkout():
+    command = [sys.executable, "setup.py", "--long-description"]
+    shown = subprocess.run(
+        command, cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    assert "Keras 3 layers that learn" in shown.stdout
+    links = re.findall(r"\]\(([^)]*)\)", shown.stdout)
+    assert all(link.startswith(("http", "#")) for link in links), links
+    assert re.findall(r"\]\((?!http)[^)]*\)", (ROOT / "README.md").read_text("utf-8"))

@@ -1,4 +1,7 @@
-"""The library from the command line: `python -m glomo_keras --help`."""
+"""The library from the command line: `glomo-keras --help`.
+
+`python -m glomo_keras` is the same, where the script is not at hand.
+"""
 
 import argparse
 import json
@@ -7,7 +10,8 @@ import pathlib
 import re
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from glomo_keras import start_up
+from glomo_keras.start_up import without_machine_lines
 
 
 def positive(text):
@@ -20,7 +24,7 @@ def positive(text):
 def make_parser():
     """Make the parser of the five commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m glomo_keras",
+        prog=_program_name(),
         description="Presets of relational graphs, of texts and of images, and of "
         "language models: exported, inspected, drawn, and run on texts.",
     )
@@ -98,13 +102,18 @@ def make_parser():
     return parser
 
 
+def _program_name():
+    return start_up.SCRIPT if start_up.is_script() else "python -m glomo_keras"
+
+
 def export(options):
     """Write the archives, print their paths."""
-    from glomo_keras.data import Vocabulary
-    from glomo_keras.export import Limits
-    from glomo_keras.export import export_graph_predictor
-    from glomo_keras.export import export_image_graph_predictor
-    from glomo_keras.export import export_language_model
+    with without_machine_lines():
+        from glomo_keras.data import Vocabulary
+        from glomo_keras.export import Limits
+        from glomo_keras.export import export_graph_predictor
+        from glomo_keras.export import export_image_graph_predictor
+        from glomo_keras.export import export_language_model
     from glomo_keras.models import BidirectionalLanguageModel
     from glomo_keras.models import ImageGraphPredictor
     from glomo_keras.models import load_preset
@@ -145,7 +154,8 @@ def export(options):
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
     if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        from glomo_keras.export.archive_reading import describe_archive
+        with without_machine_lines():
+            from glomo_keras.export.archive_reading import describe_archive
 
         print("\n".join(describe_archive(options.path)))
         return
@@ -184,8 +194,10 @@ def plot(options):
 
 def _plot_text(options):
     from glomo_keras.analysis import plot_text_graphs
-    from glomo_keras.export import TextGraphs
     from glomo_keras.ops import DIRECTIONS
+
+    with without_machine_lines():
+        from glomo_keras.export import TextGraphs
 
     if len(options.inputs) != 1 or options.size is not None:
         raise ValueError(
@@ -262,7 +274,9 @@ def view(options):
         print(_view_images(model, options, title))
         return
     from glomo_keras.analysis import save_html
-    from glomo_keras.export import TextGraphs
+
+    with without_machine_lines():
+        from glomo_keras.export import TextGraphs
 
     if not options.text or options.image:
         raise ValueError(
@@ -293,7 +307,8 @@ def _view_images(predictor, options, title):
 
 def graphs(options):
     """Write a JSON line a text."""
-    from glomo_keras.export import TextGraphs
+    with without_machine_lines():
+        from glomo_keras.export import TextGraphs
 
     for path in options.files:  # a missing one is an error before hours of others
         path.open("rb").close()
@@ -361,7 +376,7 @@ def main(arguments=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, TypeError, ImportError) as error:
         reason = " ".join(str(error).split())
-        sys.exit(f"python -m glomo_keras {options.command}: {reason}")
+        sys.exit(f"{_program_name()} {options.command}: {reason}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 
 from glomo_keras import start_up
 from glomo_keras.start_up import without_machine_lines
+from glomo_keras.version import __version__
 
 
 def positive(text):
@@ -22,18 +23,22 @@ def positive(text):
 
 
 def make_parser():
-    """Make the parser of the five commands."""
+    """Make the parser of the six commands."""
     parser = argparse.ArgumentParser(
         prog=_program_name(),
         description="Presets of relational graphs, of texts and of images, and of "
         "language models: exported, inspected, drawn, and run on texts.",
     )
+    version = f"glomo_keras {__version__}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name, run, description):
         made = commands.add_parser(name, help=description, description=description)
         made.set_defaults(run=run)
         return made.add_argument
+
+    command("list", list_presets, "List the presets that come with the library.")
 
     preset = "name or folder of a preset, such as glomo_text_small_en"
     add = command("export", export, "Write a preset as SavedModels for TF Serving.")
@@ -55,7 +60,8 @@ def make_parser():
     add("--max-bytes", type=positive, help="bytes a text (default: 4096)")
 
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
-    add("path", help=f"{preset}; or folder of a SavedModel")
+    add("path", help=f"{preset}; folder of a SavedModel, DIRECTORY/NAME/VERSION; or "
+        "DIRECTORY/NAME, whose newest version it is then")  # fmt: skip
 
     add = command("plot", plot, "Draw the graphs of a text, or of images.")
     add("preset", help=preset)
@@ -106,6 +112,20 @@ def _program_name():
     return start_up.SCRIPT if start_up.is_script() else "python -m glomo_keras"
 
 
+def list_presets(options):
+    """Print a line a preset, with the names of the columns above."""
+    from glomo_keras.models.presets import summarize_presets
+
+    rows = [("name", "class", "weights", "description")]
+    for preset in summarize_presets():
+        size = f"{preset.weights_bytes / 1e6:.1f} MB"
+        rows.append((preset.name, preset.class_name, size, preset.description))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, class_name, size, description in rows:
+        line = f"{name:{widths[0]}}  {class_name:{widths[1]}}  {size:>{widths[2]}}"
+        print(f"{line}  {description}".rstrip())
+
+
 def export(options):
     """Write the archives, print their paths."""
     with without_machine_lines():
@@ -153,11 +173,18 @@ def export(options):
 
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
-    if (pathlib.Path(options.path) / "saved_model.pb").is_file():
+    path = pathlib.Path(options.path)
+    if any(path.glob("*/saved_model.pb")) or (path / "saved_model.pb").is_file():
         with without_machine_lines():
+            from glomo_keras.export.archive_reading import archive_versions
             from glomo_keras.export.archive_reading import describe_archive
 
-        print("\n".join(describe_archive(options.path)))
+        versions = archive_versions(path)
+        if versions:
+            print(f"versions: {', '.join(map(str, versions))}")
+            path = versions[max(versions)]
+            print(f"newest: {path}")
+        print("\n".join(describe_archive(path)))
         return
     from glomo_keras.models import find_preset
 

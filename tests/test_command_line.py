@@ -12,11 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import glomo_keras
 from glomo_keras import __main__ as command_line
 from glomo_keras.data import Vocabulary
 from glomo_keras.export import TextGraphs
+from glomo_keras.export import archive_reading
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
+from glomo_keras.models import find_preset
+from glomo_keras.models import presets
 
 HEAD = "--forward-head", "0", "0"
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "."]
@@ -82,6 +86,52 @@ def test_a_long_line_is_cut(preset, tmp_path, capsys):
     assert [line["units"] for line in found] == [["cat"] * 5, ["the", "cat"]]
 
 
+def test_presets_are_listed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(presets, "preset_folders", lambda: [tmp_path])
+    sizes = {"num_graph_layers": 1, "num_heads": 2, "num_convolutions": 1}
+    GraphPredictor(9, embedding_dim=4, **sizes).save_to_preset(
+        tmp_path / "words", card="# words\n\nWords in,\ngraphs out. Small.\n"
+    )
+    ImageGraphPredictor(4, 1, 1, num_convolutions=1).save_to_preset(
+        tmp_path / "a", card="# a\n"
+    )
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "metadata.json").write_text("{")
+    for name, size in (("words", 12_345_678), ("a", 2_000_000)):
+        path = tmp_path / name / "metadata.json"
+        metadata = json.loads(path.read_text())
+        metadata["files"]["weights"]["bytes"] = size
+        path.write_text(json.dumps(metadata))
+    command_line.main(["list"])
+    assert capsys.readouterr().out.splitlines() == [
+        "name   class                weights  description",
+        "a      ImageGraphPredictor   2.0 MB",
+        "words  GraphPredictor       12.3 MB  Words in, graphs out.",
+    ]
+
+
+def test_presets_of_the_library_are_listed_with_their_sizes(capsys):
+    command_line.main(["list"])
+    _, *lines = capsys.readouterr().out.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == sorted(names) and len(names) == 4
+    for line, name in zip(lines, names, strict=True):
+        preset = find_preset(name)
+        size = preset.weights.stat().st_size / 1e6
+        _, class_name, number, unit, description = line.split(maxsplit=4)
+        assert class_name == preset.metadata["config"]["class_name"]
+        assert (number, unit) == (f"{size:.1f}", "MB")
+        assert description in " ".join(
+            (preset.folder / "README.md").read_text().split()
+        )
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="^0$"):
+        command_line.main(["--version"])
+    assert capsys.readouterr().out == f"glomo_keras {glomo_keras.__version__}\n"
+
+
 def test_export_and_inspect(preset, tmp_path, capsys):
     command_line.main(["export", preset, str(tmp_path), "--max-units", "5"])
     paths = capsys.readouterr().out.split()
@@ -95,10 +145,23 @@ def test_export_and_inspect(preset, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "  takes   unit_ids: int32 (any, any)" in shown
     assert "  returns forward: float32 (any, 2, 3, any, any)" in shown
+    command_line.main(["inspect", os.path.dirname(paths[0])])
+    assert capsys.readouterr().out == f"versions: 1\nnewest: {paths[0]}\n{shown}"
     command_line.main(["inspect", preset])
     assert json.loads(capsys.readouterr().out)["config"]["class_name"] == (
         "GraphPredictor"
     )
+
+
+def test_the_newest_of_several_versions_is_inspected(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(archive_reading, "describe_archive", lambda path: [path.name])
+    for name in ("10", "9", "11", "text", "12/variables"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("10", "9", "text"):  # the others are no SavedModels
+        (tmp_path / name / "saved_model.pb").touch()
+    command_line.main(["inspect", str(tmp_path)])
+    newest = tmp_path / "10"
+    assert capsys.readouterr().out == f"versions: 9, 10\nnewest: {newest}\n10\n"
 
 
 def test_numbers_of_heads_stand_in_one_line(tmp_path, capsys):
@@ -286,6 +349,7 @@ def test_help_names_the_commands(capsys):
         command_line.main(["--help"])
     shown = capsys.readouterr().out
     assert all(
-        name in shown for name in ("export", "inspect", "plot", "view", "graphs")
+        name in shown
+        for name in ("list", "export", "inspect", "plot", "view", "graphs")
     )
     assert all(held in shown for held in ("texts", "images", "language models"))

@@ -11,6 +11,8 @@ import re
 import sys
 
 from glomo_keras import start_up
+from glomo_keras.graph_lines import HELP_ON_LINES
+from glomo_keras.graph_lines import write_graphs
 from glomo_keras.start_up import without_machine_lines
 from glomo_keras.version import __version__
 
@@ -33,8 +35,10 @@ def make_parser():
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name, run, description):
-        made = commands.add_parser(name, help=description, description=description)
+    def command(name, run, description, **options):
+        made = commands.add_parser(
+            name, help=description, description=description, **options
+        )
         made.set_defaults(run=run)
         return made.add_argument
 
@@ -94,17 +98,30 @@ def make_parser():
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
 
     add = command(
-        "graphs", graphs, "Read texts, one a line; write their graphs as JSON lines."
+        "graphs",
+        write_graphs,
+        "Read texts, one a line; write their graphs as JSON lines, or as a table.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=HELP_ON_LINES,
     )
     add("preset", help=preset)
     add("files", nargs="*", type=pathlib.Path, help="(default: standard input)")
+    add("--words", action="store_true", help="a table in place of JSON: a line a unit, "
+        "with the words that it reads")  # fmt: skip
     add("--top", type=positive, default=4, help="senders of each unit (default: 4)")
-    add("--all-heads", action="store_true", help="those of every layer and head, "
-        "[layer][head][unit], in place of the mean of all")  # fmt: skip
+    add("--layer", type=int, help="mean of the heads of this layer, counted from 0, in "
+        "place of the mean of all")  # fmt: skip
+    for direction in ("forward", "backward"):
+        add(f"--{direction}-head", nargs=2, type=int, metavar=("LAYER", "HEAD"),
+            help=f"{direction}: this head, from 0, in place of a mean")  # fmt: skip
+    add("--all-heads", action="store_true", help="every layer and head, "
+        "[layer][head][unit], in place of a mean")  # fmt: skip
     add("--batch-size", type=positive, default=32, help="texts at once (default: 32)")
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
     add("--max-bytes", type=positive, default=65_536, help="bytes a line; the rest "
         "of a longer one is not read (default: 65536)")  # fmt: skip
+    add("--replace-invalid", action="store_true", help="read bytes that are not UTF-8 "
+        "as U+FFFD, in place of an error")  # fmt: skip
     return parser
 
 
@@ -332,78 +349,30 @@ def _view_images(predictor, options, title):
     return save_image_html(options.output, images, graphs, title)
 
 
-def graphs(options):
-    """Write a JSON line a text."""
-    with without_machine_lines():
-        from glomo_keras.export import TextGraphs
-
-    for path in options.files:  # a missing one is an error before hours of others
-        path.open("rb").close()
-    text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
-    batch = []
-    for line in _lines(options.files, options.max_bytes):
-        batch.append(line)
-        if len(batch) == options.batch_size:
-            _write_graphs(text_graphs, batch, options)
-            batch = []
-    if batch:
-        _write_graphs(text_graphs, batch, options)
-
-
-def _lines(files, max_bytes):
-    """Lines as bytes, cut at `max_bytes`; never more than that of a file at once."""
-    for path in files or [None]:
-        file = sys.stdin.buffer if path is None else path.open("rb")
-        with file:
-            while line := file.readline(max_bytes):
-                rest = line
-                while rest and not rest.endswith(b"\n"):
-                    rest = file.readline(max_bytes)
-                yield line.rstrip(b"\r\n")
-
-
-def _write_graphs(text_graphs, texts, options):
-    from glomo_keras.analysis import top_senders
-    from glomo_keras.analysis.graph_arrays import unit_strings
-    from glomo_keras.ops import DIRECTIONS
-
-    outputs = text_graphs(texts)
-    mask = outputs["padding_mask"].numpy()
-    for number, length in enumerate(mask.sum(axis=1).tolist()):
-        line = {"units": unit_strings(outputs["units"][number, :length])}
-        for direction in DIRECTIONS:
-            weights = outputs[direction][number, ..., :length, :length].numpy()
-            if not options.all_heads:
-                weights = weights.mean(axis=(0, 1))
-            best = top_senders(weights, min(options.top, length)) if length else None
-            line[direction] = _pairs(best.indices, best.weights) if best else []
-        print(json.dumps(line, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _pairs(senders, weights):
-    """Nested lists whose innermost ones are `[sender, weight]`, weights above zero."""
-    if senders.ndim > 1:
-        return [_pairs(s, w) for s, w in zip(senders, weights, strict=True)]
-    return [
-        [int(sender), round(float(weight), 4)]
-        for sender, weight in zip(senders, weights, strict=True)
-        if weight > 0
-    ]
-
-
 def main(arguments=None):
     """Run a command; an error is one line."""
     options = make_parser().parse_args(arguments)
+    failed = f"{_program_name()} {options.command}: "
+    if sys.stdout is None:
+        sys.exit(f"{failed}Standard output is closed.")
     # Bytes in UTF-8 whatever the locale; names of files come out as they went in.
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         options.run(options)
+        sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except (OSError, ValueError, TypeError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        sys.exit(f"{_program_name()} {options.command}: {reason}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
+        sys.exit(failed + " ".join(str(error).split()))
+
+
+def _drop_output():
+    """Leave out what could not be written, which Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

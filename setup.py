@@ -50,6 +50,7 @@ setup(
         "glomo_keras.analysis": ["*.html"],
         **{name: ["*"] for name in SAVED_MODELS},
     },
+    entry_points={"console_scripts": ["glomo-keras = glomo_keras.__main__:main"]},
     install_requires=[
         "keras>=3.15,<3.16",
         "numpy>=1.26",

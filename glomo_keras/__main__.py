@@ -1,4 +1,7 @@
-"""The library from the command line: `python -m glomo_keras --help`."""
+"""The library from the command line: `glomo-keras --help`.
+
+`python -m glomo_keras` is the same, where the script is not at hand.
+"""
 
 import argparse
 import json
@@ -7,7 +10,11 @@ import pathlib
 import re
 import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from glomo_keras import start_up
+from glomo_keras.graph_lines import HELP_ON_LINES
+from glomo_keras.graph_lines import write_graphs
+from glomo_keras.start_up import without_machine_lines
+from glomo_keras.version import __version__
 
 
 def positive(text):
@@ -18,18 +25,24 @@ def positive(text):
 
 
 def make_parser():
-    """Make the parser of the five commands."""
+    """Make the parser of the six commands."""
     parser = argparse.ArgumentParser(
-        prog="python -m glomo_keras",
+        prog=_program_name(),
         description="Presets of relational graphs, of texts and of images, and of "
         "language models: exported, inspected, drawn, and run on texts.",
     )
+    version = f"glomo_keras {__version__}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True)
 
-    def command(name, run, description):
-        made = commands.add_parser(name, help=description, description=description)
+    def command(name, run, description, **options):
+        made = commands.add_parser(
+            name, help=description, description=description, **options
+        )
         made.set_defaults(run=run)
         return made.add_argument
+
+    command("list", list_presets, "List the presets that come with the library.")
 
     preset = "name or folder of a preset, such as glomo_text_small_en"
     add = command("export", export, "Write a preset as SavedModels for TF Serving.")
@@ -51,7 +64,8 @@ def make_parser():
     add("--max-bytes", type=positive, help="bytes a text (default: 4096)")
 
     add = command("inspect", inspect, "Print what a preset or a SavedModel holds.")
-    add("path", help=f"{preset}; or folder of a SavedModel")
+    add("path", help=f"{preset}; folder of a SavedModel, DIRECTORY/NAME/VERSION; or "
+        "DIRECTORY/NAME, whose newest version it is then")  # fmt: skip
 
     add = command("plot", plot, "Draw the graphs of a text, or of images.")
     add("preset", help=preset)
@@ -84,27 +98,59 @@ def make_parser():
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
 
     add = command(
-        "graphs", graphs, "Read texts, one a line; write their graphs as JSON lines."
+        "graphs",
+        write_graphs,
+        "Read texts, one a line; write their graphs as JSON lines, or as a table.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=HELP_ON_LINES,
     )
     add("preset", help=preset)
     add("files", nargs="*", type=pathlib.Path, help="(default: standard input)")
+    add("--words", action="store_true", help="a table in place of JSON: a line a unit, "
+        "with the words that it reads")  # fmt: skip
     add("--top", type=positive, default=4, help="senders of each unit (default: 4)")
-    add("--all-heads", action="store_true", help="those of every layer and head, "
-        "[layer][head][unit], in place of the mean of all")  # fmt: skip
+    add("--layer", type=int, help="mean of the heads of this layer, counted from 0, in "
+        "place of the mean of all")  # fmt: skip
+    for direction in ("forward", "backward"):
+        add(f"--{direction}-head", nargs=2, type=int, metavar=("LAYER", "HEAD"),
+            help=f"{direction}: this head, from 0, in place of a mean")  # fmt: skip
+    add("--all-heads", action="store_true", help="every layer and head, "
+        "[layer][head][unit], in place of a mean")  # fmt: skip
     add("--batch-size", type=positive, default=32, help="texts at once (default: 32)")
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
     add("--max-bytes", type=positive, default=65_536, help="bytes a line; the rest "
         "of a longer one is not read (default: 65536)")  # fmt: skip
+    add("--replace-invalid", action="store_true", help="read bytes that are not UTF-8 "
+        "as U+FFFD, in place of an error")  # fmt: skip
     return parser
+
+
+def _program_name():
+    return start_up.SCRIPT if start_up.is_script() else "python -m glomo_keras"
+
+
+def list_presets(options):
+    """Print a line a preset, with the names of the columns above."""
+    from glomo_keras.models.presets import summarize_presets
+
+    rows = [("name", "class", "weights", "description")]
+    for preset in summarize_presets():
+        size = f"{preset.weights_bytes / 1e6:.1f} MB"
+        rows.append((preset.name, preset.class_name, size, preset.description))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, class_name, size, description in rows:
+        line = f"{name:{widths[0]}}  {class_name:{widths[1]}}  {size:>{widths[2]}}"
+        print(f"{line}  {description}".rstrip())
 
 
 def export(options):
     """Write the archives, print their paths."""
-    from glomo_keras.data import Vocabulary
-    from glomo_keras.export import Limits
-    from glomo_keras.export import export_graph_predictor
-    from glomo_keras.export import export_image_graph_predictor
-    from glomo_keras.export import export_language_model
+    with without_machine_lines():
+        from glomo_keras.data import Vocabulary
+        from glomo_keras.export import Limits
+        from glomo_keras.export import export_graph_predictor
+        from glomo_keras.export import export_image_graph_predictor
+        from glomo_keras.export import export_language_model
     from glomo_keras.models import BidirectionalLanguageModel
     from glomo_keras.models import ImageGraphPredictor
     from glomo_keras.models import load_preset
@@ -144,10 +190,18 @@ def export(options):
 
 def inspect(options):
     """Print the metadata of a preset, or the signatures of a SavedModel."""
-    if (pathlib.Path(options.path) / "saved_model.pb").is_file():
-        from glomo_keras.export.archive_reading import describe_archive
+    path = pathlib.Path(options.path)
+    if any(path.glob("*/saved_model.pb")) or (path / "saved_model.pb").is_file():
+        with without_machine_lines():
+            from glomo_keras.export.archive_reading import archive_versions
+            from glomo_keras.export.archive_reading import describe_archive
 
-        print("\n".join(describe_archive(options.path)))
+        versions = archive_versions(path)
+        if versions:
+            print(f"versions: {', '.join(map(str, versions))}")
+            path = versions[max(versions)]
+            print(f"newest: {path}")
+        print("\n".join(describe_archive(path)))
         return
     from glomo_keras.models import find_preset
 
@@ -184,8 +238,10 @@ def plot(options):
 
 def _plot_text(options):
     from glomo_keras.analysis import plot_text_graphs
-    from glomo_keras.export import TextGraphs
     from glomo_keras.ops import DIRECTIONS
+
+    with without_machine_lines():
+        from glomo_keras.export import TextGraphs
 
     if len(options.inputs) != 1 or options.size is not None:
         raise ValueError(
@@ -262,7 +318,9 @@ def view(options):
         print(_view_images(model, options, title))
         return
     from glomo_keras.analysis import save_html
-    from glomo_keras.export import TextGraphs
+
+    with without_machine_lines():
+        from glomo_keras.export import TextGraphs
 
     if not options.text or options.image:
         raise ValueError(
@@ -291,77 +349,30 @@ def _view_images(predictor, options, title):
     return save_image_html(options.output, images, graphs, title)
 
 
-def graphs(options):
-    """Write a JSON line a text."""
-    from glomo_keras.export import TextGraphs
-
-    for path in options.files:  # a missing one is an error before hours of others
-        path.open("rb").close()
-    text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
-    batch = []
-    for line in _lines(options.files, options.max_bytes):
-        batch.append(line)
-        if len(batch) == options.batch_size:
-            _write_graphs(text_graphs, batch, options)
-            batch = []
-    if batch:
-        _write_graphs(text_graphs, batch, options)
-
-
-def _lines(files, max_bytes):
-    """Lines as bytes, cut at `max_bytes`; never more than that of a file at once."""
-    for path in files or [None]:
-        file = sys.stdin.buffer if path is None else path.open("rb")
-        with file:
-            while line := file.readline(max_bytes):
-                rest = line
-                while rest and not rest.endswith(b"\n"):
-                    rest = file.readline(max_bytes)
-                yield line.rstrip(b"\r\n")
-
-
-def _write_graphs(text_graphs, texts, options):
-    from glomo_keras.analysis import top_senders
-    from glomo_keras.analysis.graph_arrays import unit_strings
-    from glomo_keras.ops import DIRECTIONS
-
-    outputs = text_graphs(texts)
-    mask = outputs["padding_mask"].numpy()
-    for number, length in enumerate(mask.sum(axis=1).tolist()):
-        line = {"units": unit_strings(outputs["units"][number, :length])}
-        for direction in DIRECTIONS:
-            weights = outputs[direction][number, ..., :length, :length].numpy()
-            if not options.all_heads:
-                weights = weights.mean(axis=(0, 1))
-            best = top_senders(weights, min(options.top, length)) if length else None
-            line[direction] = _pairs(best.indices, best.weights) if best else []
-        print(json.dumps(line, ensure_ascii=False))
-    sys.stdout.flush()
-
-
-def _pairs(senders, weights):
-    """Nested lists whose innermost ones are `[sender, weight]`, weights above zero."""
-    if senders.ndim > 1:
-        return [_pairs(s, w) for s, w in zip(senders, weights, strict=True)]
-    return [
-        [int(sender), round(float(weight), 4)]
-        for sender, weight in zip(senders, weights, strict=True)
-        if weight > 0
-    ]
-
-
 def main(arguments=None):
     """Run a command; an error is one line."""
     options = make_parser().parse_args(arguments)
+    failed = f"{_program_name()} {options.command}: "
+    if sys.stdout is None:
+        sys.exit(f"{failed}Standard output is closed.")
     # Bytes in UTF-8 whatever the locale; names of files come out as they went in.
     sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         options.run(options)
+        sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
     except (OSError, ValueError, TypeError, ImportError) as error:
-        reason = " ".join(str(error).split())
-        sys.exit(f"python -m glomo_keras {options.command}: {reason}")
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
+        sys.exit(failed + " ".join(str(error).split()))
+
+
+def _drop_output():
+    """Leave out what could not be written, which Python would try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

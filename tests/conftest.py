@@ -122,6 +122,22 @@ def empty_archives(monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def text_preset(tmp_path_factory):
+    """Folder of a preset of seven words, 2 layers of 3 heads."""
+    from glomo_keras.data import Vocabulary
+    from glomo_keras.models import GraphPredictor
+
+    keras.utils.set_random_seed(3)
+    folder = tmp_path_factory.mktemp("presets") / "small"
+    predictor = GraphPredictor(
+        9, embedding_dim=6, num_graph_layers=2, num_heads=3, num_convolutions=1
+    )
+    words = ["the", "cat", "sat", "on", "a", "mat", "."]
+    predictor.save_to_preset(folder, Vocabulary(words, lowercase=True))
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
 def golden_path():
     """Folder of exact values: `../shared/golden`, or what GLOMO_GOLDEN says."""
     given = os.environ.get("GLOMO_GOLDEN")

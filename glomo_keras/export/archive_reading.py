@@ -101,6 +101,29 @@ def damage_is_a_value_error(path):
         ) from error
 
 
+def archive_versions(folder):
+    """Find the versions of an archive.
+
+    Args:
+        folder: path of the folder of a model, `DIRECTORY/NAME`.
+
+    Returns:
+        Dict from the version, an int, to the path of its folder, the newest one last.
+
+    Example:
+
+    >>> archive_versions("models/of_nobody")
+    {}
+    """
+    programs = pathlib.Path(folder).glob(f"*/{PROGRAM_FILE}")
+    versions = {
+        int(path.parent.name): path.parent
+        for path in programs
+        if path.parent.name.isdecimal()
+    }
+    return dict(sorted(versions.items()))
+
+
 def describe_archive(path):
     """Return lines that name the signatures of a SavedModel, with dtypes and shapes."""
     lines = []

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
@@ -183,6 +184,42 @@ def preset_folders():
     return [package / "saved_models", package.parent / "saved_models"]
 
 
+@dataclasses.dataclass(frozen=True)
+class PresetSummary:
+    """What a list of presets says of one.
+
+    Attributes:
+        name: string, the name of its folder.
+        class_name: string, of its model.
+        description: string of one line, the first sentence of its card.
+        weights_bytes: int, size of the file of its weights.
+    """
+
+    name: str
+    class_name: str
+    description: str
+    weights_bytes: int
+
+
+def summarize_presets():
+    """Return a `PresetSummary` of every preset that comes with the library, by name.
+
+    Example:
+
+    >>> [preset.name for preset in summarize_presets() if "small" in preset.name]
+    ['glomo_elmo_small_en', 'glomo_image_small', 'glomo_text_small_en']
+    """
+    return [
+        PresetSummary(
+            folder.name,
+            metadata["config"]["class_name"],
+            card_description(read_card(folder)),
+            metadata["files"]["weights"]["bytes"],
+        )
+        for folder, metadata in _presets_and_metadata()
+    ]
+
+
 def describe_presets(cls):
     """Return the presets of a class that come with the library.
 
@@ -193,14 +230,12 @@ def describe_presets(cls):
         Dict from names to descriptions of one line.
     """
     descriptions = {}
-    for folder in _preset_paths():
-        with contextlib.suppress(ValueError):  # `from_preset` says what is damaged
-            config = read_metadata(folder)["config"]
-            kind = keras.saving.get_registered_object(config["registered_name"])
-            if isinstance(kind, type) and issubclass(kind, cls):
-                description = card_description(read_card(folder))
-                descriptions.setdefault(folder.name, description)
-    return dict(sorted(descriptions.items()))
+    for folder, metadata in _presets_and_metadata():
+        name = metadata["config"]["registered_name"]
+        kind = keras.saving.get_registered_object(name)
+        if isinstance(kind, type) and issubclass(kind, cls):
+            descriptions[folder.name] = card_description(read_card(folder))
+    return descriptions
 
 
 def model_fingerprint(model, vocabulary=None):
@@ -230,6 +265,15 @@ def _preset_paths():
         for parent in preset_folders()
         for path in sorted(parent.glob(f"*/{METADATA}"))
     ]
+
+
+def _presets_and_metadata():
+    """Folder and metadata of the presets that come with the library, by name."""
+    presets = {}
+    for folder in _preset_paths():
+        with contextlib.suppress(ValueError):  # `from_preset` says what is damaged
+            presets.setdefault(folder.name, (folder, read_metadata(folder)))
+    return [presets[name] for name in sorted(presets)]
 
 
 def _resolve(preset):

@@ -30,6 +30,7 @@ from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.settings import Settings
+from experiment.comparison.tables import LEGEND
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
@@ -148,7 +149,8 @@ def print_table(comparison):
         lines = table_of_outputs(outputs)
     else:
         runs = read_runs(output)
-        lines = table(output, runs) + comparison.task.table_notes(runs)
+        notes = comparison.task.table_notes(runs)
+        lines = [LEGEND, "", *table(output, runs), *notes]
     print("\n".join(lines))
 
 
@@ -179,7 +181,7 @@ def run_missing(comparison):
     else:
         runs += run_one_by_one(task, data, settings, missing)
     lines = table(settings.output, runs) + task.table_notes(runs)
-    print("\n" + "\n".join(lines))
+    print("\n" + "\n".join([LEGEND, "", *lines]))
 
 
 def run_one_by_one(task, data, settings, missing):

@@ -81,26 +81,37 @@ class Settings:
 
 
 class LinkCurve(keras.callbacks.Callback):
-    """Score link recovery every epoch, and stop when all links are found."""
+    """Score link recovery every epoch; stop where all are found, or the steps are done.
 
-    def __init__(self, test, path):
+    Args:
+        test: planted sequences to score on.
+        path: path of the curve.
+        num_steps: int, of the whole training.
+    """
+
+    def __init__(self, test, path, num_steps):
         super().__init__()
         self.test = test
+        self.num_steps = num_steps
         self.path = path
 
     def on_train_begin(self, logs=None):
-        self.spent = 0.0
+        self.spent, self.steps = 0.0, 0
         names = "steps,seconds,accuracy,nats,density,empty_rows,dead_heads"
         write_text(self.path, names + "\n")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
 
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        if self.steps >= self.num_steps:  # the last epoch may be a part of one
+            self.model.stop_training = True
+
     def on_epoch_end(self, epoch, logs=None):
         self.spent += time.monotonic() - self.started  # scoring is not training
         self.result = recovery(self.model.graph_predictor, self.test)
         self.density = logs["density"]
-        self.steps = (epoch + 1) * STEPS_PER_EPOCH
         row = [self.steps, round(self.spent), round(self.result.accuracy, 4)]
         row += [logs[name] for name in ("nats", "density", "empty_rows", "dead_heads")]
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -152,12 +163,12 @@ def run_arm(arm, seed, settings, output):
     if arm == "untrained":
         result, density, steps, seconds = recovery(predictor, test), None, 0, 0
     else:
-        curve = LinkCurve(test, output / f"{arm}_{seed}.csv")
+        curve = LinkCurve(test, output / f"{arm}_{seed}.csv", settings.steps)
         batches = PlantedBatches(settings.batch_size, seed)
         pretrainer.fit(
             batches,
             steps_per_epoch=STEPS_PER_EPOCH,
-            epochs=max(1, settings.steps // STEPS_PER_EPOCH),
+            epochs=-(-settings.steps // STEPS_PER_EPOCH),
             callbacks=[RaiseOnNaN(), curve],
             shuffle=False,
             verbose=0,
@@ -268,7 +279,7 @@ def main(arguments=None):
     add("--seeds", type=positive_int, default=3, help="seeds of each arm (default: 3)")
     add(
         "--steps",
-        type=int,
+        type=positive_int,
         default=4000,
         help="of training a run, which ends early when all links are found (default: "
         "4000, under five minutes on two cores)",

@@ -7,7 +7,7 @@ import planted_links
 import pytest
 
 TINY = (
-    "--seeds 1 --steps 0 --batch-size 2 --embedding-dim 8 --num-graph-layers 2 "
+    "--seeds 1 --steps 3 --batch-size 2 --embedding-dim 8 --num-graph-layers 2 "
     "--num-heads 2 --no-jit"
 ).split()
 
@@ -33,12 +33,21 @@ def test_arms_are_run_once_and_tabulated(tmp_path, capsys, eagerly):
     planted_links.main(arguments)
     assert (tmp_path / "runs.jsonl").read_text().splitlines() == lines
     assert "seed 0" not in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="line 1 .untrained, seed 0.*steps: 0, not 6"):
+    with pytest.raises(SystemExit, match="line 1 .untrained, seed 0.*steps: 3, not 6"):
         planted_links.main([*arguments, "--steps", "6"])
     with (tmp_path / "runs.jsonl").open("a") as file:
         file.write(lines[1] + "\n")
     with pytest.raises(SystemExit, match="line 3 .mean, seed 0., is recorded twice"):
         planted_links.main(arguments)
+
+
+def test_a_run_has_the_steps_that_were_asked_for(tmp_path, eagerly):
+    arguments = ["--output", str(tmp_path), "--arms", "mean", *TINY, "--steps", "5"]
+    planted_links.main(arguments)
+    (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
+    assert json.loads(line)["steps"] == 5
+    rows = (tmp_path / "mean_0.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == ["3", "5"]
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])

@@ -13,11 +13,17 @@ from experiment.comparison.records import read_runs
 from experiment.folders import differences
 from experiment.process import UsageError
 
+LEGEND = (
+    "In percent: mean and standard deviation over seeds. `to ...`: difference to that "
+    "arm, paired by seed and example, [95% interval over both]."
+)
+
 
 def table(output, runs):
     """Return the lines of the table in Markdown: a row an arm and site, by metric.
 
     The last column is the paper's, of larger models that were trained on all of train.
+    A column of which nothing is known is left out.
     """
     check_table(output, runs)
     lines = []
@@ -27,8 +33,7 @@ def table(output, runs):
     columns = ["mean", "sd", "seeds", *(f"to {other}" for other in others)]
     columns += ["rate", "best epoch", "the paper, full size"]
     for metric in runs[0]["test"]:
-        lines.append(f"| {' | '.join([metric, *columns])} |")
-        lines.append(f"|{'---|' * (1 + len(columns))}")
+        rows = []
         for arm, site, name in _rows(runs):
             arm_runs = _runs_of(runs, arm, site)
             cells = [name, *_mean_and_spread(arm_runs, metric)]
@@ -40,10 +45,17 @@ def table(output, runs):
                 )
             cells += [_rates(arm_runs), _best_epochs(arm_runs)]
             row = arm if arm == "none" else f"{arm}, {site}"
-            cells.append(percent.get(row, {}).get(metric, ""))
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
+            rows.append([*cells, percent.get(row, {}).get(metric, "")])
+        lines += [*_filled_columns([metric, *columns], rows), ""]
     return lines + still_rising(runs) + mixes(runs)
+
+
+def _filled_columns(columns, rows):
+    """Return the lines of a table without the columns that hold nothing."""
+    kept = [n for n in range(len(columns)) if any(row[n] for row in rows)]
+    lines = [columns, *rows]
+    lines = [f"| {' | '.join(line[n] for n in kept)} |" for line in lines]
+    return [lines[0], f"|{'---|' * len(kept)}", *lines[1:]]
 
 
 def _rates(runs):

@@ -228,10 +228,11 @@ def _write(directory, splits, lengths, vocabulary, features, settings, keep_text
             count[ids >= 2].sum() / max(1, count[1:].sum())
             for ids in (task_ids, graph_ids)
         ]
+        with_features = f"{shares[0]:.1%} of them have word features, "
         notes.append(
             f"{split}: {len(splits[split]):,} examples, {count[1:].sum():,} units; "
-            f"{shares[0]:.1%} of them have word features, {shares[1]:.1%} are known to "
-            "the graph predictor"
+            f"{with_features if size > 2 else ''}{shares[1]:.1%} are known to the "
+            "graph predictor"
         )
     characters = np.zeros((len(units), CHARACTERS), np.uint8)
     for number, unit in enumerate(units):

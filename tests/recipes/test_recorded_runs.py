@@ -5,6 +5,7 @@ import pathlib
 import re
 
 import pytest
+from experiment.ablations import report as ablation_report
 from experiment.comparison import records
 from experiment.comparison import tables
 from experiment.probing import report
@@ -68,6 +69,13 @@ def test_the_tables_of_the_probe_are_in_the_documentation():
         rows = [line for line in lines if line.startswith("|")]
         assert "\n".join(rows[:20]) in shown and "\n".join(rows[-4:]) in shown
         assert f"`{path.stem}`:" in shown
+
+
+def test_the_tables_of_ablations_are_in_the_documentation():
+    lines = ablation_report.tables(DOCS / "runs" / "ablations")
+    assert sum(line.startswith("| glomo |") for line in lines) >= 2
+    shown = without_intervals((DOCS / "results.md").read_text())
+    assert without_intervals("\n".join(lines).strip()) in shown
 
 
 def without_intervals(text):

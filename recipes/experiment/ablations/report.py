@@ -12,7 +12,6 @@ from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import read_runs
 from experiment.folders import read_json
-from glomo_keras.files import read_json as read_any_json
 
 # Of a task: its metric that is shown, and where the paper has it.
 _SHOWN = {
@@ -119,23 +118,44 @@ def _orderings(order):
 def _graphs(output):
     """Return the table of the pretrainings."""
     columns = ["row", "seeds", "specificity", "effective senders", "weight within 4"]
-    lines, names = [], ("specificity", "effective_senders", "within_4")
+    lines = _header([*columns, "heads without a sender", "seconds"])
     for row in ROWS:
-        notes = [
+        folders = _done(output, row, PRETRAINING)
+        if not folders:
+            continue
+        heads = [
             read_json(folder / "preset" / "metadata.json")["training"]["heads"]
-            for folder in _done(output, row, PRETRAINING)
+            for folder in folders
         ]
-        if notes:
-            seconds = [
-                read_any_json(folder / "done.json")["seconds"]
-                for folder in _done(output, row, PRETRAINING)
-            ]
-            means = [np.mean([mean_of_heads(n[name]) for n in notes]) for name in names]
-            cells = [row, len(notes), f"{means[0]:.2f}", f"{means[1]:.1f}"]
-            lines.append(_line([*cells, f"{means[2]:.0%}", f"{np.mean(seconds):.0f}"]))
-    if not lines:
-        return []
-    return ["### Graphs", "", *_header([*columns, "seconds"]), *lines, ""]
+        seconds = [read_json(folder / "done.json")["seconds"] for folder in folders]
+        cells = [
+            row,
+            len(folders),
+            _mean_of_runs("{:.2f}", heads, "specificity"),
+            _mean_of_runs("{:.1f}", heads, "effective_senders"),
+            _mean_of_runs("{:.0%}", heads, "within_4"),
+            f"{np.mean([_share_dead(of_run) for of_run in heads]):.0%}",
+            f"{np.mean(seconds):.0f}",
+        ]
+        lines.append(_line(cells))
+    return ["### Graphs", "", *lines, ""] if len(lines) > 2 else []
+
+
+def _mean_of_runs(form, heads, name):
+    """Return the mean of a number of the heads; nothing where all of them are empty."""
+    values = [mean_of_heads(of_run[name]) for of_run in heads]
+    values = [value for value in values if value is not None]
+    return form.format(np.mean(values)) if values else ""
+
+
+def _share_dead(heads):
+    densities = [
+        head
+        for layers in heads["density"].values()
+        for layer in layers
+        for head in layer
+    ]
+    return np.mean([not density for density in densities])
 
 
 def _done(output, row, step):

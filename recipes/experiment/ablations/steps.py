@@ -165,7 +165,10 @@ def _share_arrays(settings, step):
 def _result(step):
     if step.name == PRETRAINING:
         notes = read_json(step.folder / "preset" / "metadata.json")["training"]
-        return f"specificity {mean_of_heads(notes['heads']['specificity']):.2f}"
+        specificity = mean_of_heads(notes["heads"]["specificity"])
+        return (
+            "empty graphs" if specificity is None else f"specificity {specificity:.2f}"
+        )
     (run,) = read_runs(step.folder)
     return ", ".join(f"{name} {100 * v:.2f}%" for name, v in run["test"].items())
 
@@ -176,10 +179,13 @@ def mean_of_heads(values):
     Args:
         values: dict of `forward` and `backward`, nested lists `[layer][head]`, with
             `None` where nothing was counted.
+
+    Returns:
+        Float, or `None` where nothing was counted of any head.
     """
     heads = [v for layers in values.values() for layer in layers for v in layer]
     heads = [value for value in heads if value is not None]
-    return sum(heads) / len(heads) if heads else float("nan")
+    return sum(heads) / len(heads) if heads else None
 
 
 def _minutes_left(steps, taken):

@@ -4,6 +4,7 @@ import numpy as np
 
 from glomo_keras.files import read_json
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.published_files import find_published_files
 from glomo_keras.models.safe_hdf5 import open_hdf5
 from glomo_keras.models.safe_hdf5 import read_array
 from glomo_keras.ops.characters import NUM_CHARACTERS
@@ -12,11 +13,12 @@ from glomo_keras.ops.visibility import DIRECTIONS
 _REQUIRED = object()
 
 
-def load_published_elmo(options_file, weights_file, **kwargs):
+def load_published_elmo(options_file, weights_file=None, **kwargs):
     """Load a language model from the files that ELMo models are published in.
 
     Args:
-        options_file: path of the `options.json`.
+        options_file: path of the `options.json`; or, without `weights_file`, of a
+            folder or ZIP archive that holds both files.
         weights_file: path of the weights, HDF5.
         **kwargs: further arguments of `BidirectionalLanguageModel` (`name`, `dtype`,
             `dropout`).
@@ -37,6 +39,9 @@ def load_published_elmo(options_file, weights_file, **kwargs):
 
     Reference: Peters et al., 2018 (arXiv 1802.05365), the released program.
     """
+    if weights_file is None:
+        with find_published_files(options_file) as files:
+            return load_published_elmo(*files, **kwargs)
     arguments = _read_options(options_file)
     given = sorted(set(kwargs) & set(arguments))
     if given:

@@ -1,6 +1,7 @@
 """A published ELMo gives its published activations."""
 
 import json
+import zipfile
 
 import h5py
 import numpy as np
@@ -183,6 +184,63 @@ def test_a_small_one_loads(tmp_path):
         table = ops.convert_to_numpy(model.character_encoder.embedding.embeddings)
         np.testing.assert_array_equal(table[1:], file["char_embed"][:])
         assert not table[0].any()
+
+
+@pytest.mark.parametrize("prefix", ["", "elmo_"])
+def test_archives_and_folders_load_as_the_files_do(tmp_path, prefix):
+    options, weights = write_small(tmp_path)
+    expected = load_published_elmo(options, weights)
+    archive = tmp_path / "144.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(options, f"144/{prefix}options.json")
+        file.write(weights, f"144/{prefix}model.hdf5")
+        file.writestr("144/meta.json", "{}")
+    for path in (archive, str(archive), tmp_path):
+        model = load_published_elmo(path, name="given")
+        assert model.name == "given"
+        for one, two in zip(model.weights, expected.weights, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    "names, message",
+    [
+        (["config.json", "encoder.pkl", "char.dic"], "a model of ELMoForManyLangs"),
+        (["options.json"], r"must hold weights \(.hdf5\), one alone. .*options.json"),
+        (["model.hdf5"], "must hold an options.json, one alone. .*model.hdf5"),
+        (["a.hdf5", "b.hdf5", "options.json"], "one alone. Received: a.hdf5, b.hdf5"),
+        ([], "must hold an options.json, one alone. Received: no file"),
+    ],
+)
+def test_archives_of_other_things_are_named(tmp_path, names, message):
+    archive, folder = tmp_path / "x.zip", tmp_path / "folder"
+    folder.mkdir()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in names:
+            file.writestr(name, "x")
+            (folder / name).write_text("x")
+    for path in (archive, folder):
+        with pytest.raises(ValueError, match=message):
+            load_published_elmo(path)
+
+
+def test_damaged_archives_are_named(tmp_path):
+    write_small(tmp_path)
+    archive = tmp_path / "x.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.write(tmp_path / "options.json", "options.json")
+        file.write(tmp_path / "weights.hdf5", "weights.hdf5")
+    content = bytearray(archive.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 8] = b"\0" * 8
+    archive.write_bytes(content)
+    with pytest.raises(ValueError, match="weights.hdf5, cannot be read"):
+        load_published_elmo(archive)
+    archive.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match="must be a folder or a ZIP archive"):
+        load_published_elmo(archive)
+    with pytest.raises(FileNotFoundError):
+        load_published_elmo(tmp_path / "missing.zip")
 
 
 def external_data(file):

@@ -27,6 +27,7 @@ JAX = ["jax>=0.10,<0.11"]
 SHARDS = ["grain>=0.2.18,<0.3", "array_record>=0.8.6,<0.9"]
 BEAM = SHARDS + ["apache-beam>=2.77,<2.78"]
 TUNE = ["keras-tuner[bayesian]>=1.4.8,<1.5"]
+HUB = ["huggingface_hub>=1.0,<3"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -67,6 +68,7 @@ setup(
         "onnx": ONNX,
         "serving": SERVING,
         "tune": TUNE + LOGS + PLOTS,
+        "hub": HUB,
         "shards": SHARDS,
         "beam": BEAM,
         "dev": PLOTS
@@ -76,6 +78,7 @@ setup(
         + SERVING
         + SHARDS
         + TUNE
+        + HUB
         + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
         "jax": JAX,
         "benchmarks": JAX + ["torch>=2.13"],

@@ -56,8 +56,10 @@ class PresetModel:
         """Load a preset by its name or folder.
 
         Args:
-            preset: name of a preset that comes with the library (see `presets`), or
-                path of a folder that `save_to_preset` wrote.
+            preset: name of a preset that comes with the library (see `presets`), path
+                of a folder that `save_to_preset` wrote, or address of such a folder on
+                the Hugging Face Hub: `hf://user/name`, better
+                `hf://user/name@revision`.
             load_weights: bool, whether to load the weights. `False` starts from new
                 ones.
             trainable: bool. `False` freezes the model; `True` leaves it as it was

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 
 from glomo_keras.locking import locked
+from glomo_keras.models.hub_presets import download_preset
+from glomo_keras.models.hub_presets import is_hub_address
 from glomo_keras.models.model_config import build_model
 from glomo_keras.models.model_config import check_finite
 from glomo_keras.models.model_config import check_rebuild
@@ -83,7 +85,9 @@ def load_preset(preset, load_weights=True, trainable=True, **overrides):
 
     Args:
         preset: name of a preset that comes with the library, path of a folder that
-            `save_to_preset` wrote, or a `Preset` that `find_preset` returned.
+            `save_to_preset` wrote, address of one on the Hugging Face Hub
+            (`hf://user/name`, better `hf://user/name@revision`), or a `Preset` that
+            `find_preset` returned.
         load_weights: bool, whether to load the weights. `False` starts from new ones.
         trainable: bool. `False` freezes the model; `True` leaves it as it was saved.
         **overrides: arguments of the class in place of those that were saved
@@ -277,6 +281,8 @@ def _presets_and_metadata():
 
 
 def _resolve(preset):
+    if is_hub_address(preset):
+        preset = download_preset(preset)
     if not isinstance(preset, str | os.PathLike):
         raise TypeError(
             "`preset` must be the name of a preset or the path of a folder. Received: "

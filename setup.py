@@ -27,6 +27,8 @@ JAX = ["jax>=0.10,<0.11"]
 SHARDS = ["grain>=0.2.18,<0.3", "array_record>=0.8.6,<0.9"]
 BEAM = SHARDS + ["apache-beam>=2.77,<2.78"]
 TUNE = ["keras-tuner[bayesian]>=1.4.8,<1.5"]
+# Zensical 0.1 needs a package that not every index has.
+DOCS = ["zensical>=0.0.73,<0.1", "mkdocstrings-python>=2.0.11,<3", "ruff>=0.9"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -65,6 +67,7 @@ setup(
         "recipes": PLOTS + LOGS,
         "onnx": ONNX,
         "serving": SERVING,
+        "docs": DOCS,
         "tune": TUNE + LOGS + PLOTS,
         "shards": SHARDS,
         "beam": BEAM,
@@ -75,7 +78,8 @@ setup(
         + SERVING
         + SHARDS
         + TUNE
-        + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
+        + DOCS
+        + ["pytest>=8", "pytest-xdist>=3.6"],
         "jax": JAX,
         "benchmarks": JAX + ["torch>=2.13"],
     },

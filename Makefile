@@ -9,7 +9,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # plain `pytest` runs in one.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install quickstart test test-jax test-distributed test-beam test-slow test-data benchmark verify-saved-models lint clean
+.PHONY: help install quickstart test test-jax test-distributed test-beam test-slow test-data benchmark verify-saved-models docs lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,10 @@ benchmark: install  ## Time the library beside its peers; an hour, nothing besid
 
 verify-saved-models: install  ## Check the saved models: files, and what they answer.
 	$(BIN)/python saved_models/verify.py
+
+docs: install  ## Build the reference site into build/site.
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python website/build.py --output build/site
 
 clean:  ## Remove the virtual environment and caches.
 	rm -rf $(VENV) build dist *.egg-info .ruff_cache

@@ -28,6 +28,8 @@ SHARDS = ["grain>=0.2.18,<0.3", "array_record>=0.8.6,<0.9"]
 BEAM = SHARDS + ["apache-beam>=2.77,<2.78"]
 TUNE = ["keras-tuner[bayesian]>=1.4.8,<1.5"]
 HUB = ["huggingface_hub>=1.0,<3"]
+# Zensical 0.1 needs a package that not every index has.
+DOCS = ["zensical>=0.0.73,<0.1", "mkdocstrings-python>=2.0.11,<3", "ruff>=0.9"]
 LOGS = ["tensorboard>=2.20,<2.22"]  # TensorFlow 2.21 does not bring it
 
 # The saved models of a checkout are `glomo_keras.saved_models` of an installation.
@@ -67,6 +69,7 @@ setup(
         "recipes": PLOTS + LOGS,
         "onnx": ONNX,
         "serving": SERVING,
+        "docs": DOCS,
         "tune": TUNE + LOGS + PLOTS,
         "hub": HUB,
         "shards": SHARDS,
@@ -79,7 +82,8 @@ setup(
         + SHARDS
         + TUNE
         + HUB
-        + ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.9"],
+        + DOCS
+        + ["pytest>=8", "pytest-xdist>=3.6"],
         "jax": JAX,
         "benchmarks": JAX + ["torch>=2.13"],
     },

@@ -22,7 +22,8 @@ class PreparedCorpus(typing.NamedTuple):
         train_ids: int array `(num_units,)`, a read-only memory map.
         train_offsets: int64 array `(num_documents + 1,)`; document d is
             `train_ids[train_offsets[d]:train_offsets[d + 1]]`.
-        valid_ids, valid_offsets: the same for validation (may be empty).
+        valid_ids: the same for validation (may be empty).
+        valid_offsets: likewise.
         units: list of strings by id; 0 is padding, 1 is unknown.
         metadata: dict, what `metadata.json` holds.
     """

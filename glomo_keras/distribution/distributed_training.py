@@ -81,7 +81,8 @@ class DistributedModel(DistributedTraining, keras.Model):
     whose weights add up to one over the whole batch, is.
 
     Args:
-        Those of `keras.Model`.
+        *args: arguments of `keras.Model`.
+        **kwargs: likewise.
 
     Example:
 

@@ -6,6 +6,7 @@ import os
 import keras
 
 STRATEGIES = ("none", "mirrored", "multiworker")
+"""What `make_strategy` makes: no strategy, one of a machine, one of several."""
 
 
 def make_strategy(name):

@@ -5,6 +5,7 @@ from keras import ops
 from glomo_keras.checks import check_rank
 
 DIRECTIONS = ("forward", "backward")
+"""Receivers read the units before them, or those after them."""
 
 
 def check_direction(direction):

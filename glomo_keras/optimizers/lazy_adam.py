@@ -25,8 +25,9 @@ class LazyAdam(keras.optimizers.Adam):
     is an embedding that is used as a matrix as well (the tied weights of a softmax).
 
     Args:
-        Those of `keras.optimizers.Adam`. Weight decay and moving averages of weights
-        are of all rows, and take as long as they do there.
+        *args: arguments of `keras.optimizers.Adam`.
+        **kwargs: likewise. Weight decay and moving averages of weights are of all
+            rows, and take as long as they do there.
 
     Raises:
         ValueError: if `amsgrad` is set.

@@ -42,7 +42,8 @@ class ShardedCorpus(typing.NamedTuple):
 
     Attributes:
         directory: `pathlib.Path`.
-        train, valid: lists of `Shard`.
+        train: list of `Shard`.
+        valid: the same for validation.
         units: list of strings by id; 0 is padding, 1 is unknown.
         metadata: dict, what `metadata.json` holds.
     """

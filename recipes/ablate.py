@@ -2,7 +2,7 @@
 
     python recipes/pretrain_text.py --size small --prepare-only --output runs/docs
     python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations \
+    python recipes/ablate.py --prepared runs/docs/prepared --output runs/judged \
         --rows glomo sparse --tasks judge --judge "--data ud_english_ewt \
         --features vectors:vectors.txt.gz --learning-rate 0.004"
     python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations \
@@ -65,20 +65,24 @@ def parse_settings(arguments=None):
     is_table = options.pop("table")
     options["rows"] = tuple(options["rows"] or ROWS)
     options["tasks"] = tuple(options["tasks"])
+    if options["steps"] % options["epochs"]:
+        parser.error("--steps must be a multiple of --epochs")
     return AblationSettings(**options), is_table
 
 
 def write_settings(settings):
     """Write settings.json, or refuse to go on with runs of other ones."""
     path = settings.output / "settings.json"
-    if path.exists():
-        other = differences(read_json(path), settings.recorded())
+    recorded = settings.recorded()
+    earlier = read_json(path) if path.exists() else {}
+    if earlier:
+        other = differences({**recorded, **earlier}, recorded)
         if other:
             raise UsageError(
                 f"{settings.output} holds runs with other settings ({other}). Give "
                 "those, or another --output."
             )
-    write_json(path, settings.recorded())
+    write_json(path, {**earlier, **recorded})
 
 
 @experiment.process.one_line_errors()
@@ -87,6 +91,8 @@ def main(arguments=None):
     experiment.process.prepare_process()
     settings, is_table = parse_settings(arguments)
     if is_table:
+        if not any(settings.output.glob("*/seed_*/*/done.json")):
+            raise UsageError(f"Nothing is done in {settings.output}.")
         print("\n".join(report.tables(settings.output)))
         return
     settings.check_tasks()

@@ -261,6 +261,8 @@ def parse_settings(arguments=None):
 
     add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
+    if options.objective == "sentences" and options.num_positions is None:
+        options.num_positions = 0  # sentences are predicted, whatever the size
     if options.context_length is None:
         options.context_length = OBJECTIVES[options.objective]
     sizes = SIZES

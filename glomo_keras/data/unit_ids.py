@@ -29,7 +29,7 @@ class UnitIds(keras.layers.Layer):
         is that of the longest text, and at least 1.
 
     Raises:
-        ValueError: if `max_units` is not positive.
+        ValueError: if `max_units` is not positive, or `texts` have another shape.
         TypeError: if `vocabulary` is something else.
 
     Example:
@@ -66,8 +66,12 @@ class UnitIds(keras.layers.Layer):
 
     def call(self, texts):
         texts = tf.convert_to_tensor(texts)
-        if texts.shape.rank == 2:
-            texts = tf.squeeze(texts, axis=1)
+        if texts.shape.rank != 1 and texts.shape[1:].as_list() != [1]:
+            raise ValueError(
+                "`texts` must have shape (batch,) or (batch, 1). Received: "
+                f"{tuple(texts.shape)}. A column of texts is an input of its own."
+            )
+        texts = tf.reshape(texts, [-1])
         batch = encode_at_most(self.vocabulary, texts, self.max_units)
         return {name: batch[name] for name in ("unit_ids", "padding_mask")}
 

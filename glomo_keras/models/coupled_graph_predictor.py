@@ -33,7 +33,7 @@ class CoupledGraphPredictor(GraphPredictor):
 
     Attributes:
         propagations: dict of `forward` and `backward`, the updates of the features,
-            `GraphPropagation`.
+            `GraphPropagation`. They are frozen where the predictor is.
 
     Call arguments:
         inputs: unit ids, or a dict of `unit_ids` and `padding_mask`, as of
@@ -78,11 +78,8 @@ class CoupledGraphPredictor(GraphPredictor):
             )
         layers = super().make_layers(num_graph_layers=1, dtype=dtype, **choices)
         for direction, (network, affinity) in layers.items():
-            config = affinity.get_config()
             affinities = [
-                cls.affinity_class.from_config(
-                    {**config, "name": f"{direction}_affinity_{layer}"}
-                )
+                _copy_of_layer(affinity, f"{direction}_affinity_{layer}", layer)
                 for layer in range(num_graph_layers)
             ]
             propagation = GraphPropagation(dtype=dtype, name=f"{direction}_propagation")
@@ -105,8 +102,22 @@ class CoupledGraphPredictor(GraphPredictor):
             graphs[direction] = ops.concatenate(of_layers, axis=1)
         return graphs
 
+    def affinity(self, direction):
+        self.check_attention()  # there is one a layer
+
     def check_attention(self):
         raise ValueError(
             "Messages without graphs need graphs that do not depend on messages. "
             "Received: a `CoupledGraphPredictor`. Use its graphs, and no blocks."
         )
+
+
+def _copy_of_layer(affinity, name, number):
+    """Return a layer like another one, with a seed of its own where there is one."""
+    config = {**affinity.get_config(), "name": name}
+    initializer = config["kernel_initializer"]
+    if isinstance(initializer, dict) and initializer["config"].get("seed") is not None:
+        arguments = initializer["config"]
+        arguments = {**arguments, "seed": arguments["seed"] + number}
+        config["kernel_initializer"] = {**initializer, "config": arguments}
+    return type(affinity).from_config(config)

@@ -226,12 +226,13 @@ class GraphPredictor(BaseGraphPredictor):
 def _with_mask(inputs):
     """Return unit ids, alone or in a dict, with the mask of those that are not 0."""
     if not isinstance(inputs, dict):
-        if not hasattr(inputs, "shape") or hasattr(inputs, "row_splits"):
-            return inputs  # which is refused
+        if not hasattr(inputs, "shape"):
+            check_named_inputs(inputs, "unit_ids", "padding_mask")
         inputs = {"unit_ids": inputs}
     if "padding_mask" in inputs or "unit_ids" not in inputs:
         return inputs
     unit_ids = inputs["unit_ids"]
+    check_unit_ids(unit_ids)
     # Keras refuses arrays beside tensors.
     is_array = isinstance(unit_ids, np.ndarray)
     mask = unit_ids != 0 if is_array else ops.not_equal(unit_ids, 0)

@@ -78,6 +78,7 @@ def download_preset(address):
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HFValidationError
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ImportError as error:
         raise ImportError(
@@ -88,9 +89,9 @@ def download_preset(address):
         return snapshot_download(
             repository, revision=revision, allow_patterns=list(_FILES)
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise FileNotFoundError(
-            f"{address} cannot be downloaded: {reason[0]} Check user, name and "
-            "revision, and the connection."
+            f"{address} cannot be downloaded: {reason[0].rstrip('.')}. Check user, "
+            "name and revision, and the connection."
         ) from error

@@ -37,7 +37,8 @@ def make_card(name, metadata, num_parameters):
     notes = {
         key: value
         for key, value in training.items()
-        if key not in arguments and value is not None
+        # The seed of a model is that of its dropout.
+        if value is not None and (key == "seed" or key not in arguments)
     }
     lines = [f"# {name}", "", f"A `{class_name}`.", "", *_table(rows)]
     if arguments:

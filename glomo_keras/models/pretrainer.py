@@ -8,6 +8,7 @@ from glomo_keras.layers.context_decoder import ContextDecoder
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_unit_ids
+from glomo_keras.models.checks import numbers_of
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_predictor import GraphPredictor
@@ -194,6 +195,11 @@ class GLoMoPretrainer(ContextPretrainer):
         if pair_weight is None:
             self.add_own_loss(inputs, outputs)
         return outputs
+
+    def check_examples(self, x):
+        unit_ids = x.get("unit_ids") if isinstance(x, dict) else x
+        if numbers_of(unit_ids) is not None:
+            check_unit_ids(unit_ids, self.graph_predictor.vocabulary_size)
 
     def decode(self, direction, features, unit_ids, padding_mask, training=None):
         """Predict units from the features of the last layer.

@@ -57,6 +57,8 @@ def find_published_files(path):
 
 def _choose(path, names):
     """Return the names of options and weights."""
+    # What a Mac puts beside the files of an archive.
+    names = [n for n in names if not pathlib.PurePath(n).name.startswith("._")]
     if any(pathlib.PurePath(name).name in _OTHER_PROGRAM for name in names):
         raise ValueError(
             f"{path} holds a model of ELMoForManyLangs (a pickled PyTorch module with "
@@ -69,6 +71,8 @@ def _choose(path, names):
         ("weights (.hdf5)", (".hdf5", ".h5")),
     ):
         fitting = [name for name in names if name.endswith(endings)]
+        exact = [name for name in fitting if pathlib.PurePath(name).name in endings]
+        fitting = exact if len(exact) == 1 else fitting
         if len(fitting) != 1:
             raise ValueError(
                 f"{path} must hold {kind}, one alone. Received: "
@@ -89,7 +93,7 @@ def _unpack(archive, name, folder):
     try:
         with archive.open(entry) as packed, path.open("wb") as file:
             shutil.copyfileobj(packed, file)
-    except (RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{source} cannot be read: {error}. Download the archive again."
         ) from error

@@ -1,6 +1,7 @@
 """Pretraining by whole sentences: the next one, from the mean of one's features."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from glomo_keras.checks import positive_integer
@@ -72,13 +73,14 @@ class SentencePretrainer(GLoMoPretrainer):
                 f"Received: num_positions={num_positions}. Use `num_sentences`."
             )
         super().__init__(graph_predictor, context_length=context_length, **kwargs)
-        size = graph_predictor.vocabulary_size
-        self.end_ids = [int(unit_id) for unit_id in end_ids]
-        if not self.end_ids or not all(0 < i < size for i in self.end_ids):
+        ids, size = np.atleast_1d(end_ids), graph_predictor.vocabulary_size
+        is_right = ids.size and ids.dtype.kind in "iu" and 0 < ids.min() <= ids.max()
+        if not is_right or ids.max() >= size:
             raise ValueError(
                 "`end_ids` must be unit ids of the vocabulary, without that of padding "
-                f"(0). Received: {end_ids}, for a vocabulary of {size}."
+                f"(0). Received: end_ids={end_ids}, for a vocabulary of {size}."
             )
+        self.end_ids = ids.tolist()
         self.num_sentences = positive_integer("num_sentences", num_sentences)
 
     def decode(self, direction, features, unit_ids, padding_mask, training=None):

@@ -6,6 +6,7 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import positive_integer
+from glomo_keras.ops.precision import raise_precision
 from glomo_keras.ops.visibility import check_direction
 
 
@@ -127,6 +128,7 @@ def mean_features(features, members):
     >>> keras.ops.convert_to_numpy(means)[0, :, 0].tolist()
     [3.0, 0.0]
     """
-    weights = ops.cast(members, features.dtype)
+    wide = raise_precision(features)
+    weights = ops.cast(members, wide.dtype)
     counts = ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1)
-    return ops.matmul(weights / counts, features)
+    return ops.cast(ops.matmul(weights, wide) / counts, features.dtype)

@@ -110,6 +110,8 @@ def test_wrong_arguments_are_named(preset, tmp_path):
         UnitIds("small")
     with pytest.raises(ValueError, match="`max_units` must be"):
         UnitIds.from_preset(preset, max_units=0)
+    with pytest.raises(ValueError, match=r"`texts` must have shape .*\(1, 2\)"):
+        UnitIds.from_preset(preset)(tf.constant([["a", "b"]]))
     GraphPredictor(9, embedding_dim=8, num_convolutions=1).save_to_preset(tmp_path)
     with pytest.raises(ValueError, match="has no vocabulary to read texts by"):
         Vocabulary.from_preset(tmp_path)

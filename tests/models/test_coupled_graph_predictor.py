@@ -141,6 +141,24 @@ def test_training_reaches_every_weight_and_the_update_is_one(random):
             assert np.abs(ops.convert_to_numpy(weight) - old).max() > 0, weight.path
 
 
+def test_layers_with_a_seeded_initializer_are_not_copies(random):
+    initializer = keras.initializers.GlorotUniform(seed=3)
+    first, second = (
+        predictor_for_seed(initializer).get_layer(f"forward_affinity_{layer}")
+        for layer in (0, 1)
+    )
+    again = predictor_for_seed(initializer).get_layer("forward_affinity_1")
+    one, two, three = (
+        ops.convert_to_numpy(layer.key_kernel) for layer in (first, second, again)
+    )
+    assert np.abs(one - two).max() > 1e-3
+    np.testing.assert_array_equal(two, three)
+
+
+def predictor_for_seed(initializer):
+    return CoupledGraphPredictor(VOCABULARY, **SIZES, kernel_initializer=initializer)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"update": "residual"}, {"message": "product_concat"}, {"shared_update": False}],
@@ -159,6 +177,7 @@ def test_one_layer_and_messages_without_graphs_are_refused(random):
     for make in (
         lambda: predictor.project({"unit_ids": unit_ids, "padding_mask": mask}),
         lambda: GraphMessages(predictor),
+        lambda: predictor.affinity("forward"),
         lambda: GLoMoPretrainer(predictor, block_size=4),
     ):
         with pytest.raises(ValueError, match="graphs that do not depend on messages"):

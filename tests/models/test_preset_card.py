@@ -97,12 +97,13 @@ def test_notes_on_the_training_stay_in_their_cells():
 def test_the_model_is_described_by_its_own_arguments(tmp_path):
     asked = {"threshold": None, "num_heads": 8, "vocabulary_size": 16_000}
     training = {**asked, "normalization": "none", "best_epoch": 3, "limit": None}
+    training["seed"] = 7
     save(tmp_path, 0.1, training=training)
     lines = (tmp_path / "README.md").read_text().splitlines()
     start, middle = lines.index("## Arguments"), lines.index("## Training")
     of_model, of_training = lines[start:middle], lines[middle:]
     for row in ("threshold | entmax", "num_heads | 2", "vocabulary_size | 4"):
         assert f"| {row} |" in of_model
-    assert "| best_epoch | 3 |" in of_training
+    assert "| best_epoch | 3 |" in of_training and "| seed | 7 |" in of_training
     for name in (*asked, "normalization", "limit", "trainable"):
         assert not any(line.startswith(f"| {name} |") for line in of_training), name

@@ -195,6 +195,7 @@ def test_archives_and_folders_load_as_the_files_do(tmp_path, prefix):
         file.write(options, f"144/{prefix}options.json")
         file.write(weights, f"144/{prefix}model.hdf5")
         file.writestr("144/meta.json", "{}")
+        file.writestr("__MACOSX/144/._options.json", "what a Mac puts beside it")
     for path in (archive, str(archive), tmp_path):
         model = load_published_elmo(path, name="given")
         assert model.name == "given"

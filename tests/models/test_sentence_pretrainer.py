@@ -136,6 +136,8 @@ def test_it_trains_every_weight_and_texts_of_one_sentence_are_no_loss(random):
         ({"end_ids": []}, "`end_ids` must be unit ids"),
         ({"end_ids": [0]}, "`end_ids` must be unit ids"),
         ({"end_ids": [VOCABULARY]}, "`end_ids` must be unit ids"),
+        ({"end_ids": [2.5]}, "`end_ids` must be unit ids"),
+        ({"end_ids": ["."]}, "`end_ids` must be unit ids"),
         ({"num_sentences": 0}, "`num_sentences` must be"),
         ({"num_positions": 3}, "`num_positions` has no effect"),
     ],

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from glomo_keras.models import BidirectionalLanguageModel
+from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ImageGraphPredictor
@@ -82,8 +83,42 @@ def test_shares_of_one_are_no_levels(predictor):
             ValueError, match=r"from 0\.\d+ to 0\.\d+. Use `images \* 255"
         ):
             call(shares)
-    for levels in (255 * shares, np.round(shares), np.zeros((2, 3, 3, 3), "float32")):
+    dark = np.zeros((2, 3, 3, 3), "float32")
+    dark[0, 0, 0, 0] = 0.75  # shrunk from a larger one
+    for levels in (255 * shares, np.round(shares), dark):
         assert np.isfinite(images(levels)["forward"]).all()
+
+
+class CountedImages(keras.utils.PyDataset):
+    """Batches of images, and how many were asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.read = 0
+
+    def __len__(self):
+        return 300
+
+    def __getitem__(self, index):
+        self.read += 1
+        return np.zeros((1, 3, 3, 3), "uint8")
+
+
+def test_a_data_set_is_not_read_to_check_it():
+    predictor = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
+    pretrainer = ImageGLoMoPretrainer(predictor)
+    pretrainer.compile("sgd")
+    images = CountedImages()
+    pretrainer.fit(images, steps_per_epoch=1, epochs=1, verbose=0)
+    assert images.read < 20
+
+
+def test_arrays_of_ids_are_checked_before_training(predictor):
+    pretrainer = GLoMoPretrainer(predictor)
+    pretrainer.compile("sgd")
+    for x in (np.array([[2, 9]]), {"unit_ids": np.array([[2, -1]])}):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 4\)"):
+            pretrainer.fit(x, verbose=0)
 
 
 @pytest.mark.parametrize("as_input", [keras.ops.convert_to_tensor, list])

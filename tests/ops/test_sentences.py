@@ -1,5 +1,6 @@
 """Sentences within sequences, and those that follow them."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -60,6 +61,13 @@ def test_means():
     features = np.array([[[1.0, 2.0], [7.0, 7.0], [2.0, 6.0]]])
     means = ops.convert_to_numpy(mean_features(ops.array(features), members))
     np.testing.assert_allclose(means, [[[1.5, 4.0], [0.0, 0.0]]])
+
+
+def test_means_of_many_in_sixteen_bits():
+    ones = ops.ones((1, 3001, 1), "bfloat16")
+    mean = mean_features(ones, np.ones((1, 1, 3001), bool))
+    assert float(mean[0, 0, 0]) == 1.0
+    assert keras.backend.standardize_dtype(mean.dtype) == "bfloat16"
 
 
 def test_wrong_arguments_are_named():

@@ -1,5 +1,6 @@
 """The table of ablations: its rows, its steps, what is done and what has failed."""
 
+import contextlib
 import json
 import subprocess
 
@@ -14,6 +15,7 @@ from experiment.ablations.rows import FIRST
 from experiment.ablations.rows import ROWS
 from experiment.ablations.settings import TASKS
 from experiment.comparison import paper
+from experiment.process import UsageError
 
 from glomo_keras.data.prepare import prepare_corpus
 
@@ -58,6 +60,19 @@ def test_steps_are_run_once_and_the_tables_written(
     assert capsys.readouterr().out.splitlines() == lines
     with pytest.raises(SystemExit, match="holds runs with other settings .steps: 2"):
         ablate.main(arguments(prepared, tmp_path, *more, "--steps", "3"))
+    with pytest.raises(SystemExit, match="Nothing is done in"):
+        ablate.main(arguments(prepared, tmp_path / "nowhere", "--table"))
+    with pytest.raises(SystemExit):
+        ablate.main(arguments(prepared, tmp_path, "--epochs", "4"))
+    assert "must be a multiple of --epochs" in capsys.readouterr().err
+    # Options of a task count from its first run on.
+    for options, is_refused in (("--num-dev 9", False), ("--num-dev 8", True)):
+        settings, _ = ablate.parse_settings(
+            arguments(prepared, tmp_path, "--tasks", "nli", "--nli", options)
+        )
+        refused = pytest.raises(UsageError, match="nli: '--num-dev 9', not")
+        with refused if is_refused else contextlib.nullcontext():
+            ablate.write_settings(settings)
 
 
 def test_what_fails_is_shown_and_the_rest_is_run(
@@ -101,6 +116,9 @@ def test_every_row_is_what_the_programs_take(prepared, tmp_path):
         if step.name == steps.PRETRAINING:
             assert program.endswith("recipes/pretrain_text.py")
             parsed = pretrain_text.parse_settings(options)
+            if step.seed == 0:
+                classes = range(6) if parsed.num_classes else None
+                pretrain_text.build_pretrainer(parsed, [*"abcde", "."], classes)
             assert parsed.seed == step.seed
             decided = {**vars(parsed), "output": None, "seed": None}
             of_rows.setdefault(step.row, str(sorted(decided.items())))
@@ -163,7 +181,9 @@ def test_tables_by_pencil(tmp_path):
     assert cells["| uniform"][3:5] == ["", "1"]  # one seed has no spread
     assert cells["| uniform"][5].startswith("+1.25 [+0.00, +")
     (order,) = (line for line in lines if line.startswith("Of the paper's"))
-    assert order.endswith("hold: sparse; unclear: uniform; reversed: hierarchical.")
+    assert order.endswith(
+        "hold: sparse; unclear: none; reversed: hierarchical; of one seed: uniform."
+    )
     assert not report.tables(tmp_path / "nowhere")[2:]
 
 

@@ -80,8 +80,11 @@ def test_the_line_is_gone_where_an_epoch_ends(clock):
 
 
 def test_a_log_has_the_estimate_alone(clock):
+    flushed = []
     log = io.StringIO()
+    log.flush = lambda: flushed.append(log.getvalue())
     train(clock, log, epochs=2)
+    assert flushed and log.getvalue() == flushed[0]
     assert log.getvalue() == "2,048 units/s: about 28 s for what is to be trained.\n"
 
 

@@ -26,8 +26,9 @@ _TITLES = {
 }
 LEGEND = (
     "Percent, mean over seeds, of pretraining and task alike; `to glomo`: difference "
-    "to the first row, [95% interval over seeds and test examples, paired]. The "
-    "paper's are of larger models, trained on all of train."
+    "to the first row, [95% interval over seeds and test examples, paired], of one "
+    "seed over test examples alone, so that it is too narrow. The paper's are of "
+    "larger models, trained on all of train."
 )
 
 
@@ -85,8 +86,10 @@ def _scores(task, results):
         is_compared = published is not None and row != FIRST
         cells.append(f"{published - of_paper[FIRST]:+.2f}" if is_compared else "")
         lines.append(_line(cells))
-        if is_compared and difference is not None:
-            order.append((row, published < of_paper[FIRST], difference))
+        common = of_seeds.keys() & results.get(FIRST, {}).keys()
+        if is_compared and common:
+            is_lower = published < of_paper[FIRST]
+            order.append((row, is_lower, difference, len(common)))
     orderings = _orderings(order)
     return [*lines, "", *orderings] if orderings else lines
 
@@ -103,9 +106,11 @@ def _difference(of_seeds, of_first):
 
 def _orderings(order):
     """Say which of the paper's differences to its first row are found here."""
-    kinds = {"hold": [], "unclear": [], "reversed": []}
-    for row, is_lower, (_, low, high) in order:
-        if low <= 0 <= high:
+    kinds = {"hold": [], "unclear": [], "reversed": [], "of one seed": []}
+    for row, is_lower, (_, low, high), num_seeds in order:
+        if num_seeds < 2:
+            kinds["of one seed"].append(row)
+        elif low <= 0 <= high:
             kinds["unclear"].append(row)
         else:
             kinds["hold" if (high < 0) == is_lower else "reversed"].append(row)

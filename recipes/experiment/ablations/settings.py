@@ -44,8 +44,8 @@ class AblationSettings:
     tasks: tuple
 
     def recorded(self):
-        """Return what all runs of a folder share, for JSON."""
-        names = ("size", "steps", "epochs", "pretrain", *TASKS)
+        """Return what all runs of a folder share, with options of tasks to be run."""
+        names = ("size", "steps", "epochs", "pretrain", *self.tasks)
         recorded = {name: getattr(self, name) for name in names}
         return {**recorded, "arrays": identify_arrays(self.prepared)}
 

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -122,7 +123,7 @@ def command(settings, step):
     if step.name == PRETRAINING:
         options = ["--size", settings.size, *_corpus(settings.prepared)]
         options += ["--epochs", settings.epochs, "--pictures-every", 0]
-        options += ["--steps-per-epoch", max(1, settings.steps // settings.epochs)]
+        options += ["--steps-per-epoch", settings.steps // settings.epochs]
         options += [*shlex.split(settings.pretrain), *row.options]
         options += ["--seed", step.seed, "--output", step.folder, "--resume"]
         program = "pretrain_text.py"
@@ -159,7 +160,14 @@ def _share_arrays(settings, step):
         if has_same and (other / "metadata.json").exists() and not arrays.exists():
             with atomic_folder(arrays) as temporary:
                 for file in other.iterdir():
-                    os.link(file, temporary / file.name)
+                    _link(file, temporary / file.name)
+
+
+def _link(file, path):
+    try:
+        os.link(file, path)
+    except OSError:  # no such links here, or a file of somebody else
+        shutil.copy2(file, path)
 
 
 def _result(step):

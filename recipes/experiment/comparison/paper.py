@@ -64,15 +64,6 @@ ABLATIONS = {
         "uniform": 77.26,
         "none": 77.14,
     },
-    "nli dev_mismatched": {
-        "glomo": 78.00,
-        "sparse": 77.75,
-        "hierarchical": 77.85,
-        "unit-level": 78.05,
-        "sequence": 77.76,
-        "uniform": 77.50,
-        "none": 77.40,
-    },
     "squad f1": {
         "glomo": 79.90,
         "decouple": 79.56,

@@ -77,6 +77,7 @@ class StepLine(keras.callbacks.Callback):
         if count == _MEASURED_STEPS and not self.is_estimated:
             self._clear()
             self.stream.write(f"{speed}: about {left} for what is to be trained.\n")
+            self.stream.flush()
             self.is_estimated = True
         if self.is_terminal and now - self.shown > 0.2:
             line = (

@@ -57,9 +57,17 @@ def parse_settings(arguments=None):
     )
     add("--steps", type=positive_int, default=1000, help="to pretrain (default: 1000)")
     add("--epochs", type=positive_int, default=4, help="in which (default: 4)")
-    add("--pretrain", default="", help="more options of pretrain_text.py, quoted")
+    add(
+        "--pretrain",
+        default="",
+        help="more options of pretrain_text.py, quoted (default: none)",
+    )
     for name, task in TASKS.items():
-        add(f"--{name}", default="", help=f"options of {task.name}.py, quoted")
+        add(
+            f"--{name}",
+            default="",
+            help=f"options of {task.name}.py, quoted (default: its toy)",
+        )
     add("--table", action="store_true", help="print the tables of what is done")
     options = vars(parser.parse_args(arguments))
     is_table = options.pop("table")

@@ -48,7 +48,8 @@ def test_every_arm_takes_the_rate_that_is_best_by_dev(
         assert run["settings"]["learning_rates"] == [100.0, 0.01, 0.001]
         assert "learning_rate" not in run["settings"]
     rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
-    shown = {row[0]: row[6] for row in rows if row[0] in ("| none", "| uniform")}
+    (place,) = {row.index("rate") for row in rows if "rate" in row}
+    shown = {row[0]: row[place] for row in rows if row[0] in ("| none", "| uniform")}
     assert shown == {"| none": "0.001", "| uniform": "0.01"}
 
     compare.main([*arguments, *rates, "--seeds", "2"])  # what was tried is not repeated

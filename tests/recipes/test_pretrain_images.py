@@ -33,7 +33,7 @@ def test_a_run_leaves_all_that_it_promises(tmp_path, capsys, eagerly):
     shown = capsys.readouterr().out
     assert "Arrays of" in shown
     assert "The run has finished its 1 epochs. Nothing is trained." in shown
-    assert shown.count("bits per dimension train") == 1
+    assert shown.count(" bits, specificity ") == 1
     predictor = ImageGraphPredictor.from_preset(tmp_path / "preset")
     graphs = predictor(np.zeros((1, 3, 5, 3), "uint8"))
     assert graphs["forward"].shape == (1, 1, 2, 15, 15)

@@ -6,9 +6,18 @@ import tensorflow as tf
 from experiment.text import text_arrays
 
 from glomo_keras.data import Vocabulary
+from glomo_keras.data.prepare import prepare_corpus
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import find_preset
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Arrays of a small corpus of planted links, as `pretrain_text.py` writes them."""
+    folder = tmp_path_factory.mktemp("planted") / "prepared"
+    prepare_corpus("planted", folder, vocabulary_size=100, limit=4_000)
+    return folder
 
 
 @pytest.fixture(scope="session")

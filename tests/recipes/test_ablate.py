@@ -17,17 +17,8 @@ from experiment.ablations.settings import TASKS
 from experiment.comparison import paper
 from experiment.process import UsageError
 
-from glomo_keras.data.prepare import prepare_corpus
-
 QUICK = "--no-jit --embedding-dim 8 --num-heads 2 --num-convolutions 1 --window 32"
 QUICK += " --shift 16 --valid-windows 4 --num-classes 9"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("planted") / "prepared"
-    prepare_corpus("planted", folder, vocabulary_size=100, limit=4_000)
-    return folder
 
 
 def arguments(prepared, output, *more):

@@ -18,21 +18,12 @@ from experiment.tuning.trials import judge_settings
 from experiment.tuning.tuner import Trial
 from experiment.tuning.tuner import check_space
 
-from glomo_keras.data.prepare import prepare_corpus
-
 pytest.importorskip("keras_tuner", reason="KerasTuner is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")
 SPACE = ["embedding_dim=8,16", "num_heads=2", "num_graph_layers=1"]
 SPACE += ["num_convolutions=1", "context_length=1"]
 OPTIONS = ["--steps", "2", "--window", "64", "--num-classes", "0", "--space", *SPACE]
 OPTIONS += ["--batch-size", "2", "--valid-windows", "4"]
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("planted") / "prepared"
-    prepare_corpus("planted", folder, vocabulary_size=100, limit=4_000)
-    return folder
 
 
 def arguments(prepared, output, *more):

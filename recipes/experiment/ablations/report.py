@@ -12,6 +12,8 @@ from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import read_runs
 from experiment.folders import read_json
+from experiment.markdown import table_header
+from experiment.markdown import table_line
 
 # Of a task: its metric that is shown, and where the paper has it.
 _SHOWN = {
@@ -73,7 +75,7 @@ def _scores(task, results):
     _, name = _SHOWN[task]
     of_paper = paper.ABLATIONS[name]
     columns = ["row", "what it changes", "mean", "sd", "seeds", "to glomo"]
-    lines = _header([*columns, "the paper", "to its glomo"])
+    lines = table_header([*columns, "the paper", "to its glomo"])
     order = []
     for row, of_seeds in results.items():
         values = 100 * np.array([scores.mean() for scores in of_seeds.values()])
@@ -85,7 +87,7 @@ def _scores(task, results):
         cells.append("" if published is None else f"{published:.2f}")
         is_compared = published is not None and row != FIRST
         cells.append(f"{published - of_paper[FIRST]:+.2f}" if is_compared else "")
-        lines.append(_line(cells))
+        lines.append(table_line(cells))
         common = of_seeds.keys() & results.get(FIRST, {}).keys()
         if is_compared and common:
             is_lower = published < of_paper[FIRST]
@@ -123,7 +125,7 @@ def _orderings(order):
 def _graphs(output):
     """Return the table of the pretrainings."""
     columns = ["row", "seeds", "specificity", "effective senders", "weight within 4"]
-    lines = _header([*columns, "heads without a sender", "seconds"])
+    lines = table_header([*columns, "heads without a sender", "seconds"])
     for row in ROWS:
         folders = _done(output, row, PRETRAINING)
         if not folders:
@@ -142,7 +144,7 @@ def _graphs(output):
             f"{np.mean([_share_dead(of_run) for of_run in heads]):.0%}",
             f"{np.mean(seconds):.0f}",
         ]
-        lines.append(_line(cells))
+        lines.append(table_line(cells))
     return ["### Graphs", "", *lines, ""] if len(lines) > 2 else []
 
 
@@ -171,11 +173,3 @@ def _done(output, row, step):
 def _cell(difference):
     mean, low, high = (100 * value for value in difference)
     return f"{mean:+.2f} [{low:+.2f}, {high:+.2f}]"
-
-
-def _header(columns):
-    return [_line(columns), "|" + "---|" * len(columns)]
-
-
-def _line(cells):
-    return f"| {' | '.join(map(str, cells))} |"

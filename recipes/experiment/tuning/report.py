@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from experiment.markdown import table_header
+from experiment.markdown import table_line
 from glomo_keras.files import atomic_write
 
 
@@ -15,8 +17,7 @@ def table(trials, objective):
     names = _varying(trials)
     metrics = dict.fromkeys(name for trial in trials for name in trial.metrics)
     metrics = [name for name in metrics if name != objective]
-    lines = [_line(["trial", objective, *metrics, *names, "status"])]
-    lines.append("|" + "---|" * (len(names) + len(metrics) + 3))
+    lines = table_header(["trial", objective, *metrics, *names, "status"])
     for trial in trials:
         cells = [trial.name, "" if trial.score is None else f"{trial.score:.4f}"]
         cells += [_number(trial.metrics.get(name)) for name in metrics]
@@ -24,7 +25,7 @@ def table(trials, objective):
         status = trial.status.lower()
         error = trial.error.replace("|", "\\|")
         cells.append(f"{status}: {error}" if error else status)
-        lines.append(_line(cells))
+        lines.append(table_line(cells))
     return lines
 
 
@@ -107,7 +108,3 @@ def _number(value):
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"

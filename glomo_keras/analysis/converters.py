@@ -23,6 +23,48 @@ class TopSenders(NamedTuple):
     indices: np.ndarray
     weights: np.ndarray
 
+    def table(self, units):
+        """Write the senders of one graph as words, a line a receiver.
+
+        Args:
+            units: sequence of strings or of bytes in UTF-8, one a receiver, such as a
+                row of what `TextGraphs` returns as `units`. Empty ones are padding, and
+                left out.
+
+        Returns:
+            String of lines: index and word of the receiver, and the words that it
+            reads, the strongest first, with their weights.
+
+        Raises:
+            ValueError: if these are senders of several graphs, or of another number of
+                units.
+
+        Example:
+
+        >>> graph = [[0.0, 0, 0], [1, 0, 0], [0.25, 0.75, 0]]
+        >>> print(top_senders(graph, k=2).table(["the", "cat", "sat"]))
+        receiver  unit  reads
+        0         the
+        1         cat   the 1.00
+        2         sat   cat 0.75, the 0.25
+        """
+        units = unit_strings(units)
+        if self.indices.ndim != 2 or len(units) != len(self.indices):
+            raise ValueError(
+                "`table` writes one graph, with a unit a receiver. Received: senders "
+                f"of shape {self.indices.shape}, {len(units)} units. Take one head or "
+                "a mean: top_senders(graphs[text, layer, head], k).table(units[text])."
+            )
+        rows = [("receiver", "unit", "reads")]
+        for index, unit in enumerate(units):
+            if unit:
+                pairs = zip(self.indices[index], self.weights[index], strict=True)
+                reads = [f"{units[i]} {weight:.2f}" for i, weight in pairs if i >= 0]
+                rows.append((str(index), unit, ", ".join(reads)))
+        width = max(len(unit) for _, unit, _ in rows)
+        lines = (f"{index:8}  {unit:{width}}  {reads}" for index, unit, reads in rows)
+        return "\n".join(line.rstrip() for line in lines)
+
 
 def to_scipy(graph, threshold=0.0):
     """Convert a graph to a sparse SciPy array.

@@ -1,5 +1,7 @@
 """A whole downstream model as a SavedModel: strings in, predictions out."""
 
+import re
+
 import keras
 import tensorflow as tf
 
@@ -35,7 +37,8 @@ def export_downstream(
         Dict of `text`, the path of the archive, a string.
 
     Raises:
-        ValueError: if the version is there already, or `name` is a path.
+        ValueError: if the version is there already, `name` is a path, or `encode`
+            uses a table or variable that is not in `track`; nothing is written then.
         TypeError: if it is no Keras model.
         OSError: if there is no room for the archive; nothing is written then.
 
@@ -76,4 +79,14 @@ def export_downstream(
         endpoints={"serve": serve},
         tracked=[model, *track],
     )
-    return write_archives(directory, {"text": archive}, version)
+    try:
+        return write_archives(directory, {"text": archive}, version)
+    except AssertionError as error:  # of TensorFlow, in words of its own
+        if "untracked" not in str(error):
+            raise
+        used = re.search(r"Trackable referencing this tensor = (.*)", str(error))
+        raise ValueError(
+            "`track` must hold every table, variable and layer that `encode` uses, "
+            "such as track=[vocabulary.table]. Received one that it does not hold: "
+            f"{used[1] if used else error}."
+        ) from error

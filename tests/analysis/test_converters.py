@@ -105,6 +105,23 @@ def test_top_senders_of_many_graphs(random):
     )
 
 
+def test_table_of_words():
+    padded = np.pad(GRAPH, ((0, 1), (0, 1)))
+    table = top_senders(padded, k=2).table([b"the", "caf\u00e9s".encode(), "sat", ""])
+    assert table.splitlines() == [
+        "receiver  unit   reads",
+        "0         the",
+        "1         caf\u00e9s  the 1.00",
+        "2         sat    caf\u00e9s 0.90, the 0.10",
+    ]
+
+
+@pytest.mark.parametrize("graphs, units", [(GRAPH[None], 3), (GRAPH, 2)])
+def test_table_of_what_is_no_single_graph(graphs, units):
+    with pytest.raises(ValueError, match="Take one head or a mean"):
+        top_senders(graphs, k=1).table(["unit"] * units)
+
+
 def test_top_senders_ties_are_in_order():
     assert top_senders(np.ones((5, 5)), k=5).indices[0].tolist() == [0, 1, 2, 3, 4]
 

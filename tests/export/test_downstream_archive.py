@@ -37,6 +37,17 @@ def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
     np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
 
 
+def test_a_table_that_is_not_tracked_is_named(text_graphs, tmp_path):
+    model = keras.Sequential([keras.Input((None,)), keras.layers.Embedding(11, 2)])
+
+    def encode(text):
+        return text_graphs.encode(text)["unit_ids"]
+
+    with pytest.raises(ValueError, match="`track` must hold.*does not hold: <tensor"):
+        export_downstream(model, tmp_path, encode=encode, name="words")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_model(tmp_path):
     with pytest.raises(TypeError, match="must be of the class `Model`"):
         export_downstream("model.keras", tmp_path, encode=str, name="x")

@@ -13,5 +13,8 @@ with start_up.quiet_command_line():
     from glomo_keras import layers
     from glomo_keras import models
     from glomo_keras import ops
+    from glomo_keras.saved_classes import register_later_classes
+
+register_later_classes()
 
 __all__ = ["__version__", "layers", "models", "ops"]

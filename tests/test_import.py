@@ -81,6 +81,59 @@ def test_import_is_quiet_and_quick_and_has_no_side_effects():
     raise AssertionError(f"The import took {seconds} seconds.")
 
 
+def test_every_class_of_saved_models_is_known_after_the_import():
+    """Keras loads by names: of what is imported, or of where it is imported from."""
+    registered = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for decorator in getattr(node, "decorator_list", []):
+                if "register_keras_serializable" in ast.unparse(decorator):
+                    registered.append(f"glomo_keras>{node.name}")
+    result = run(
+        f"""
+        import keras
+        import glomo_keras
+
+        known = keras.saving.get_custom_objects()
+        missing = [name for name in {registered} if name not in known]
+        assert not missing, missing
+        for name in {registered}:
+            if not isinstance(known[name], type) and hasattr(known[name], "_module"):
+                __import__(known[name]._module)
+                assert isinstance(known[name], type), name
+        """
+    )
+    assert len(registered) > 20 and result.returncode == 0, result.stderr
+
+
+def test_a_model_of_strings_is_loaded_after_the_import_alone(tmp_path):
+    result = run(
+        f"""
+        import keras
+        from glomo_keras.data import UnitIds, Vocabulary
+        from glomo_keras.optimizers import LazyAdam
+
+        texts = keras.Input((), dtype="string")
+        ids = UnitIds(Vocabulary(["the", "cat"]))(texts)["unit_ids"]
+        model = keras.Model(texts, keras.layers.Embedding(4, 2)(ids))
+        model.compile(LazyAdam(), "mse")
+        model.save({str(tmp_path / "model.keras")!r})
+        """
+    )
+    assert result.returncode == 0, result.stderr
+    result = run(
+        f"""
+        import keras
+        import glomo_keras
+
+        model = keras.models.load_model({str(tmp_path / "model.keras")!r})
+        assert type(model.optimizer).__name__ == "LazyAdam"
+        assert model(keras.ops.convert_to_tensor(["the cat", "cat"])).shape == (2, 2, 2)
+        """
+    )
+    assert result.returncode == 0, result.stderr
+
+
 def test_works_without_tensorflow_on_jax():
     pytest.importorskip("jax")
     result = run(

@@ -62,7 +62,7 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             `glomo_keras.data.character_ids` makes them; words of zeros, on the right,
             are padding.
         initial_states: dict of `forward` and `backward`, lists of `[output, cell]` for
-            every layer, or `None` for zeros.
+            every layer, or `None` for zeros. States of one text are taken for all.
         return_states: bool, whether to return the states after the text, too.
         training: bool, whether to apply dropout.
 
@@ -195,6 +195,12 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
         """
         self._check(character_ids, initial_states)
         training = training if self.trainable else False
+        if initial_states is not None:
+            batch = ops.shape(character_ids)[0]
+            initial_states = keras.tree.map_structure(
+                lambda state: ops.broadcast_to(state, (batch, state.shape[-1])),
+                initial_states,
+            )
         marked = add_sentence_marks(character_ids)
         real = ops.any(ops.not_equal(marked, 0), axis=-1)
         words = self.character_encoder(marked)
@@ -212,6 +218,42 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
                 outputs[direction].append(features)
                 states[direction].append(state)
         return outputs, states
+
+    def warmed_states(self, character_ids):
+        """Read sentences one after the other; return the states behind the last.
+
+        For `initial_states`, so that sentences start where a text goes on, and not at
+        zeros. The same states give a sentence the same vectors, too.
+
+        Args:
+            character_ids: int array `(sentences, length, max_characters)`, padded on
+                the right.
+
+        Returns:
+            Dict of `forward` and `backward`, as `initial_states`, of one text.
+
+        Raises:
+            ValueError: if there is no sentence, or words have another number of
+                characters.
+
+        Example:
+
+        >>> model = BidirectionalLanguageModel(
+        ...     units=11, projection_dim=5, kernel_sizes=[1, 2], filters=[3, 7],
+        ...     max_characters=13)
+        >>> states = model.warmed_states(keras.ops.ones((3, 7, 13), "int32"))
+        >>> texts = keras.ops.ones((2, 7, 13), "int32")
+        >>> tuple(model(texts, initial_states=states).shape)
+        (2, 3, 7, 10)
+        """
+        self._check(character_ids, None)
+        if character_ids.shape[0] == 0:
+            raise ValueError("`character_ids` must have a sentence. Received none.")
+        states = None
+        for number in range(character_ids.shape[0]):
+            sentence = character_ids[number : number + 1]
+            _, states = self.read(sentence, states, training=False)
+        return states
 
     def _check(self, character_ids, initial_states):
         if hasattr(character_ids, "row_splits"):
@@ -247,11 +289,12 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
                 )
             for tensor in keras.tree.flatten(given):
                 if None not in (tensor.shape[0], shape[0]) and (
-                    tensor.shape[0] != shape[0]
+                    tensor.shape[0] not in (1, shape[0])
                 ):
                     raise ValueError(
                         "`initial_states` must be of as many texts as "
-                        f"`character_ids`. Received: {tensor.shape[0]} and {shape[0]}."
+                        "`character_ids`, or of one. Received: "
+                        f"{tensor.shape[0]} and {shape[0]}."
                     )
 
     def get_config(self):

@@ -161,6 +161,29 @@ def test_states_are_carried_only_when_asked_for(random):
     assert tuple(output.shape) == (1, 3) and tuple(cell.shape) == (1, 7)
 
 
+def test_warmed_states_are_those_behind_sentences(random):
+    model = make(random)
+    texts = characters_of(TEXTS)
+    states = None
+    for words in TEXTS[:2]:
+        _, states = model(
+            characters_of([words]), initial_states=states, return_states=True
+        )
+    warmed = model.warmed_states(texts[:2])  # padding leaves the states as they are
+    for found, expected in zip(
+        keras.tree.flatten(warmed), keras.tree.flatten(states), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    # Of one text, they are those of every text of a batch.
+    together = ops.convert_to_numpy(model(texts, initial_states=warmed))
+    for row, words in zip(together[:2], TEXTS[:2], strict=True):
+        alone = model(characters_of([words], len(words)), initial_states=states)
+        np.testing.assert_allclose(row[:, : len(words)], alone[0], atol=1e-6)
+    inputs = keras.Input((None, MAX_CHARACTERS), dtype="int32")
+    functional = keras.Model(inputs, model(inputs, initial_states=warmed))
+    np.testing.assert_allclose(functional(texts), together, atol=1e-6)
+
+
 def test_wrong_inputs_are_named(random):
     model, batch = make(random), characters_of(TEXTS[:1])
     _, states = model(batch, return_states=True)
@@ -170,8 +193,11 @@ def test_wrong_inputs_are_named(random):
     for wrong in ({}, {"forward": None}, {**states, "backward": states["forward"][:1]}):
         with pytest.raises(ValueError, match="of 2 layers of either direction"):
             model(batch, initial_states=wrong)
-    with pytest.raises(ValueError, match="of as many texts.*Received: 1 and 3"):
+    _, states = model(characters_of(TEXTS[:2]), return_states=True)
+    with pytest.raises(ValueError, match="of as many texts.*Received: 2 and 3"):
         model(characters_of(TEXTS), initial_states=states)
+    with pytest.raises(ValueError, match="must have a sentence"):
+        model.warmed_states(batch[:0])
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])

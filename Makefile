@@ -9,7 +9,7 @@ export TF_ENABLE_ONEDNN_OPTS ?= 1
 # plain `pytest` runs in one.
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help install quickstart test test-jax test-distributed test-beam test-slow test-data benchmark verify-saved-models docs lint clean
+.PHONY: help install quickstart test test-jax test-distributed test-beam test-wheel test-slow test-data benchmark verify-saved-models docs lint clean
 
 help:  ## Show this list.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,9 @@ test-distributed: $(VENV)/.installed-jax  ## Several devices and workers on this
 
 test-beam: $(VENV)/.installed-beam  ## Corpora prepared by Apache Beam.
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m beam tests/data/shards
+
+test-wheel: install  ## The first hours of three users, from a wheel in a fresh environment.
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m wheel tests/first_hour
 
 test-slow: install  ## Trainings of minutes that the suite leaves out.
 	$(BIN)/python -m pytest -m slow

@@ -1,14 +1,13 @@
 """The command `pretrain`: texts of one's own to a preset."""
 
 import argparse
-import dataclasses
 import importlib.util
 import pathlib
 import shlex
+import sys
 import textwrap
 
 from glomo_keras import start_up
-from glomo_keras.pretraining.settings import RunSettings
 from glomo_keras.pretraining.settings import list_sizes
 from glomo_keras.pretraining.text_sizes import SIZES
 
@@ -27,29 +26,7 @@ _SIZES = {
     for name in ("smoke", "small", "base")
 }
 _MONITOR = "val_nats"
-_CHANGEABLE = ("patience",)  # from one start of a run to the next
-_OF_THIS_MACHINE = ("output", "prepared", "resume", "texts")
 _WIDTH = 79
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PretrainSettings(RunSettings):
-    """Settings of a run of the command."""
-
-    texts: tuple
-    keep_case: bool
-    vocabulary_size: int
-    embedding_dim: int
-    num_graph_layers: int
-    num_heads: int
-    key_dim: int
-    threshold: str
-    position_bias: int
-    num_classes: int
-    num_positions: int
-    window: int
-    shift: int
-    context_length: int
 
 
 def add_options(add, positive):
@@ -91,6 +68,7 @@ def pretrain(options):
         from glomo_keras.pretraining import own_texts
         from glomo_keras.pretraining import run_folder
         from glomo_keras.pretraining.process_memory import keep_freed_memory
+        from glomo_keras.pretraining.text_settings import choose_settings
 
     if not options.texts and not options.resume:
         raise ValueError("Name one or more files of text.")
@@ -98,7 +76,7 @@ def pretrain(options):
     given_sources = own_texts.describe_texts(paths)
     keep_freed_memory()
     with run_folder.hold(options.output):
-        settings, sources = _settings_and_sources(options, paths, given_sources)
+        settings, sources = choose_settings(vars(options), paths, given_sources)
         texts, classes = _prepare(settings, sources)
         _train(settings, texts, classes)
     preset = settings.output / "preset"
@@ -107,70 +85,6 @@ def pretrain(options):
         command, rest = "plot", "'A text .' --output picture.png"
     print(f"The preset of the best epoch is in {preset}. To look at its graphs:")
     print(f"  {start_up.program_name()} {command} {shlex.quote(str(preset))} {rest}")
-
-
-def _settings_and_sources(options, paths, sources):
-    """Return the settings of the run, and what identifies its texts.
-
-    Those of a run that goes on are its own, which the options must not contradict.
-    """
-    from glomo_keras.pretraining import run_folder
-
-    output = options.output
-    places = {"output": output, "prepared": output / "prepared"}
-    names = {field.name for field in dataclasses.fields(PretrainSettings)}
-    given = {
-        name: value
-        for name, value in vars(options).items()
-        if name in names - {*_OF_THIS_MACHINE} and value is not None
-    }
-    if not run_folder.is_used(output):
-        if options.resume:
-            print(f"{output} holds no run to resume: one is begun.")
-        if not paths:
-            raise ValueError("Name one or more files of text.")
-        values = _defaults(given.get("size", "small")) | given | places
-        return PretrainSettings(**values, texts=tuple(paths), resume=False), sources
-    if not options.resume:
-        run_folder.check_unused(output)
-    path = output / run_folder.SETTINGS_FILE
-    saved = run_folder.read_object(path)
-    lacking = (names | {"sources"}) - saved.keys()
-    if lacking:
-        raise ValueError(
-            f"{path} is not that of this command: it lacks {', '.join(sorted(lacking))}"
-            ". Give another --output."
-        )
-    fixed = {k: v for k, v in given.items() if k not in _CHANGEABLE}
-    run_folder.check_same_settings(output, saved, fixed)
-    if paths and sources != saved["sources"]:
-        raise ValueError(
-            f"{output} holds a run on other texts than those given: on "
-            f"{', '.join(source['name'] for source in saved['sources'])}, or they have "
-            "changed. Leave them out to go on with the texts as they were, or give "
-            "another --output."
-        )
-    values = {name: saved[name] for name in names} | given | places
-    values |= {"texts": tuple(paths or saved["texts"]), "resume": True}
-    return PretrainSettings(**values), saved["sources"]
-
-
-def _defaults(size):
-    from glomo_keras.pretraining import optimization
-    from glomo_keras.pretraining import settings
-
-    return {
-        **SIZES[size],
-        "size": size,
-        "seed": 0,
-        "keep_case": False,
-        "context_length": 3,
-        "learning_rate": optimization.LEARNING_RATE,
-        "warmup": optimization.WARMUP,
-        "clip_norm": optimization.CLIP_NORM,
-        "patience": settings.PATIENCE,
-        "save_every": settings.SAVE_EVERY,
-    }
 
 
 def _prepare(settings, sources):
@@ -195,13 +109,13 @@ def _prepare(settings, sources):
                 "The texts have changed since the run was begun, or while they were "
                 "read. Restore them, or give another --output."
             )
-    corpus = own_texts.OwnTexts(settings)
+    texts = own_texts.OwnTexts(settings)
     classes = prepared_classes(settings.prepared, settings.num_classes, _say)
     write_json(
         settings.output / run_folder.SETTINGS_FILE,
         {**settings.to_json(), "sources": sources},
     )
-    return corpus, classes
+    return texts, classes
 
 
 def _train(settings, texts, classes):
@@ -210,12 +124,13 @@ def _train(settings, texts, classes):
     from glomo_keras.pretraining import training
     from glomo_keras.pretraining.epoch_log import csv_logger
     from glomo_keras.pretraining.progress import text_line
+    from glomo_keras.pretraining.text_settings import OF_THIS_MACHINE
 
     keras.utils.set_random_seed(settings.seed)
     pretrainer = _build_pretrainer(settings, texts, classes)
     notes = {"program": "glomo-keras pretrain", **settings.to_json()}
     notes["sources"] = texts.corpus.metadata["settings"]["sources"]["train"]
-    for place in _OF_THIS_MACHINE:
+    for place in OF_THIS_MACHINE:
         del notes[place]
     checkpoint = training.restore_checkpoint(
         settings, pretrainer, _MONITOR, notes, texts.vocabulary
@@ -236,6 +151,8 @@ def _train(settings, texts, classes):
             [csv_logger(settings.output / "log.csv", first_epoch)],
         )
     except KeyboardInterrupt:
+        if sys.stdout.isatty():  # where a line may be moving
+            print()
         saved = training.describe_saved(checkpoint)
         raise KeyboardInterrupt(
             f"The training was stopped. {saved} --resume goes on."

@@ -13,7 +13,7 @@ from glomo_keras.data.windows import WindowSequence
 from glomo_keras.data.windows import fixed_windows
 
 LEAST_UNITS = 1_000
-_BEGINNING = 100_000  # characters of a document, which have more units than those
+_BEGINNING = 1_000_000  # characters, in which there are more units
 _VALID_FRACTION = 0.05  # less of a small text would be a few windows
 _MAX_DOCUMENT_UNITS = 500  # so that a single long text has some for validation
 _MIN_UNITS = 20  # of shorter documents a window would be mostly padding
@@ -129,12 +129,15 @@ def _check_enough(spec):
     from glomo_keras.data.corpora import read_documents
     from glomo_keras.data.units import split_units
 
-    num_units = 0
+    beginnings, characters = [], 0
     for document in read_documents(spec):
-        beginning = document[:_BEGINNING]
-        num_units += len(split_units([beginning]).units.flat_values)
-        if num_units >= LEAST_UNITS:
-            return
+        beginnings.append(document[:_BEGINNING])
+        characters += len(document)
+        if characters >= _BEGINNING:
+            break
+    num_units = len(split_units(beginnings).units.flat_values)
+    if num_units >= LEAST_UNITS:
+        return
     raise ValueError(
         f"The texts have {num_units:,} units, words and marks, which is too little to "
         f"learn from. Give {LEAST_UNITS:,} or more."

@@ -10,11 +10,14 @@ import pathlib
 import re
 import sys
 
+from glomo_keras import pretrain_command
 from glomo_keras import start_up
 from glomo_keras.graph_lines import HELP_ON_LINES
 from glomo_keras.graph_lines import write_graphs
 from glomo_keras.start_up import without_machine_lines
 from glomo_keras.version import __version__
+
+_INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
 
 
 def positive(text):
@@ -24,16 +27,34 @@ def positive(text):
     return int(text)
 
 
+class IntermixedParser(argparse.ArgumentParser):
+    """A parser that takes options before, between and after files or texts."""
+
+    _is_inside = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self._is_inside:
+            return super().parse_known_args(args, namespace)
+        self._is_inside = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_inside = False
+
+
 def make_parser():
-    """Make the parser of the six commands."""
+    """Make the parser of the seven commands."""
     parser = argparse.ArgumentParser(
-        prog=_program_name(),
+        prog=start_up.program_name(),
         description="Presets of relational graphs, of texts and of images, and of "
-        "language models: exported, inspected, drawn, and run on texts.",
+        "language models: exported, inspected, drawn, and run on texts; and pretrained "
+        "on texts of your own.",
     )
     version = f"glomo_keras {__version__}"
     parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(
+        dest="command", required=True, parser_class=IntermixedParser
+    )
 
     def command(name, run, description, **options):
         made = commands.add_parser(
@@ -69,9 +90,10 @@ def make_parser():
 
     add = command("plot", plot, "Draw the graphs of a text, or of images.")
     add("preset", help=preset)
-    add("inputs", nargs="*", metavar="TEXT or IMAGE", help="a text, for a preset of "
-        "texts; files of images that matplotlib reads, for one of images (default: the "
-        "portrait that comes with matplotlib, and two drawn shapes)")  # fmt: skip
+    add("inputs", nargs="*", default=[], metavar="TEXT or IMAGE", help="a text, for a "
+        "preset of texts; files of images that matplotlib reads, for one of images "
+        "(default: the portrait that comes with matplotlib, and two drawn "
+        "shapes)")  # fmt: skip
     add("--output", type=pathlib.Path, required=True, help="path of the picture; of "
         "several, the beginning of their paths: OUTPUT_arcs.png and OUTPUT_grid.png, "
         "or, for every image, OUTPUT_image_N_center.png and ..._corner.png, what its "
@@ -105,7 +127,8 @@ def make_parser():
         epilog=HELP_ON_LINES,
     )
     add("preset", help=preset)
-    add("files", nargs="*", type=pathlib.Path, help="(default: standard input)")
+    add("files", nargs="*", default=[], type=pathlib.Path, help="(default: standard "
+        "input)")  # fmt: skip
     add("--words", action="store_true", help="a table in place of JSON: a line a unit, "
         "with the words that it reads")  # fmt: skip
     add("--top", type=positive, default=4, help="senders of each unit (default: 4)")
@@ -122,11 +145,15 @@ def make_parser():
         "of a longer one is not read (default: 65536)")  # fmt: skip
     add("--replace-invalid", action="store_true", help="read bytes that are not UTF-8 "
         "as U+FFFD, in place of an error")  # fmt: skip
+
+    add = command(
+        "pretrain",
+        pretrain_command.pretrain,
+        pretrain_command.DESCRIPTION,
+        **pretrain_command.parser_options(),
+    )
+    pretrain_command.add_options(add, positive)
     return parser
-
-
-def _program_name():
-    return start_up.SCRIPT if start_up.is_script() else "python -m glomo_keras"
 
 
 def list_presets(options):
@@ -224,7 +251,7 @@ def plot(options):
     with open_preset(options.preset) as preset:
         model = None if preset.vocabulary else load_preset(preset)
     if model is None:
-        paths = _plot_text(options)
+        paths = _plot_text(preset.folder, options)
     elif isinstance(model, ImageGraphPredictor):
         paths = _plot_images(model, options)
     else:
@@ -236,7 +263,7 @@ def plot(options):
         print(path)
 
 
-def _plot_text(options):
+def _plot_text(folder, options):
     from glomo_keras.analysis import plot_text_graphs
     from glomo_keras.ops import DIRECTIONS
 
@@ -249,7 +276,7 @@ def _plot_text(options):
             f"Received: {len(options.inputs)} texts, --size {options.size}."
         )
     text = os.fsencode(options.inputs[0])  # the bytes, whatever the locale read them as
-    outputs = TextGraphs.from_preset(options.preset)([text])
+    outputs = TextGraphs.from_preset(folder)([text])
     units = outputs["units"][0]
     if not outputs["padding_mask"].numpy().any():
         raise ValueError("The text has no unit: there is nothing to draw.")
@@ -328,7 +355,7 @@ def view(options):
             f"images the other way around. Received: {len(options.text)} texts and "
             f"{len(options.image)} images."
         )
-    text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
+    text_graphs = TextGraphs.from_preset(preset.folder, options.max_units)
     outputs = text_graphs([os.fsencode(text) for text in options.text])
     print(save_html(options.output, outputs, title=title))
 
@@ -352,7 +379,7 @@ def _view_images(predictor, options, title):
 def main(arguments=None):
     """Run a command; an error is one line."""
     options = make_parser().parse_args(arguments)
-    failed = f"{_program_name()} {options.command}: "
+    failed = f"{start_up.program_name()} {options.command}: "
     if sys.stdout is None:
         sys.exit(f"{failed}Standard output is closed.")
     # Bytes in UTF-8 whatever the locale; names of files come out as they went in.
@@ -362,7 +389,10 @@ def main(arguments=None):
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
         _drop_output()
-    except (OSError, ValueError, TypeError, ImportError) as error:
+    except KeyboardInterrupt as stop:
+        print(failed + (str(stop) or "Stopped."), file=sys.stderr)
+        sys.exit(_INTERRUPTED)
+    except (OSError, ValueError, TypeError, ImportError, FloatingPointError) as error:
         try:
             sys.stdout.flush()
         except OSError:

@@ -20,6 +20,11 @@ def is_script():
     return pathlib.PurePath(_program()).stem == SCRIPT
 
 
+def program_name():
+    """Return how the command line was, or could be, started."""
+    return SCRIPT if is_script() else "python -m glomo_keras"
+
+
 def is_command_line():
     """Return whether the process is `glomo-keras` or `python -m glomo_keras`."""
     if _program() != "-m":  # the first argument while Python locates the module

@@ -25,7 +25,6 @@ from experiment.ablations.rows import ROWS
 from experiment.ablations.settings import TASKS
 from experiment.ablations.settings import AblationSettings
 from experiment.ablations.steps import run_steps
-from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.process import UsageError
@@ -33,6 +32,7 @@ from experiment.process import positive_int
 
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
+from glomo_keras.pretraining.run_folder import differences
 
 
 def parse_settings(arguments=None):

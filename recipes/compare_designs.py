@@ -21,8 +21,10 @@ import experiment.process
 import numpy as np
 from experiment.comparison.records import read_runs
 from experiment.folders import read_json
-from experiment.pretraining.epoch_log import read_log
 from experiment.process import UsageError
+from experiment.process import usage_errors
+
+from glomo_keras.pretraining.epoch_log import read_log
 
 # What says where a run lies and how long its schedule is; not how it is designed.
 NO_DESIGN = (
@@ -60,7 +62,8 @@ def read_design(folder):
         UsageError: if the run has no finished epoch, or lacks a value.
     """
     settings = read_json(folder / "settings.json")
-    log = read_log(folder / "log.csv")
+    with usage_errors():
+        log = read_log(folder / "log.csv")
     if not log:
         raise UsageError(f"{folder} has no finished epoch.")
     row = log[len(log) - 1]

@@ -13,12 +13,13 @@ import math
 from pathlib import Path
 
 import experiment.process
-from experiment.folders import differences
 from experiment.folders import read_json
-from experiment.pretraining.epoch_log import read_log
 from experiment.process import UsageError
+from experiment.process import usage_errors
 
 from glomo_keras.ops import DIRECTIONS
+from glomo_keras.pretraining.epoch_log import read_log
+from glomo_keras.pretraining.run_folder import differences
 
 # What must agree for losses to be of the same steps and of the same validation.
 SHARED_SETTINGS = (
@@ -89,7 +90,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
     settings = read_settings(options.runs)
-    logs = {folder: read_log(folder / "log.csv") for folder in options.runs}
+    with usage_errors():
+        logs = {folder: read_log(folder / "log.csv") for folder in options.runs}
     last = min(len(log) for log in logs.values())
     if not last:
         parser.error("a run has not finished its first epoch")

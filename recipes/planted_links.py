@@ -26,7 +26,6 @@ import experiment.process
 import keras
 import numpy as np
 from experiment.folders import append_line
-from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_lines
 from experiment.precision import add_precision_option
@@ -45,6 +44,7 @@ from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
 from glomo_keras.files import write_text
 from glomo_keras.models import GLoMoPretrainer
+from glomo_keras.pretraining.run_folder import differences
 
 MEAN = {"threshold": "mean", "position_bias": None}
 ARMS = {

@@ -30,7 +30,6 @@ from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.corpora import load_corpus
-from experiment.pretraining.progress import words_line
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
@@ -43,6 +42,7 @@ from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_write
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import LanguageModelPretrainer
+from glomo_keras.pretraining.progress import words_line
 
 SIZES = {
     "smoke": {

@@ -26,7 +26,6 @@ from experiment.devices import Devices
 from experiment.precision import precision
 from experiment.pretraining import run
 from experiment.pretraining.image_stream import ImageSequence
-from experiment.pretraining.progress import image_line
 from experiment.pretraining.score_rules import IMAGE_PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import PretrainingSettings
@@ -41,6 +40,7 @@ from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.models import ImageGLoMoPretrainer
 from glomo_keras.models import ablations
+from glomo_keras.pretraining.progress import image_line
 
 SIZES = {
     "smoke": {

@@ -28,7 +28,6 @@ from experiment.pretraining import run
 from experiment.pretraining import text
 from experiment.pretraining.corpora import load_corpus
 from experiment.pretraining.frozen_graphs import frozen_graphs
-from experiment.pretraining.progress import text_line
 from experiment.pretraining.score_rules import PREDICTORS
 from experiment.pretraining.settings import SIZES_TITLE
 from experiment.pretraining.settings import add_run_options
@@ -43,68 +42,9 @@ from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import SentencePretrainer
 from glomo_keras.models import ablations
 from glomo_keras.models import released
+from glomo_keras.pretraining.progress import text_line
+from glomo_keras.pretraining.text_sizes import SIZES
 
-# What did best of what `dependency_labels.py` judged.
-CHOSEN = {
-    "embedding_dim": 96,
-    "num_graph_layers": 2,
-    "num_heads": 8,
-    "key_dim": 32,
-    "threshold": "entmax",
-    "position_bias": 32,
-    "num_classes": 500,
-    "num_positions": 0,
-    "window": 64,
-    "shift": 32,
-}
-SIZES = {
-    "smoke": {
-        "vocabulary_size": 1_000,
-        "embedding_dim": 16,
-        "num_graph_layers": 2,
-        "num_heads": 2,
-        "key_dim": 8,
-        "threshold": "entmax",
-        "position_bias": 8,
-        "num_classes": 50,
-        "num_positions": 0,
-        "window": 64,
-        "shift": 32,
-        "batch_size": 4,
-        "steps_per_epoch": 20,
-        "epochs": 2,
-    },
-    "small": {
-        "vocabulary_size": 16_000,
-        **CHOSEN,
-        "batch_size": 16,
-        "steps_per_epoch": 500,
-        "epochs": 20,
-    },
-    "base": {
-        "vocabulary_size": 30_000,
-        **CHOSEN,
-        "batch_size": 32,
-        "steps_per_epoch": 500,
-        "epochs": 60,
-    },
-    "paper": {
-        "vocabulary_size": 100_001,
-        "embedding_dim": 512,
-        "num_graph_layers": 3,
-        "num_heads": 8,
-        "key_dim": 64,
-        "threshold": "mean",
-        "position_bias": 0,
-        "num_classes": 0,
-        "num_positions": 20,
-        "window": 200,
-        "shift": 100,
-        "batch_size": 32,
-        "steps_per_epoch": 2_000,
-        "epochs": 200,
-    },
-}
 OBJECTIVES = {"units": 3, "sentences": 24}  # units predicted, by default
 SENTENCE_ENDS = (".", "!", "?")
 # What --released decides in place of a size.

@@ -20,7 +20,6 @@ import shlex
 from pathlib import Path
 
 import experiment.process
-from experiment.folders import differences
 from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.pretraining.corpora import load_corpus
@@ -39,6 +38,7 @@ from experiment.tuning.tuner import make_tuner
 
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
+from glomo_keras.pretraining.run_folder import differences
 
 
 def parse_settings(arguments=None):

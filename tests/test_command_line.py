@@ -3,6 +3,8 @@
 import json
 import os
 import pathlib
+import re
+import shlex
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import find_preset
 from glomo_keras.models import presets
 
+CHECKOUT = pathlib.Path(glomo_keras.__file__).resolve().parents[1]
 HEAD = "--forward-head", "0", "0"
 
 
@@ -274,6 +277,75 @@ def test_help_names_the_commands(capsys):
     shown = capsys.readouterr().out
     assert all(
         name in shown
-        for name in ("list", "export", "inspect", "plot", "view", "graphs")
+        for name in ("list", "export", "inspect", "plot", "view", "graphs", "pretrain")
     )
     assert all(held in shown for held in ("texts", "images", "language models"))
+
+
+COMMAND = re.compile(r"^(?:echo .*\| )?(?:glomo-keras|python -m glomo_keras) ([^|#]*)")
+BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.S | re.M)
+
+
+def test_documented_commands_parse():
+    names = []
+    for page in (CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.md"))):
+        for block in BLOCK.findall(page.read_text("utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                for arguments in COMMAND.findall(line):
+                    arguments = shlex.split(arguments)
+                    options = command_line.make_parser().parse_args(arguments)
+                    names.append(options.command)
+    assert {"graphs", "export", "view", "pretrain"} <= {*names} and len(names) > 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "values"),
+    [
+        (["graphs", "PRESET", "--words", "a", "b"], "files", ["a", "b"]),
+        (["graphs", "--top", "2", "PRESET", "a", "--words", "b"], "files", ["a", "b"]),
+        (["graphs", "PRESET", "--words"], "files", []),
+        (["plot", "PRESET", "--kind", "arcs", "a", "--output", "x"], "inputs", ["a"]),
+        (["pretrain", "--output", "x", "a", "--resume", "b"], "texts", ["a", "b"]),
+    ],
+)
+def test_options_stand_anywhere(arguments, name, values):
+    options = command_line.make_parser().parse_args(arguments)
+    assert list(map(str, getattr(options, name))) == values
+    assert getattr(options, "preset", "PRESET") == "PRESET"
+
+
+def test_what_is_missing_is_named(capsys):
+    for arguments, missing in (("graphs --words", "preset"), ("pretrain", "--output")):
+        with pytest.raises(SystemExit, match="^2$"):
+            command_line.main(arguments.split())
+        shown = capsys.readouterr().err
+        assert shown.endswith(f"arguments are required: {missing}\n"), shown
+    with pytest.raises(SystemExit, match="^2$"):
+        command_line.main(["list", "--wrong"])
+    assert "unrecognized arguments: --wrong" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plot", "view"])
+def test_an_address_is_resolved_once(text_preset, tmp_path, monkeypatch, command):
+    pytest.importorskip("matplotlib")
+    asked = []
+
+    def download(address):
+        asked.append(address)
+        return text_preset
+
+    monkeypatch.setattr(presets, "download_preset", download)
+    text = ["the cat"] if command == "plot" else ["--text", "the cat"]
+    path = tmp_path / ("x.svg" if command == "plot" else "x.html")
+    command_line.main([command, "hf://user/name", *text, "--output", str(path)])
+    assert asked == ["hf://user/name"] and path.stat().st_size > 100
+
+
+def test_a_command_that_is_interrupted_ends_with_one_line(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(presets, "summarize_presets", interrupt)
+    with pytest.raises(SystemExit, match="^130$"):
+        command_line.main(["list"])
+    assert capsys.readouterr().err == "python -m glomo_keras list: Stopped.\n"

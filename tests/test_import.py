@@ -22,6 +22,7 @@ ALLOWED = {
     "analysis": {"ops", "layers", "models", "analysis"},
     "export": {"ops", "layers", "models", "data", "export"},  # strings in: units
     "callbacks": {"ops", "layers", "models", "analysis", "callbacks"},
+    "pretraining": {"models", "data", "callbacks", "pretraining"},
     "distribution": {"distribution"},
     "optimizers": {"optimizers"},
 }

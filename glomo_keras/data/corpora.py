@@ -86,7 +86,8 @@ def read_documents(spec):
     - `planted`: a toy of 20,000 texts of 64 units with known links, see
       `planted_sequences`.
     - `files:PATH...`: text files, plain or gzip, UTF-8. Several paths are separated
-      by commas or spaces, and each may be a pattern (`files:books/*.txt,more.txt.gz`).
+      by commas or spaces, and each may be a pattern (`files:books/*.txt,more.txt.gz`)
+      or, where it holds such itself, in double quotes (`files:"my text.txt" b.txt`).
       A blank line or a `= Title =` line ends a document, whose lines are joined.
       Lines that are not UTF-8 are skipped, counted and reported by a warning. A
       relative path that does not exist is looked up in the folder that the

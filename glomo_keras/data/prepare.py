@@ -38,6 +38,7 @@ def prepare_corpus(
     limit=None,
     seed=0,
     log=print,
+    max_document_units=None,
 ):
     r"""Split a corpus into units, build its vocabulary and write arrays of ids.
 
@@ -61,6 +62,8 @@ def prepare_corpus(
             so many units.
         seed: int, of the draw of validation documents.
         log: function that takes lines of progress.
+        max_document_units: int or `None`. Longer documents are cut into documents of
+            about the same length, so that validation can be drawn from a single text.
 
     Returns:
         Dict, the metadata: `settings`, `units`, `documents`, `coverage` (share of
@@ -96,7 +99,9 @@ def prepare_corpus(
             f"`valid_fraction` must be in [0, 1). Received: {valid_fraction}."
         )
     check_positive_integers(vocabulary_size=vocabulary_size)
-    check_positive_integers(or_none=True, limit=limit)
+    check_positive_integers(
+        or_none=True, limit=limit, max_document_units=max_document_units
+    )
     if vocabulary_size < 3:
         raise ValueError(
             "`vocabulary_size` must leave room for padding, unknown and one unit. "
@@ -117,6 +122,8 @@ def prepare_corpus(
         "limit": None if limit is None else int(limit),
         "seed": int(seed),
     }
+    if max_document_units is not None:  # as it was before there was the setting
+        settings["max_document_units"] = int(max_document_units)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         finished = read_metadata(directory)
@@ -153,15 +160,17 @@ def _prepare(corpora, directory, settings, log):
     with tempfile.TemporaryFile(dir=directory) as file:
         stream = ProvisionalIds(file, log)
         stream.read(corpora["train"], settings["limit"])
-        is_valid = np.zeros(stream.num_documents, dtype=bool)
-        if "valid" not in corpora:
-            is_valid[_draw(stream.num_documents, settings)] = True
-        else:
-            num_train = stream.num_documents
+        lengths = _cut(stream.document_lengths, settings)
+        if "valid" in corpora:
+            num_train = len(lengths)
             stream.read(corpora["valid"])
-            is_valid = np.arange(stream.num_documents) >= num_train
+            lengths = _cut(stream.document_lengths, settings)
+            is_valid = np.arange(len(lengths)) >= num_train
+        else:
+            is_valid = np.zeros(len(lengths), dtype=bool)
+            is_valid[_draw(len(lengths), settings)] = True
         provisional_ids = stream.ids()
-        is_valid_unit = np.repeat(is_valid, stream.document_lengths)
+        is_valid_unit = np.repeat(is_valid, lengths)
         counts = _count(provisional_ids, is_valid_unit, len(stream.distinct))
         words = [unit.decode() for unit in stream.distinct]
         vocabulary = Vocabulary.from_counts(
@@ -185,17 +194,17 @@ def _prepare(corpora, directory, settings, log):
         }
         for split in SPLITS:
             is_chosen = is_valid == (split == "valid")
-            lengths = stream.document_lengths[is_chosen]
-            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            ends = np.cumsum(lengths[is_chosen])
+            offsets = np.concatenate([[0], ends]).astype(np.int64)
             with atomic_write(directory / f"{split}_offsets.npy") as temporary:
                 np.save(temporary, offsets)
             num_known = _write_ids(
                 directory / f"{split}_ids.npy",
                 provisional_ids,
-                np.repeat(is_chosen, stream.document_lengths),
+                np.repeat(is_chosen, lengths),
                 final_ids,
             )
-            metadata["documents"][split] = len(lengths)
+            metadata["documents"][split] = len(ends)
             metadata["units"][split] = int(offsets[-1])
             metadata["coverage"][split] = round(num_known / max(1, int(offsets[-1])), 6)
     metadata |= {
@@ -218,6 +227,18 @@ def _prepare(corpora, directory, settings, log):
     return metadata
 
 
+def _cut(lengths, settings):
+    """Return the lengths of documents, of which the long ones are cut evenly."""
+    most = settings.get("max_document_units")
+    if most is None:
+        return lengths
+    pieces = np.maximum(1, -(-lengths // most))
+    documents = np.repeat(np.arange(len(lengths)), pieces)
+    ranks = np.arange(len(documents)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    share, rest = np.divmod(lengths, pieces)
+    return share[documents] + (ranks < rest[documents])
+
+
 def _draw(num_documents, settings):
     valid_fraction = settings["valid_fraction"]
     if valid_fraction == 0:
@@ -226,7 +247,7 @@ def _draw(num_documents, settings):
         raise ValueError(
             f"{settings['spec']!r} has a single document, of which no validation "
             "documents can be drawn. Separate documents by blank lines, give "
-            "`valid_spec`, or set valid_fraction=0."
+            "`valid_spec` or a smaller `max_document_units`, or set valid_fraction=0."
         )
     num_valid = min(num_documents - 1, max(1, round(valid_fraction * num_documents)))
     generator = np.random.default_rng(settings["seed"])

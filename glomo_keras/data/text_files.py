@@ -10,6 +10,7 @@ import re
 import zlib
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_PATTERN = re.compile(r'"([^"]*)"|([^,\s]+)')
 _HEAD_BYTES = 1024  # by which an encoding is recognized
 
 
@@ -18,7 +19,7 @@ def find_files(patterns):
 
     Args:
         patterns: string, one or more paths or patterns (`books/*.txt`), separated by
-            commas or spaces.
+            commas or spaces. One that holds such is in double quotes.
 
     Returns:
         List of paths, in the order of the patterns.
@@ -29,7 +30,8 @@ def find_files(patterns):
     if _candidates(patterns.strip()):  # one path that holds spaces or commas
         return _candidates(patterns.strip())
     paths = []
-    for pattern in re.split(r"[,\s]+", patterns.strip()):
+    for quoted, plain in _PATTERN.findall(patterns):
+        pattern = quoted or plain
         matches = _candidates(pattern) if pattern else []
         if pattern and not matches:
             folder = os.environ.get("GLOMO_DATA")

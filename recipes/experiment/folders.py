@@ -6,8 +6,8 @@ import json
 import os
 
 from experiment.process import UsageError
-from glomo_keras import files
-from glomo_keras.locking import held_alone
+from experiment.process import usage_errors
+from glomo_keras.pretraining import run_folder
 
 
 @contextlib.contextmanager
@@ -20,13 +20,9 @@ def hold(folder):
     Raises:
         UsageError: if another process holds it; names that process.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(held_alone(folder))
-        except RuntimeError as error:
-            raise UsageError(str(error)) from error
-        files.remove_unfinished(folder)
+        with usage_errors():
+            stack.enter_context(run_folder.hold(folder))
         yield
 
 
@@ -55,16 +51,8 @@ def read_json(path):
     Raises:
         UsageError: if the file is missing or damaged.
     """
-    try:
-        value = files.read_json(path)
-        if not isinstance(value, dict):
-            raise ValueError(f"it holds a {type(value).__name__}, not an object")
-    except (FileNotFoundError, ValueError) as error:
-        raise UsageError(
-            f"{path} is missing or damaged ({error}). Restore it, or give another "
-            "folder."
-        ) from error
-    return value
+    with usage_errors():
+        return run_folder.read_object(path)
 
 
 def read_lines(path):
@@ -109,20 +97,6 @@ def _records(path):
         records.append(record)
         num_bytes += len(line)
     return records, num_bytes
-
-
-def differences(saved, given):
-    """Return in words what differs between two dicts of settings; "" if nothing does.
-
-    Args:
-        saved: dict, those on disk.
-        given: dict, those of the command line; what only `saved` has is not compared.
-    """
-    return ", ".join(
-        f"{name}: {saved.get(name)!r}, not {value!r}"
-        for name, value in given.items()
-        if saved.get(name) != value
-    )
 
 
 def identify_arrays(folder):

@@ -6,7 +6,6 @@ start of `main`, does the rest.
 
 import argparse
 import contextlib
-import ctypes
 import importlib
 import logging
 import os
@@ -15,9 +14,6 @@ import tempfile
 
 # Lines of TensorFlow about the machine.
 _MACHINE_LINES = (b"I0000 ", b"WARNING: All log messages before absl")
-
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_MAX = -4
 
 
 def load_tensorflow():
@@ -50,6 +46,8 @@ load_tensorflow()
 
 def prepare_process():
     """Prepare memory, logging and output for a training."""
+    from glomo_keras.pretraining.process_memory import keep_freed_memory  # after it
+
     keep_freed_memory()
     # One model after another is no retracing of one function, as TensorFlow warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -57,21 +55,6 @@ def prepare_process():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not where something replaced it
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-
-
-def keep_freed_memory():
-    """Ask glibc to keep freed memory for the next step of training.
-
-    By default every large temporary goes back to the system and is mapped, page by
-    page, in the next step again: up to half of the time of a training step on a CPU.
-    Where the C library has no `mallopt` nothing happens.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(_M_MMAP_MAX, 0)
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 class UsageError(ValueError):

@@ -60,6 +60,8 @@ def test_several_paths_patterns_and_separators(tmp_path, monkeypatch):
     for separator in (",", " ", ", ", "\n"):
         assert list(read_documents(f"files:c.txt{separator}b*.txt")) == expected
     assert list(read_documents("files:with space, and comma.txt")) == ["Odd name"]
+    quoted = 'files:"with space, and comma.txt" c.txt,"b*.txt"'
+    assert list(read_documents(quoted)) == ["Odd name", *expected]
 
 
 def test_relative_paths_are_looked_up_under_glomo_data(tmp_path, monkeypatch):

@@ -140,6 +140,37 @@ def test_limit_ends_with_the_document_that_reaches_it(
     assert np.diff(prepared.train_offsets).tolist() == [*range(3, 3 + expected)]
 
 
+def test_long_documents_are_cut_evenly(corpus, tmp_path):
+    spec, documents = corpus  # of 3, 4, ..., 25 words
+    arguments = dict(valid_fraction=0.2, max_document_units=7, log=str)
+    metadata = prepare_corpus(spec, tmp_path / "out", **arguments)
+    assert metadata["settings"]["max_document_units"] == 7
+    prepared = load_prepared(tmp_path / "out")
+    texts = [*texts_of(prepared, "train"), *texts_of(prepared, "valid")]
+    words = [document.lower().split() for document in documents]
+    expected = [""]
+    for document in words:
+        parts = np.array_split(document, -(-len(document) // 7))
+        expected += [" ".join(part) for part in parts]
+    assert sorted(texts) == sorted(expected)
+    assert metadata["documents"]["valid"] == round(0.2 * len(expected))
+    assert prepare_corpus(spec, tmp_path / "out", **arguments) == metadata
+    whole = prepare_corpus(spec, tmp_path / "whole", log=str)
+    assert "max_document_units" not in whole["settings"]
+
+
+def test_the_parts_of_a_text_are_no_validation_corpus(tmp_path):
+    for name in ("train", "valid"):
+        (tmp_path / f"{name}.txt").write_text(f"{name} " * 9)
+    specs = [f"files:{tmp_path / name}.txt" for name in ("train", "valid")]
+    prepare_corpus(
+        specs[0], tmp_path, valid_spec=specs[1], max_document_units=4, log=str
+    )
+    prepared = load_prepared(tmp_path)
+    assert texts_of(prepared, "train") == ["train train train"] * 3
+    assert np.diff(prepared.valid_offsets).tolist() == [3, 3, 3]
+
+
 def test_the_draw_is_by_seed(corpus, tmp_path):
     draws = []
     for name, seed in (("a", 3), ("b", 3), ("c", 5)):

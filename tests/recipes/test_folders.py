@@ -62,10 +62,3 @@ def test_damaged_json_is_named(tmp_path, content):
         folders.read_json(path)
     path.write_text(json.dumps({"a": "é"}), encoding="utf-8")
     assert folders.read_json(path) == {"a": "é"}
-
-
-def test_differences_are_named():
-    saved = {"seed": 0, "size": "small", "more": 1}
-    assert folders.differences(saved, {"seed": 0, "size": "small"}) == ""
-    told = folders.differences(saved, {"seed": 1, "other": 2, "size": "small"})
-    assert told == "seed: 0, not 1, other: None, not 2"

@@ -177,7 +177,7 @@ def test_a_run_that_stopped_early_stays_so(corpus, copy, capsys):
         ("--seed 7", "seed: 0, not 7"),
         ("--batch-size 5", "batch_size: 3, not 5"),
         ("--learning-rate 0.5", "learning_rate: 0.003, not 0.5"),
-        ("--optimizer sgd", "'adam', not 'sgd', learning_rate: 0.003, not 8.0"),
+        ("--optimizer sgd", "rate: 0.003, not 8.0, optimizer: 'adam', not 'sgd'"),
         ("--epochs 4", "epochs: 3, not 4"),
         ("--embedding-dim 6", "embedding_dim: 12, not 6"),
         ("--size base", "size: 'small', not 'base'"),

@@ -14,9 +14,9 @@ from experiment.comparison.records import read_runs
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
 from experiment.folders import append_line
-from experiment.folders import differences
 from experiment.folders import read_lines
 from experiment.process import UsageError
+from glomo_keras.pretraining.run_folder import differences
 
 SEED = 0
 _TRIALS = "learning_rates.jsonl"

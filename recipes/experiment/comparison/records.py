@@ -4,9 +4,9 @@ import numpy as np
 
 from experiment.comparison.arms import PREDICTED_ARMS
 from experiment.folders import append_line
-from experiment.folders import differences
 from experiment.folders import read_lines
 from experiment.process import UsageError
+from glomo_keras.pretraining.run_folder import differences
 
 
 def read_runs(output):

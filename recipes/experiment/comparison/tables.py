@@ -10,8 +10,8 @@ from experiment.comparison.records import key_of
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
-from experiment.folders import differences
 from experiment.process import UsageError
+from glomo_keras.pretraining.run_folder import differences
 
 LEGEND = (
     "In percent: mean and standard deviation over seeds. `to ...`: difference to that "

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from experiment.comparison.arms import Arm
-from experiment.folders import differences
 from experiment.folders import read_json
 from experiment.process import UsageError
 from glomo_keras.callbacks import RaiseOnNaN
@@ -15,6 +14,7 @@ from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
+from glomo_keras.pretraining.run_folder import differences
 
 
 class DevScore(keras.callbacks.Callback):

@@ -6,7 +6,6 @@ import numpy as np
 
 from experiment.comparison.settings import Settings
 from experiment.comparison.task import Task
-from experiment.folders import differences
 from experiment.folders import read_array_settings
 from experiment.images.image_batches import ImageBatches
 from experiment.images.pixel_arms import PixelGraphs
@@ -16,6 +15,7 @@ from experiment.images.pixel_arms import shared_message_cache
 from experiment.process import UsageError
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
+from glomo_keras.pretraining.run_folder import differences
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

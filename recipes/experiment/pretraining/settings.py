@@ -1,39 +1,32 @@
 """Settings of a pretraining run, and the options of the command line for them."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from experiment.devices import add_strategy_option
 from experiment.precision import add_precision_option
 from experiment.process import positive_int
+from glomo_keras.pretraining.optimization import CLIP_NORM
+from glomo_keras.pretraining.optimization import LEARNING_RATE
+from glomo_keras.pretraining.optimization import WARMUP
+from glomo_keras.pretraining.settings import PATIENCE
+from glomo_keras.pretraining.settings import SAVE_EVERY
+from glomo_keras.pretraining.settings import RunSettings
+from glomo_keras.pretraining.settings import list_sizes
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PretrainingSettings:
+class PretrainingSettings(RunSettings):
     """What the command line decides in every pretraining program.
 
     The fields are the options, under their own names; `--help` describes them. A
     program adds its own in a subclass.
     """
 
-    output: Path
-    prepared: Path
     prepare_only: bool
-    resume: bool
-    size: str
-    seed: int
-    batch_size: int
-    steps_per_epoch: int
-    epochs: int
     optimizer: str
-    learning_rate: float
-    warmup: int
-    clip_norm: float
-    patience: int
-    save_every: int
     stop_after: int | None
     no_jit: bool
     precision: str
@@ -55,8 +48,8 @@ class PretrainingSettings:
             **dict.fromkeys(vars(options)),
             **sizes[options.size],
             "optimizer": optimizer,
-            "learning_rate": 8.0 if optimizer == "sgd" else 0.003,
-            "clip_norm": 0.25 if released else 1.0,
+            "learning_rate": 8.0 if optimizer == "sgd" else LEARNING_RATE,
+            "clip_norm": 0.25 if released else CLIP_NORM,
             "prepared": options.output / "prepared",
         }
         values = {**defaults, **given}
@@ -68,10 +61,6 @@ class PretrainingSettings:
     def last_epoch(self):
         """Number of epochs after which this start of the run ends."""
         return min(self.epochs, self.stop_after or self.epochs)
-
-    def to_json(self):
-        """Return the settings as JSON holds them."""
-        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
 
 
 def add_run_options(parser, sizes):
@@ -97,17 +86,6 @@ def add_run_options(parser, sizes):
     add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
 
 
-def list_sizes(sizes):
-    """Return what each size decides, as a table for the end of --help."""
-    rows = [("what --size decides:", *sizes)]
-    for name in next(iter(sizes.values())):
-        values = (size[name] for size in sizes.values())
-        cells = (str(value).strip("[]").replace(",", "") for value in values)
-        rows.append((f"  --{name.replace('_', '-')}", *cells))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
 def add_training_options(parser, pictures=True, released=False):
     """Add optimizer, early stopping and, where there are any, pictures.
 
@@ -125,12 +103,12 @@ def add_training_options(parser, pictures=True, released=False):
         type=float,
         help="highest rate (default: 0.003 for adam, 8 for sgd)",
     )
-    add("--warmup", type=int, default=200, help="steps to it (default: 200)")
+    add("--warmup", type=int, default=WARMUP, help="steps to it (default: 200)")
     add("--clip-norm", type=float, help=f"of all gradients (default: 1{clipped})")
     add(
         "--patience",
         type=positive_int,
-        default=10,  # a cosine gains most at its end
+        default=PATIENCE,
         help="epochs without a new best (default: 10)",
     )
     add(
@@ -141,7 +119,7 @@ def add_training_options(parser, pictures=True, released=False):
     add(
         "--save-every",
         type=positive_int,
-        default=200,
+        default=SAVE_EVERY,
         help="steps after which the state is saved in the midst of an epoch (default: "
         "200)",
     )

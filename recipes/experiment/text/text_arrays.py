@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from experiment.folders import differences
 from experiment.folders import read_array_settings
 from experiment.process import UsageError
 from experiment.text.word_features import parse_features
@@ -20,6 +19,7 @@ from glomo_keras.data.text_files import describe_source
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import read_json
 from glomo_keras.files import write_json
+from glomo_keras.pretraining.run_folder import differences
 
 CHARACTERS = 16  # bytes of a unit that a character network reads
 _FORMAT = 2

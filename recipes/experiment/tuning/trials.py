@@ -9,10 +9,10 @@ import numpy as np
 from experiment.comparison import runner
 from experiment.comparison.options import parse_quoted
 from experiment.dependencies.task import DependencyTask
-from experiment.pretraining.run import warmup_and_cosine
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
+from glomo_keras.pretraining.optimization import warmup_and_cosine
 
 WARMUP = 200  # steps, as by default in pretraining
 

@@ -3,11 +3,12 @@
 import io
 
 import pytest
-from experiment.pretraining import progress
-from experiment.pretraining.progress import EpochLine
-from experiment.pretraining.progress import StepLine
-from experiment.pretraining.progress import image_line
-from experiment.pretraining.progress import text_line
+
+from glomo_keras.pretraining import progress
+from glomo_keras.pretraining.progress import EpochLine
+from glomo_keras.pretraining.progress import StepLine
+from glomo_keras.pretraining.progress import image_line
+from glomo_keras.pretraining.progress import text_line
 
 LOGS = {
     "nats": 4.825,

@@ -3,7 +3,8 @@
 import csv
 import io
 
-from experiment.process import UsageError
+import keras
+
 from glomo_keras.files import write_text
 
 
@@ -19,7 +20,7 @@ def read_log(path):
         Dict of dicts, the row of every epoch by its number from 0.
 
     Raises:
-        UsageError: if the file is missing or damaged, or an epoch stands in it twice
+        ValueError: if the file is missing or damaged, or an epoch stands in it twice
             or is missing.
     """
     _, rows = _read(path)
@@ -30,7 +31,7 @@ def read_log(path):
     )
     for problem, numbers in (("holds twice", doubled), ("lacks", missing)):
         if numbers:
-            raise UsageError(
+            raise ValueError(
                 f"{path} {problem} epochs ({', '.join(map(str, numbers))}): it is not "
                 "the log of one run. Leave the run out, or train it again."
             )
@@ -69,6 +70,12 @@ def cut_log(path, num_epochs):
     write_text(path, text.getvalue())
 
 
+def csv_logger(path, num_epochs):
+    """Return the callback that appends to a log, once that is cut; see `cut_log`."""
+    cut_log(path, num_epochs)
+    return keras.callbacks.CSVLogger(path, append=True)
+
+
 def _read(path):
     """Return the names of the columns, and the rows that were written to their end."""
     try:
@@ -83,7 +90,7 @@ def _read(path):
             if None in row or None in row.values() or int(row["epoch"]) < 0:
                 raise ValueError(f"line {rows.index(row) + 2} does not fit the header")
     except (FileNotFoundError, ValueError, csv.Error) as error:
-        raise UsageError(
+        raise ValueError(
             f"{path} is missing or damaged ({error}). Restore it, or move it away."
         ) from error
     return names, rows

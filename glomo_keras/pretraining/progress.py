@@ -74,7 +74,8 @@ class StepLine(keras.callbacks.Callback):
         left = _duration((self.epochs * self.steps - done) * seconds)
         size, unit = self.step_size
         speed = f"{size / max(seconds, 1e-9):,.0f} {unit}/s"
-        if count == _MEASURED_STEPS and not self.is_estimated:
+        enough = min(_MEASURED_STEPS, self.steps - 1 - _FIRST_STEPS)
+        if count == enough and not self.is_estimated:
             self._clear()
             self.stream.write(f"{speed}: about {left} for what is to be trained.\n")
             self.stream.flush()

@@ -66,6 +66,14 @@ def test_no_docstring_is_shown_as_it_was_written(site):
 
 
 @needs_generator
+def test_lists_are_lists(site):
+    """The generator wants an empty line before a list, other readers do not."""
+    for path in site.rglob("*.html"):
+        page = re.sub(r"<pre>.*?</pre>", "", path.read_text("utf-8"), flags=re.S)
+        assert not re.search(r"\n- \S", page), path.name
+
+
+@needs_generator
 def test_guides_are_pages_and_name_the_reference(site):
     guides = {path.stem for path in ROOT.glob("docs/*.md")} - {"README"}
     assert guides | {"index"} == {path.stem for path in site.glob("docs/*.html")}

@@ -7,6 +7,7 @@
         --features vectors:vectors.txt.gz --learning-rate 0.004"
     python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations \
         --table                                      # of what is done
+    python recipes/ablate.py --size smoke --output runs/ablate_smoke
 
 Every row is a predictor, pretrained for --steps steps by pretrain_text.py, whose graphs
 then serve the tasks: the judge (dependency_labels.py), imdb and nli. Each is a run of a
@@ -16,6 +17,7 @@ ROW/seed_N/TASK with the run, a .log beside each, and ablations.md, the tables.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import experiment.process
@@ -30,9 +32,32 @@ from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
+from experiment.sizes import smoke_arrays
 
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
+
+SIZES = {
+    "smoke": {
+        "rows": [FIRST, "none"],
+        "tasks": ["judge"],
+        "seeds": 1,
+        "steps": 20,
+        "epochs": 2,
+        "pretrain": "--no-jit",
+    },
+    "small": {
+        "rows": list(ROWS),
+        "tasks": list(TASKS),
+        "seeds": 2,
+        "steps": 1_000,
+        "epochs": 4,
+        "pretrain": "",
+    },
+}
 
 
 def parse_settings(arguments=None):
@@ -44,23 +69,36 @@ def parse_settings(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--prepared", required=True, type=Path, help="arrays of pretrain_text.py")
+    add("--prepared", type=Path, help="arrays of pretrain_text.py (smoke: made up)")
     add("--output", required=True, type=Path, help="folder of all runs")
-    add("--rows", nargs="+", choices=ROWS, metavar="ROW", help="(default: all)")
-    add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="(default: all)")
-    add("--seeds", type=positive_int, default=2, help="of each row (default: 2)")
+    add_size_option(parser, SIZES)
     add(
-        "--size",
-        choices=("smoke", "small"),
-        default="small",
-        help="of all programs (default: small)",
+        "--rows",
+        nargs="+",
+        choices=ROWS,
+        metavar="ROW",
+        help="see below (default: all; smoke: glomo none)",
     )
-    add("--steps", type=positive_int, default=1000, help="to pretrain (default: 1000)")
-    add("--epochs", type=positive_int, default=4, help="in which (default: 4)")
+    add(
+        "--tasks",
+        nargs="+",
+        choices=TASKS,
+        help=f"where graphs serve {defaults_of(SIZES, 'tasks')}",
+    )
+    for name, describes in (
+        ("seeds", "of each row"),
+        ("steps", "to pretrain"),
+        ("epochs", "in which"),
+    ):
+        add(
+            f"--{name}",
+            type=positive_int,
+            help=f"{describes} {defaults_of(SIZES, name)}",
+        )
     add(
         "--pretrain",
-        default="",
-        help="more options of pretrain_text.py, quoted (default: none)",
+        help="more options of pretrain_text.py, quoted (default: none; smoke: "
+        "--no-jit)",
     )
     for name, task in TASKS.items():
         add(
@@ -69,9 +107,13 @@ def parse_settings(arguments=None):
             help=f"options of {task.name}.py, quoted (default: its toy)",
         )
     add("--table", action="store_true", help="print the tables of what is done")
-    options = vars(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    options = vars(options)
     is_table = options.pop("table")
-    options["rows"] = tuple(options["rows"] or ROWS)
+    if options["prepared"] is None and options["size"] != "smoke" and not is_table:
+        parser.error("--prepared is required, but at --size smoke")
+    options["rows"] = tuple(options["rows"])
     options["tasks"] = tuple(options["tasks"])
     if options["steps"] % options["epochs"]:
         parser.error("--steps must be a multiple of --epochs")
@@ -105,6 +147,10 @@ def main(arguments=None):
         return
     settings.check_tasks()
     with hold(settings.output):
+        if settings.prepared is None:
+            settings = dataclasses.replace(
+                settings, prepared=smoke_arrays(settings.output)
+            )
         write_settings(settings)
         failures = run_steps(settings)
         lines = report.tables(settings.output)

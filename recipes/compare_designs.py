@@ -15,6 +15,7 @@ a table in Markdown, by the settings in which the runs differ, after their last 
 
 import argparse
 import collections
+import math
 from pathlib import Path
 
 import experiment.process
@@ -38,6 +39,7 @@ NO_DESIGN = (
     "size",
     "stop_after",
 )
+EPOCH_SIZES = ("batch_size", "window", "steps_per_epoch")  # whose product is an epoch
 COLUMNS = {
     "nats": ("val_nats", "{:.3f}"),
     "specificity": ("val_specificity", "{:.2f}"),
@@ -64,8 +66,13 @@ def read_design(folder):
     if not log:
         raise UsageError(f"{folder} has no finished epoch.")
     row = log[len(log) - 1]
-    units = settings["batch_size"] * settings["window"] * settings["steps_per_epoch"]
-    values = {"units": len(log) * units / 1e6}
+    sizes = [settings.get(name) for name in EPOCH_SIZES]
+    if not all(isinstance(size, int) for size in sizes):
+        raise UsageError(
+            f"{folder} is no run of pretrain_text.py: its settings.json must have the "
+            f"numbers {', '.join(EPOCH_SIZES)}."
+        )
+    values = {"units": len(log) * math.prod(sizes) / 1e6}
     for name, (column, _) in COLUMNS.items():
         try:
             values[name] = float(row[column])
@@ -73,6 +80,8 @@ def read_design(folder):
             raise UsageError(f"{folder}/log.csv has no {column}.") from error
     scores = collections.defaultdict(list)
     for run in read_runs(folder / "judge") if (folder / "judge").exists() else ():
+        if "accuracy" not in run["test"]:
+            raise UsageError(f"{folder}/judge holds runs of the task {run['task']}.")
         scores[f"judge, {run['arm']}"].append(100 * run["test"]["accuracy"])
     values |= {name: float(np.mean(score)) for name, score in scores.items()}
     design = {k: v for k, v in settings.items() if k not in NO_DESIGN}

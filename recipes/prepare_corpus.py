@@ -23,8 +23,16 @@ import experiment.process
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 
 from glomo_keras.data.shards.prepare import prepare_shards
+
+SIZES = {
+    "smoke": {"corpus": "planted"},
+    "small": {"corpus": "docs"},
+}
 
 
 def parse_options(arguments=None):
@@ -32,12 +40,13 @@ def parse_options(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_size_option(parser, SIZES)
     add = parser.add_argument
     add(
         "--corpus",
-        default="docs",
-        help="what to read: docs (documentation of Python and Keras, the default), "
-        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name)",
+        help="what to read: docs (documentation of Python and Keras), files:PATH... "
+        "(txt or gz), tfds:NAME (a tensorflow-datasets name), planted (made up) "
+        + defaults_of(SIZES, "corpus"),
     )
     add("--valid-corpus", help="corpus for validation (default: --valid-fraction)")
     add(
@@ -101,7 +110,9 @@ def parse_options(arguments=None):
         metavar="OPTION",
         help="run on Apache Beam, with its options; without any, on its DirectRunner",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    return options
 
 
 @contextlib.contextmanager

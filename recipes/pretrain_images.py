@@ -34,6 +34,7 @@ from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.process import usage_errors
 
 from glomo_keras.callbacks.pixel_pictures import PixelPictures
 from glomo_keras.data.images import describe_images
@@ -217,14 +218,15 @@ def build_pretrainer(settings):
 
 def train(settings, devices):
     """Train on the prepared images."""
-    images = np.load(settings.prepared / "images.npy", mmap_mode="r")
+    with usage_errors():
+        images = np.load(settings.prepared / "images.npy", mmap_mode="r")
     if len(images) <= settings.num_valid:
         raise UsageError(
             f"{settings.prepared} has {len(images):,} images, of which --num-valid "
             f"{settings.num_valid:,} are held out: none is left to train on."
         )
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope(), precision(settings.precision):
+    with usage_errors(), devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings, pretrainer, "val_bits", "recipes/pretrain_images.py", devices
@@ -246,7 +248,9 @@ def train(settings, devices):
     )
     pictures = []
     if settings.pictures_every:
-        folder, every = settings.output / "pictures", settings.pictures_every
+        # After the last epoch at the latest.
+        folder = settings.output / "pictures"
+        every = min(settings.pictures_every, settings.epochs)
         pictures.append(PixelPictures(valid[:2], folder, every))
     run.fit(
         pretrainer,

@@ -1,6 +1,7 @@
 """Which head reads which relation? Graphs beside the trees of a treebank.
 
     python recipes/probe.py --data ud_english_ewt --output runs/probe
+    python recipes/probe.py --size smoke --output runs/probe_smoke
     python recipes/probe.py --data ud_english_ewt --presets runs/wikipedia/preset \
         --attention bert.npz --output runs/probe
 
@@ -34,6 +35,10 @@ from experiment.probing.report import tables
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
+from experiment.run_clock import RunClock
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 from experiment.text.labelled_files import data_file
 from experiment.text.labelled_files import tfds_version
 
@@ -42,7 +47,10 @@ from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.models import find_preset
 
-PRESETS = ("glomo_text_base_en", "glomo_text_small_en")
+SIZES = {
+    "smoke": {"presets": ["glomo_text_small_en"], "limit": 100},
+    "small": {"presets": ["glomo_text_base_en", "glomo_text_small_en"], "limit": None},
+}
 TOY_SENTENCES = 400
 
 
@@ -74,22 +82,26 @@ def fingerprint_of(preset):
         return find_preset(preset).metadata["fingerprint"]
 
 
-def probe_preset(name, sentences):
+def probe_preset(name, sentences, clock):
     """Return the result for a preset, beside the same predictor with random weights."""
-    predictor, untrained, vocabulary = sources.load_predictor(name)
+    with usage_errors():
+        predictor, untrained, vocabulary = sources.load_predictor(name)
     readings = []
     for label, model in ((name, predictor), ("untrained", untrained)):
-        print(f"{label}: graphs of {len(sentences):,} sentences", flush=True)
+        clock.begin(f"{label}: graphs of {len(sentences):,} sentences")
         source = sources.predicted_graphs(model, vocabulary, sentences)
-        readings.append(Readings.of(source, sentences))
+        readings.append(Readings.of(source, sentences, clock))
+        clock.end()
     return probe(*readings, sentences)
 
 
-def probe_attention(path, split, sentences):
+def probe_attention(path, split, sentences, clock):
     """Return the result for a file of attention."""
-    print(f"{path}: graphs of {len(sentences):,} sentences", flush=True)
+    clock.begin(f"{path}: graphs of {len(sentences):,} sentences")
     source = sources.attention_graphs(AttentionFile(path), split, sentences)
-    return probe(Readings.of(source, sentences), None, sentences)
+    result = probe(Readings.of(source, sentences, clock), None, sentences)
+    clock.end()
+    return result
 
 
 def probe_once(name, described, output, compute):
@@ -126,26 +138,35 @@ def main(arguments=None):
         help="a folder with *-ud-dev.conllu, plain or .gz, "
         "tfds:universal_dependencies/NAME, or toy: made from templates (default)",
     )
-    add("--split", default="dev", help="train, dev or test (default: dev)")
-    add("--limit", type=positive_int, help="sentences (default: all)")
+    add("--split", choices=("train", "dev", "test"), default="dev", help="of the data "
+        "(default: dev)")  # fmt: skip
+    add_size_option(parser, SIZES)
+    add("--limit", type=positive_int, help=f"sentences {defaults_of(SIZES, 'limit')}")
     add(
         "--presets",
         nargs="*",
-        default=PRESETS,
-        help=f"names or folders of presets (default: {' '.join(PRESETS)})",
+        help=f"names or folders of presets {defaults_of(SIZES, 'presets')}",
     )
     add("--attention", nargs="*", type=Path, default=(), help=".npz files of maps")
     options = parser.parse_args(arguments)
-    sentences, data = read_sentences(options)
+    fill_in(options, SIZES)
+    if not options.presets and not options.attention:
+        parser.error("give --presets or --attention")
+    with usage_errors():
+        sentences, data = read_sentences(options)
     described = {"data": data, "sentences": len(sentences)}
     with hold(options.output):
+        names = [result_name(preset) for preset in options.presets]
+        names = 2 * names + [path.stem for path in options.attention]
+        is_there = [(options.output / f"{name}.json").exists() for name in names]
+        clock = RunClock(is_there.count(False))
         for preset in options.presets:
             name, fingerprint = result_name(preset), fingerprint_of(preset)
             result = probe_once(
                 name,
                 {**described, "fingerprint": fingerprint},
                 options.output,
-                lambda preset=preset: probe_preset(preset, sentences),
+                lambda preset=preset: probe_preset(preset, sentences, clock),
             )
             print("\n" + "\n".join(tables(name, result)))
         for path in options.attention:
@@ -153,7 +174,9 @@ def main(arguments=None):
                 path.stem,
                 {**described, "attention": describe_source(path)},
                 options.output,
-                lambda path=path: probe_attention(path, options.split, sentences),
+                lambda path=path: probe_attention(
+                    path, options.split, sentences, clock
+                ),
             )
             print("\n" + "\n".join(tables(path.stem, result)))
 

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import importlib
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -111,3 +112,16 @@ def positive_int(text):
             f"must be a positive integer. Received: {text!r}"
         )
     return int(text)
+
+
+def positive_float(text):
+    """Return a finite float above zero, of the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a positive number. Received: {text!r}"
+        )
+    return number

@@ -125,7 +125,7 @@ def test_help_shows_every_default(recipe, monkeypatch):
     for action in parser._actions:
         if action.default not in (None, False, argparse.SUPPRESS):
             assert "default" in action.help, action.option_strings
-    if not hasattr(recipe, "SIZES"):
+    if not recipe.__name__.startswith("pretrain_"):
         return
     monkeypatch.setenv("COLUMNS", "200")
     shown = parser.format_help()

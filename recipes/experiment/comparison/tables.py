@@ -7,6 +7,7 @@ from experiment.comparison.arms import ARMS
 from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import check_table
 from experiment.comparison.records import key_of
+from experiment.comparison.records import load_array
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
@@ -241,8 +242,7 @@ def _check_comparable(runs):
 
 
 def _test_examples(output, run):
-    with np.load(output / run["scores"]) as arrays:
-        return arrays["examples"]
+    return load_array(output, run, "examples")
 
 
 def _runs_of(runs, arm, site):

@@ -1,19 +1,24 @@
-"""What each part of the method is worth: the paper's Table 2, and choices of ours.
+r"""What each part of the method is worth: the paper's Table 2, and ours.
 
-    python recipes/pretrain_text.py --size small --prepare-only --output runs/docs
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/judged \
+    python recipes/pretrain_text.py --size small --prepare-only \
+        --output runs/docs
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/ablations
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/judged \
         --rows glomo sparse --tasks judge --judge "--data ud_english_ewt \
         --features vectors:vectors.txt.gz --learning-rate 0.004"
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations \
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/ablations \
         --table                                      # of what is done
     python recipes/ablate.py --size smoke --output runs/ablate_smoke
 
-Every row is a predictor, pretrained for --steps steps by pretrain_text.py, whose graphs
-then serve the tasks: the judge (dependency_labels.py), imdb and nli. Each is a run of a
-program, done once: what was killed goes on when the command is started again, and rows,
-seeds and tasks may be run apart. In OUTPUT: ROW/seed_N/pretraining with the preset,
-ROW/seed_N/TASK with the run, a .log beside each, and ablations.md, the tables.
+Every row is a predictor, pretrained for --steps steps by pretrain_text.py,
+whose graphs then serve the tasks: the judge (dependency_labels.py), imdb and
+nli. Each is a run of a program, done once: what was killed goes on when the
+command is started again, and rows, seeds and tasks may be run apart. In
+OUTPUT: ROW/seed_N/pretraining with the preset, ROW/seed_N/TASK with the run, a
+.log beside each, and ablations.md, the tables.
 """
 
 import argparse

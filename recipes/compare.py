@@ -1,18 +1,19 @@
-"""Arms x seeds of a task, resumable, and the table of them.
+r"""Arms x seeds of a task, resumable, and the table of them.
 
-    python recipes/compare.py imdb --data imdb --features vectors:vectors.txt.gz \
+    python recipes/compare.py imdb --data imdb \
+        --features vectors:vectors.txt.gz \
         --num-train 250 --seeds 5 --output runs/imdb_250
-    python recipes/compare.py nli --output runs/nli --plan   # hours, before anything
-    python recipes/compare.py nli --output runs/nli --table  # of what is finished
+    python recipes/compare.py nli --output runs/nli --plan   # hours, at first
+    python recipes/compare.py nli --output runs/nli --table  # of finished runs
     python recipes/compare.py nli --table --output runs/nli_vectors \
-        --against runs/nli_elmo runs/nli_both       # and what other features give
+        --against runs/nli_elmo runs/nli_both       # what other features give
     python recipes/compare.py nli --table --dev --output runs/nli \
         --against runs/nli_dropout                  # settings, by dev alone
 
-Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a killed run
-goes on after its last epoch. Options that are not listed here are those of the task:
-see `python recipes/imdb.py --help`. The epoch is chosen on a part of train, and the
-test examples are read once, at the end of a run.
+Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a
+killed run goes on after its last epoch. Options that are not listed here are
+those of the task: see `python recipes/imdb.py --help`. The epoch is chosen on
+a part of train, and the test examples are read once, at the end of a run.
 """
 
 import argparse
@@ -85,7 +86,7 @@ def parse_arguments(arguments=None):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("task", choices=TASKS)
+    add("task", choices=TASKS, help="whose options follow")
     add(
         "--arms",
         nargs="+",

@@ -1,15 +1,18 @@
-"""Compare designs of graph predictors: likelihoods, graphs, and what a judge finds.
+"""Compare designs of graph predictors: likelihoods, graphs, and a judge.
 
     python recipes/compare_designs.py runs/grid/*
 
-Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with the runs
-of `compare.py dependency_labels` on its preset, their accuracy is a column. Runs that
-differ in their seed alone are one row: their mean, with the standard deviation. Prints
-a table in Markdown, by the settings in which the runs differ, after their last epoch:
+Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with
+the runs of `compare.py dependency_labels` on its preset, their accuracy is a
+column. Runs that differ in their seed alone are one row: their mean, with the
+standard deviation. Prints a table in Markdown, by the settings in which the
+runs differ, after their last epoch:
 
     units       read in training, in millions
-    nats        of the validation windows; those of classes and of units do not compare
-    specificity, effective senders, weight within 1 and 4 units: see docs/concepts.md
+    nats        of the validation windows; those of classes and of units do not
+                compare
+    specificity, effective senders, weight within 1 and 4 units: see
+                docs/concepts.md
     judge       accuracy of labels of relations in percent, arm by arm
 """
 

@@ -2,10 +2,10 @@
 
     python recipes/compare_pretraining.py runs/learned runs/uniform runs/zeros
 
-Prints, for the last epoch that all runs have finished, by direction the nats of the
-next unit on the fixed validation windows, or the bits per dimension of the next pixel
-of the images held out, and the differences to the first run. Runs whose steps or
-validation differ are refused.
+Prints, for the last epoch that all runs have finished, by direction the nats
+of the next unit on the fixed validation windows, or the bits per dimension of
+the next pixel of the images held out, and the differences to the first run.
+Runs whose steps or validation differ are refused.
 """
 
 import argparse

@@ -1,10 +1,11 @@
-"""Draw how a score grows with the number of labels, arm by arm.
+r"""Draw how a score grows with the number of labels, arm by arm.
 
-    python recipes/draw_label_curve.py runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
+    python recipes/draw_label_curve.py \
+        runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
         --output docs/images/imdb_labels.png
 
-Reads the finished runs of `compare.py`, one folder a number of labels: the means over
-the seeds of an arm are joined by a line, and every seed is a dot.
+Reads the finished runs of `compare.py`, one folder a number of labels: the
+means over the seeds of an arm are joined by a line, and every seed is a dot.
 """
 
 import argparse

@@ -1,15 +1,19 @@
-"""Perplexities of n-gram counts, to hold those of a language model against.
+r"""Perplexities of n-gram counts, to hold those of a language model against.
 
-    python recipes/ngram_baseline.py --prepared runs/elmo/prepared --num-words 16000
+    python recipes/ngram_baseline.py --prepared runs/elmo/prepared \
+        --num-words 16000
 
-Reads the arrays that `pretrain_elmo.py` prepared, and predicts the words that it
-validates on from the two before (forward) or after (backward), within the same windows
-and in the same vocabulary: by their frequencies, and by interpolated trigrams,
+Reads the arrays that `pretrain_elmo.py` prepared, and predicts the words that
+it validates on from the two before (forward) or after (backward), within the
+same windows and in the same vocabulary: by their frequencies, and by
+interpolated trigrams,
 
-    p(w | u, v) = a3 c(u, v, w) / c(u, v) + a2 c(v, w) / c(v) + a1 c(w) / N + a0 / V
+    p(w | u, v) = a3 c(u, v, w) / c(u, v) + a2 c(v, w) / c(v)
+                  + a1 c(w) / N + a0 / V
 
-with weights by expectation maximization on a part of train that is not counted. Where
-a context was never seen, the weights of the others are scaled up.
+with weights by expectation maximization on a part of train that is not
+counted. Where a context was never seen, the weights of the others are scaled
+up.
 """
 
 import argparse

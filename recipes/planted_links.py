@@ -1,20 +1,21 @@
-"""Do learned graphs find relations that are known? Train on planted links and see.
+"""Do learned graphs find relations that are known? Planted links tell.
 
     python recipes/planted_links.py --output runs/planted --seeds 3
     python recipes/planted_links.py --size smoke --output runs/planted_smoke
 
-Sequences hold definitions (a key, then its value) and later recalls (the key again);
-nothing but a link from the recall to its definition tells the value. The graph
-predictor is pretrained on the unit ids alone. Then, on unseen sequences, the strongest
-sender of every recall is compared with the true one, in the head that did best on
-other sequences.
+Sequences hold definitions (a key, then its value) and later recalls (the key
+again); nothing but a link from the recall to its definition tells the value.
+The graph predictor is pretrained on the unit ids alone. Then, on unseen
+sequences, the strongest sender of every recall is compared with the true one,
+in the head that did best on other sequences.
 
-Arms: `mean`, `scalar`, `query`, `none` and `entmax` are thresholds of the squared ReLU,
-`mean, offsets` and `entmax, offsets` (the default of the predictors) have numbers of
-the distances as well; `softmax` and `square` are other score rules; `unnormalized` and
-`batch` have no normalization and batch normalization after the convolutions, with the
-mean; `untrained` has random weights. The table also has two rules that need no
-learning. Finished runs are kept in OUTPUT/runs.jsonl and are not repeated.
+Arms: `mean`, `scalar`, `query`, `none` and `entmax` are thresholds of the
+squared ReLU, `mean, offsets` and `entmax, offsets` (the default of the
+predictors) have numbers of the distances as well; `softmax` and `square` are
+other score rules; `unnormalized` and `batch` have no normalization and batch
+normalization after the convolutions, with the mean; `untrained` has random
+weights. The table also has two rules that need no learning. Finished runs are
+kept in OUTPUT/runs.jsonl and are not repeated.
 """
 
 import argparse

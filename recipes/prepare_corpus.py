@@ -1,14 +1,16 @@
-"""Write a corpus as shards, for pretraining on more text than fits into memory.
+r"""Write a corpus as shards, for pretraining on more text than fits into memory.
 
-    python recipes/prepare_corpus.py --corpus files:books/*.txt.gz --workers 8 \
-        --output shards/books
+    python recipes/prepare_corpus.py --corpus files:books/*.txt.gz \
+        --workers 8 --output shards/books
     python recipes/pretrain_text.py --shards shards/books --output runs/books
 
-Text is read once, and split into units by several processes; the files are the same for
-any number of them. A killed program goes on when it is started again. With --beam the
-same steps are a pipeline of Apache Beam, whose options follow --beam:
+Text is read once, and split into units by several processes; the files are the
+same for any number of them. A killed program goes on when it is started again.
+With --beam the same steps are a pipeline of Apache Beam, whose options follow
+--beam:
 
-    python recipes/prepare_corpus.py --corpus files:/data/*.gz --output /data/shards \
+    python recipes/prepare_corpus.py --corpus files:/data/*.gz \
+        --output /data/shards \
         --beam --runner=FlinkRunner --flink_master=host:8081
 
 In the output folder are the shards, vocabulary.txt, the classes of units, and

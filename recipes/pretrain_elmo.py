@@ -1,12 +1,12 @@
-"""Train a bidirectional language model over characters: the features of ELMo.
+r"""Train a bidirectional language model over characters: the features of ELMo.
 
     python recipes/pretrain_elmo.py --corpus docs --output runs/elmo_docs
-    python recipes/pretrain_elmo.py --corpus files:wikipedia.txt.gz --size small \
-        --output runs/elmo
+    python recipes/pretrain_elmo.py --corpus files:wikipedia.txt.gz \
+        --size small --output runs/elmo
 
-Two steps. `prepare` turns text into arrays of word numbers and a table of the words'
-characters (TensorFlow); `train` needs Keras alone and runs on any backend. A killed
-run goes on with `--resume`. In the output folder:
+Two steps. `prepare` turns text into arrays of word numbers and a table of the
+words' characters (TensorFlow); `train` needs Keras alone and runs on any
+backend. A killed run goes on with `--resume`. In the output folder:
 
     prepared/        the arrays, with vocabulary.txt and metadata.json
     preset/          the language model of the best epoch: what is kept
@@ -14,8 +14,8 @@ run goes on with `--resume`. In the output folder:
     checkpoints/     the last epoch, for --resume
     settings.json    all settings of the run
 
-`python recipes/ngram_baseline.py` gives the perplexities of n-gram counts on the same
-words.
+`python recipes/ngram_baseline.py` gives the perplexities of n-gram counts on
+the same words.
 """
 
 import argparse

@@ -1,17 +1,17 @@
-"""Pretrain a graph predictor on images, without labels: pixels in, graphs out.
+r"""Pretrain a graph predictor on images, without labels: pixels in, graphs out.
 
     python recipes/pretrain_images.py --data shapes --output runs/shapes
     python recipes/pretrain_images.py --data tfds:downsampled_imagenet/32x32 \
         --size full --output runs/imagenet32
 
-Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs Keras
-alone and runs on any backend. A killed run goes on with `--resume`. In the output
-folder:
+Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs
+Keras alone and runs on any backend. A killed run goes on with `--resume`. In
+the output folder:
 
     prepared/        the images as arrays
     preset/          the graph predictor of the best epoch: what is kept
     log.csv          a line an epoch      logs/   the same for TensorBoard
-    pictures/        what two pixels of validation images read, every few epochs
+    pictures/        what two pixels of validation images read, now and then
     checkpoints/     the last epoch, for --resume
     settings.json    all settings of the run
 """

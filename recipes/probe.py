@@ -1,20 +1,23 @@
-"""Which head reads which relation? Graphs beside the trees of a treebank.
+r"""Which head reads which relation? Graphs beside the trees of a treebank.
 
     python recipes/probe.py --data ud_english_ewt --output runs/probe
     python recipes/probe.py --size smoke --output runs/probe_smoke
-    python recipes/probe.py --data ud_english_ewt --presets runs/wikipedia/preset \
+    python recipes/probe.py --data ud_english_ewt \
+        --presets runs/wikipedia/preset \
         --attention bert.npz --output runs/probe
 
-A head finds an arc of a tree where the one of its two words that may read the other
-reads it most: the later word in forward graphs, the earlier one in backward graphs. The
-head of a relation is chosen on the sentences with even numbers and counted on those
-with odd ones, as are the fixed offset and the head of an untrained predictor beside it;
-intervals (95%) are over sentences. --attention takes an .npz of the maps of any
-Transformer: `dev_7`, an array (layers, heads, tokens, tokens) of the sentence that
-stands eighth in the file, and `dev_7_words`, the word of every token, or -1.
+A head finds an arc of a tree where the one of its two words that may read the
+other reads it most: the later word in forward graphs, the earlier one in
+backward graphs. The head of a relation is chosen on the sentences with even
+numbers and counted on those with odd ones, as are the fixed offset and the
+head of an untrained predictor beside it; intervals (95%) are over sentences.
+--attention takes an .npz of the maps of any Transformer: `dev_7`, an array
+(layers, heads, tokens, tokens) of the sentence that stands eighth in the file,
+and `dev_7_words`, the word of every token, or -1.
 
-Written are OUTPUT/NAME.json with the shares of every head, the tables as NAME.md and a
-picture of all heads, NAME.png; what is there of the same data is not computed anew.
+Written are OUTPUT/NAME.json with the shares of every head, the tables as
+NAME.md and a picture of all heads, NAME.png; what is there of the same data is
+not computed anew.
 """
 
 import argparse

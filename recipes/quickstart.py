@@ -3,15 +3,16 @@
     python recipes/quickstart.py
     python recipes/quickstart.py --size smoke --output runs/smoke
 
-1. Pretrains a small graph predictor on the standard library of the running Python: no
-   download, no labels, it only learns to tell which unit of the source comes next.
+1. Pretrains a small graph predictor on the standard library of the running
+   Python: no download, no labels, it only learns to tell which unit of the
+   source comes next.
 2. Draws the learned graphs of a piece of code.
-3. Adds one line, `GraphTransfer`, to a small tagger: which function's call does a
-   closing bracket end? The bracket itself doesn't tell, and its neighbours hardly do;
-   the name that is called does. Brackets match, so the right graph is known. The tagger
-   is trained with the learned graphs, and without a graph, with neighbours, with a
-   uniform graph, with those of a predictor that was not trained, and with the right
-   graph, three seeds each.
+3. Adds one line, `GraphTransfer`, to a small tagger: which function's call
+   does a closing bracket end? The bracket itself doesn't tell, and its
+   neighbours hardly do; the name that is called does. Brackets match, so the
+   right graph is known. The tagger is trained with the learned graphs, and
+   without a graph, with neighbours, with a uniform graph, with those of a
+   predictor that was not trained, and with the right graph, three seeds each.
 """
 
 import argparse

@@ -1,19 +1,22 @@
-"""Search for the settings of a graph predictor, by KerasTuner.
+r"""Search for the settings of a graph predictor, by KerasTuner.
 
-    python recipes/pretrain_text.py --size small --prepare-only --output runs/docs
+    python recipes/pretrain_text.py --size small --prepare-only \
+        --output runs/docs
     python recipes/tune.py --prepared runs/docs/prepared --output runs/tune
     python recipes/tune.py --size smoke --output runs/tune_smoke
     python recipes/tune.py --prepared runs/docs/prepared --objective judge \
         --judge "--data ud_english_ewt --features vectors:vectors.txt.gz" \
         --tuner bayesian --trials 24 --output runs/tune_judge
 
-A trial pretrains a predictor for --steps steps on the arrays of pretrain_text.py, and
-is scored by the nats of its validation windows or by the judge, dependency_labels.py,
-on a part of its train sentences. Nats compare trials of one context length alone: with
---objective nats it is 3, unless --space says otherwise. A search that was killed goes
-on when it is started again, its last trial anew; --trials may grow. In OUTPUT: search/
-is KerasTuner's, trials/NAME/preset every predictor, trials.md the table, trials.png all
-trials in parallel coordinates. A trial that fails is in the table with its error.
+A trial pretrains a predictor for --steps steps on the arrays of
+pretrain_text.py, and is scored by the nats of its validation windows or by the
+judge, dependency_labels.py, on a part of its train sentences. Nats compare
+trials of one context length alone: with --objective nats it is 3, unless
+--space says otherwise. A search that was killed goes on when it is started
+again, its last trial anew; --trials may grow. In OUTPUT: search/ is
+KerasTuner's, trials/NAME/preset every predictor, trials.md the table,
+trials.png all trials in parallel coordinates. A trial that fails is in the
+table with its error.
 """
 
 import argparse

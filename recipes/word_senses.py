@@ -1,13 +1,14 @@
-"""Vectors of a word in context: which uses of it are near which others.
+r"""Vectors of a word in context: which uses of it are near which others.
 
     python recipes/word_senses.py --word play --corpus files:wikipedia.txt.gz \
         --queries "The shortstop made a spectacular play to end the inning ." \
                   "She signed to act in a Broadway play about her life ."
     python recipes/word_senses.py --size smoke
 
-For every query it prints the nearest other sentences with the same word, by the cosine
-of the word's vectors in one layer of a language model, and how alike the queries are in
-each layer. In layer 0 a word has one vector, whatever stands around it.
+For every query it prints the nearest other sentences with the same word, by
+the cosine of the word's vectors in one layer of a language model, and how
+alike the queries are in each layer. In layer 0 a word has one vector, whatever
+stands around it.
 """
 
 import argparse

@@ -238,13 +238,14 @@ def compare(predictor, vocabulary, train, test, options):
     print(f"  {'chance':<11}{chance:6.1%}           always {names[commonest]}")
     predictors = {"learned": predictor, "untrained": new_predictor(len(vocabulary))}
     results, kept = {}, None
+    num_steps = options.tagger_epochs * -(-len(labels) // BATCH_SIZE)
     clock = RunClock(len(ARMS) * options.seeds)
-    num_batches = -(-len(labels) // BATCH_SIZE)
     for arm in ARMS:
         graphs = arm_graphs(arm, predictors.get(arm), train)
         test_graphs = arm_graphs(arm, predictors.get(arm), test)
         results[arm] = []
         for seed in range(options.seeds):
+            steps = clock.steps(num_steps)  # of the first tagger, which all are like
             keras.utils.set_random_seed(seed)
             tagger = build_tagger(len(vocabulary), graphs)
             tagger.compile(
@@ -259,10 +260,7 @@ def compare(predictor, vocabulary, train, test, options):
                 labels,
                 batch_size=BATCH_SIZE,
                 epochs=options.tagger_epochs,
-                callbacks=[
-                    RaiseOnNaN(),
-                    clock.steps(options.tagger_epochs * num_batches),
-                ],
+                callbacks=[RaiseOnNaN(), *([] if any(results.values()) else [steps])],
                 verbose=0,
             )
             logits = tagger.predict(

@@ -31,7 +31,9 @@ from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.settings import Settings
+from experiment.comparison.tables import DEV_LEGEND
 from experiment.comparison.tables import LEGEND
+from experiment.comparison.tables import OUTPUTS_LEGEND
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
@@ -162,9 +164,9 @@ def print_table(comparison):
         if runs[0]["task"] != comparison.task.name:
             raise UsageError(f"{folder} holds runs of the task {runs[0]['task']}.")
     if comparison.do == "dev_table":
-        lines = dev_table(outputs)
+        lines = [DEV_LEGEND, "", *dev_table(outputs)]
     elif comparison.against:
-        lines = table_of_outputs(outputs)
+        lines = [OUTPUTS_LEGEND, "", *table_of_outputs(outputs)]
     else:
         runs = read_runs(output)
         notes = comparison.task.table_notes(runs)

@@ -43,6 +43,10 @@ NO_DESIGN = (
     "stop_after",
 )
 EPOCH_SIZES = ("batch_size", "window", "steps_per_epoch")  # whose product is an epoch
+LEGEND = (
+    "Means over runs that differ in their seed alone, +- standard deviation; what is "
+    "equal in all is left out."
+)
 COLUMNS = {
     "nats": ("val_nats", "{:.3f}"),
     "specificity": ("val_specificity", "{:.2f}"),
@@ -142,7 +146,7 @@ def main(arguments=None):
     parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
-    print("\n".join(make_table(options.runs)))
+    print("\n".join([LEGEND, "", *make_table(options.runs)]))
 
 
 if __name__ == "__main__":

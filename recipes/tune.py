@@ -170,7 +170,8 @@ def main(arguments=None):
             is_max = OBJECTIVES[settings.objective] == "max"
             path = settings.output / "trials.png"
             report.draw(trials, settings.objective, is_max, path)
-    print("\n" + "\n".join(lines))
+    legend = "The best first; what is equal in all trials is left out."
+    print("\n" + "\n".join([legend, "", *lines]))
     if not is_any:
         raise UsageError(f"All {len(trials)} trials have failed, see the table.")
 

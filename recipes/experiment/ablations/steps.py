@@ -205,7 +205,7 @@ def mean_of_heads(values):
 
 def _time_left(steps, taken):
     """Return what steps take, as long as those of their kind that were run."""
-    if not steps:
+    if not any(taken[step.name] for step in steps):
         return ""
     means = {name: sum(times) / len(times) for name, times in taken.items() if times}
     unknown = sorted({step.name for step in steps} - means.keys())

@@ -12,11 +12,22 @@ from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
 from experiment.folders import differences
+from experiment.markdown import filled_table
 from experiment.process import UsageError
 
 LEGEND = (
     "In percent: mean and standard deviation over seeds. `to ...`: difference to that "
     "arm, paired by seed and example, [95% interval over both]."
+)
+
+OUTPUTS_LEGEND = (
+    "In percent: mean and standard deviation over seeds. `to ...`: difference to the "
+    "runs of that output with the same arm, paired by seed and example, [95% interval "
+    "over both]."
+)
+DEV_LEGEND = (
+    "Scores on dev of the epochs chosen, in percent: mean and standard deviation over "
+    "seeds. `to the first`: mean and standard deviation of differences by seed."
 )
 
 
@@ -47,16 +58,8 @@ def table(output, runs):
             cells += [_rates(arm_runs), _best_epochs(arm_runs)]
             row = arm if arm == "none" else f"{arm}, {site}"
             rows.append([*cells, percent.get(row, {}).get(metric, "")])
-        lines += [*_filled_columns([metric, *columns], rows), ""]
+        lines += [*filled_table([metric, *columns], rows), ""]
     return lines + still_rising(runs) + mixes(runs)
-
-
-def _filled_columns(columns, rows):
-    """Return the lines of a table without the columns that hold nothing."""
-    kept = [n for n in range(len(columns)) if any(row[n] for row in rows)]
-    lines = [columns, *rows]
-    lines = [f"| {' | '.join(line[n] for n in kept)} |" for line in lines]
-    return [lines[0], f"|{'---|' * len(kept)}", *lines[1:]]
 
 
 def _rates(runs):

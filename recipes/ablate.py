@@ -1,21 +1,28 @@
-"""What each part of the method is worth: the paper's Table 2, and choices of ours.
+r"""What each part of the method is worth: the paper's Table 2, and ours.
 
-    python recipes/pretrain_text.py --size small --prepare-only --output runs/docs
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/judged \
+    python recipes/pretrain_text.py --size small --prepare-only \
+        --output runs/docs
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/ablations
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/judged \
         --rows glomo sparse --tasks judge --judge "--data ud_english_ewt \
         --features vectors:vectors.txt.gz --learning-rate 0.004"
-    python recipes/ablate.py --prepared runs/docs/prepared --output runs/ablations \
+    python recipes/ablate.py --prepared runs/docs/prepared \
+        --output runs/ablations \
         --table                                      # of what is done
+    python recipes/ablate.py --size smoke --output runs/ablate_smoke
 
-Every row is a predictor, pretrained for --steps steps by pretrain_text.py, whose graphs
-then serve the tasks: the judge (dependency_labels.py), imdb and nli. Each is a run of a
-program, done once: what was killed goes on when the command is started again, and rows,
-seeds and tasks may be run apart. In OUTPUT: ROW/seed_N/pretraining with the preset,
-ROW/seed_N/TASK with the run, a .log beside each, and ablations.md, the tables.
+Every row is a predictor, pretrained for --steps steps by pretrain_text.py,
+whose graphs then serve the tasks: the judge (dependency_labels.py), imdb and
+nli. Each is a run of a program, done once: what was killed goes on when the
+command is started again, and rows, seeds and tasks may be run apart. In
+OUTPUT: ROW/seed_N/pretraining with the preset, ROW/seed_N/TASK with the run, a
+.log beside each, and ablations.md, the tables.
 """
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 import experiment.process
@@ -29,10 +36,33 @@ from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
+from experiment.sizes import smoke_arrays
 
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.pretraining.run_folder import differences
+
+SIZES = {
+    "smoke": {
+        "rows": [FIRST, "none"],
+        "tasks": ["judge"],
+        "seeds": 1,
+        "steps": 20,
+        "epochs": 2,
+        "pretrain": "--no-jit",
+    },
+    "small": {
+        "rows": list(ROWS),
+        "tasks": list(TASKS),
+        "seeds": 2,
+        "steps": 1_000,
+        "epochs": 4,
+        "pretrain": "",
+    },
+}
 
 
 def parse_settings(arguments=None):
@@ -44,23 +74,36 @@ def parse_settings(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--prepared", required=True, type=Path, help="arrays of pretrain_text.py")
+    add("--prepared", type=Path, help="arrays of pretrain_text.py (smoke: made up)")
     add("--output", required=True, type=Path, help="folder of all runs")
-    add("--rows", nargs="+", choices=ROWS, metavar="ROW", help="(default: all)")
-    add("--tasks", nargs="+", choices=TASKS, default=list(TASKS), help="(default: all)")
-    add("--seeds", type=positive_int, default=2, help="of each row (default: 2)")
+    add_size_option(parser, SIZES)
     add(
-        "--size",
-        choices=("smoke", "small"),
-        default="small",
-        help="of all programs (default: small)",
+        "--rows",
+        nargs="+",
+        choices=ROWS,
+        metavar="ROW",
+        help="see below (default: all; smoke: glomo none)",
     )
-    add("--steps", type=positive_int, default=1000, help="to pretrain (default: 1000)")
-    add("--epochs", type=positive_int, default=4, help="in which (default: 4)")
+    add(
+        "--tasks",
+        nargs="+",
+        choices=TASKS,
+        help=f"where graphs serve {defaults_of(SIZES, 'tasks')}",
+    )
+    for name, describes in (
+        ("seeds", "of each row"),
+        ("steps", "to pretrain"),
+        ("epochs", "in which"),
+    ):
+        add(
+            f"--{name}",
+            type=positive_int,
+            help=f"{describes} {defaults_of(SIZES, name)}",
+        )
     add(
         "--pretrain",
-        default="",
-        help="more options of pretrain_text.py, quoted (default: none)",
+        help="more options of pretrain_text.py, quoted (default: none; smoke: "
+        "--no-jit)",
     )
     for name, task in TASKS.items():
         add(
@@ -69,9 +112,13 @@ def parse_settings(arguments=None):
             help=f"options of {task.name}.py, quoted (default: its toy)",
         )
     add("--table", action="store_true", help="print the tables of what is done")
-    options = vars(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    options = vars(options)
     is_table = options.pop("table")
-    options["rows"] = tuple(options["rows"] or ROWS)
+    if options["prepared"] is None and options["size"] != "smoke" and not is_table:
+        parser.error("--prepared is required, but at --size smoke")
+    options["rows"] = tuple(options["rows"])
     options["tasks"] = tuple(options["tasks"])
     if options["steps"] % options["epochs"]:
         parser.error("--steps must be a multiple of --epochs")
@@ -105,6 +152,10 @@ def main(arguments=None):
         return
     settings.check_tasks()
     with hold(settings.output):
+        if settings.prepared is None:
+            settings = dataclasses.replace(
+                settings, prepared=smoke_arrays(settings.output)
+            )
         write_settings(settings)
         failures = run_steps(settings)
         lines = report.tables(settings.output)

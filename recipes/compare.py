@@ -1,28 +1,29 @@
-"""Arms x seeds of a task, resumable, and the table of them.
+r"""Arms x seeds of a task, resumable, and the table of them.
 
-    python recipes/compare.py imdb --data imdb --features vectors:vectors.txt.gz \
+    python recipes/compare.py imdb --data imdb \
+        --features vectors:vectors.txt.gz \
         --num-train 250 --seeds 5 --output runs/imdb_250
-    python recipes/compare.py nli --output runs/nli --plan   # hours, before anything
-    python recipes/compare.py nli --output runs/nli --table  # of what is finished
+    python recipes/compare.py nli --output runs/nli --plan   # hours, at first
+    python recipes/compare.py nli --output runs/nli --table  # of finished runs
     python recipes/compare.py nli --table --output runs/nli_vectors \
-        --against runs/nli_elmo runs/nli_both       # and what other features give
+        --against runs/nli_elmo runs/nli_both       # what other features give
     python recipes/compare.py nli --table --dev --output runs/nli \
         --against runs/nli_dropout                  # settings, by dev alone
 
-Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a killed run
-goes on after its last epoch. Options that are not listed here are those of the task:
-see `python recipes/imdb.py --help`. The epoch is chosen on a part of train, and the
-test examples are read once, at the end of a run.
+Every finished run is a line of OUTPUT/runs.jsonl and is never repeated; a
+killed run goes on after its last epoch. Options that are not listed here are
+those of the task: see `python recipes/imdb.py --help`. The epoch is chosen on
+a part of train, and the test examples are read once, at the end of a run.
 """
 
 import argparse
 import dataclasses
-import time
 from pathlib import Path
 
 import experiment.process
 from experiment.comparison import runner
 from experiment.comparison.arms import ARMS
+from experiment.comparison.learning_rates import num_trials
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
 from experiment.comparison.plan import print_plan
@@ -30,7 +31,9 @@ from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.settings import Settings
+from experiment.comparison.tables import DEV_LEGEND
 from experiment.comparison.tables import LEGEND
+from experiment.comparison.tables import OUTPUTS_LEGEND
 from experiment.comparison.tables import dev_table
 from experiment.comparison.tables import table
 from experiment.comparison.tables import table_of_outputs
@@ -40,6 +43,7 @@ from experiment.dependencies.task import DependencyTask
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.run_clock import RunClock
 from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
@@ -48,6 +52,8 @@ TASKS = {
     task.name: task
     for task in (ImdbTask, NliTask, SquadTask, Cifar10Task, DependencyTask)
 }
+
+SMOKE_ARMS = ("none", "learned")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +88,18 @@ def parse_arguments(arguments=None):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("task", choices=TASKS)
-    add("--arms", nargs="+", choices=ARMS, help="(default: see the task)")
-    add("--seeds", type=positive_int, default=5, help="of each arm (default: 5)")
+    add("task", choices=TASKS, help="whose options follow")
+    add(
+        "--arms",
+        nargs="+",
+        choices=ARMS,
+        help="(default: those of the task; at --size smoke: none learned)",
+    )
+    add(
+        "--seeds",
+        type=positive_int,
+        help="of each arm (default: 5; at --size smoke: 1)",
+    )
     add("--first-seed", type=int, default=0, help="the seeds from it on (default: 0)")
     add(
         "--together",
@@ -110,15 +125,17 @@ def parse_arguments(arguments=None):
     add("-h", "--help", action="help", help="show this and stop")
     options, rest = parser.parse_known_args(arguments)
     task = TASKS[options.task]()
-    arms = tuple(options.arms or task.arms)
     if options.first_seed < 0:
         parser.error("--first-seed must be 0 or more")
+    task_options = make_parser(task, task.__doc__).parse_args(rest)
+    is_smoke = task_options.size == "smoke"
+    arms = tuple(options.arms or (SMOKE_ARMS if is_smoke else task.arms))
+    seeds = options.seeds or (1 if is_smoke else 5)
     known = (*task.arms, *task.extra_arms)
     if set(arms) - set(known):
         parser.error(f"{task.name} has the arms {', '.join(known)}")
     if (options.against or options.dev) and not options.table:
         parser.error("--against and --dev are for --table")
-    task_options = make_parser(task, task.__doc__).parse_args(rest)
     chosen = {
         "plan": options.plan,
         "prepare": task_options.prepare_only,
@@ -129,7 +146,7 @@ def parse_arguments(arguments=None):
         task,
         make_settings(task, task_options),
         arms,
-        range(options.first_seed, options.first_seed + options.seeds),
+        range(options.first_seed, options.first_seed + seeds),
         options.together,
         next((name for name, is_chosen in chosen.items() if is_chosen), "run"),
         tuple(options.against),
@@ -141,12 +158,15 @@ def print_table(comparison):
     output = comparison.settings.output
     outputs = [output, *comparison.against]
     for folder in outputs:
-        if not read_runs(folder):
+        runs = read_runs(folder)
+        if not runs:
             raise UsageError(f"No run is finished in {folder}.")
+        if runs[0]["task"] != comparison.task.name:
+            raise UsageError(f"{folder} holds runs of the task {runs[0]['task']}.")
     if comparison.do == "dev_table":
-        lines = dev_table(outputs)
+        lines = [DEV_LEGEND, "", *dev_table(outputs)]
     elif comparison.against:
-        lines = table_of_outputs(outputs)
+        lines = [OUTPUTS_LEGEND, "", *table_of_outputs(outputs)]
     else:
         runs = read_runs(output)
         notes = comparison.task.table_notes(runs)
@@ -173,11 +193,13 @@ def run_missing(comparison):
         if make_key(arm, settings.graph_on, seed) not in finished
     ]
     if comparison.together:
+        clock = RunClock(len({arm for arm, _ in missing}))
         for arm in comparison.arms:
             seeds = [seed for of_arm, seed in missing if of_arm == arm]
             if seeds:
-                print(f"{arm}, seeds {', '.join(map(str, seeds))}", flush=True)
-                runs += runner.run_together(task, data, settings, arm, seeds)
+                clock.begin(f"{arm}, seeds {', '.join(map(str, seeds))}")
+                runs += runner.run_together(task, data, settings, arm, seeds, clock)
+                clock.end()
     else:
         runs += run_one_by_one(task, data, settings, missing)
     lines = table(settings.output, runs) + task.table_notes(runs)
@@ -186,13 +208,13 @@ def run_missing(comparison):
 
 def run_one_by_one(task, data, settings, missing):
     """Run pairs of an arm and a seed; return their records."""
-    runs, started = [], time.monotonic()
-    for number, (arm, seed) in enumerate(missing, start=1):
-        print(f"{arm}, seed {seed}: run {number} of {len(missing)}", flush=True)
-        runs.append(runner.run_and_record(task, data, settings, arm, seed))
-        minutes_each = (time.monotonic() - started) / number / 60
-        minutes_left = minutes_each * (len(missing) - number)
-        print(f"  about {minutes_left:.0f} min left", flush=True)
+    num_arms = len({arm for arm, _ in missing})
+    clock = RunClock(len(missing), num_trials(settings, num_arms))
+    runs = []
+    for arm, seed in missing:
+        clock.begin(f"{arm}, seed {seed}")
+        runs.append(runner.run_and_record(task, data, settings, arm, seed, clock))
+        clock.end()
     return runs
 
 

@@ -1,20 +1,24 @@
-"""Compare designs of graph predictors: likelihoods, graphs, and what a judge finds.
+"""Compare designs of graph predictors: likelihoods, graphs, and a judge.
 
     python recipes/compare_designs.py runs/grid/*
 
-Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with the runs
-of `compare.py dependency_labels` on its preset, their accuracy is a column. Runs that
-differ in their seed alone are one row: their mean, with the standard deviation. Prints
-a table in Markdown, by the settings in which the runs differ, after their last epoch:
+Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with
+the runs of `compare.py dependency_labels` on its preset, their accuracy is a
+column. Runs that differ in their seed alone are one row: their mean, with the
+standard deviation. Prints a table in Markdown, by the settings in which the
+runs differ, after their last epoch:
 
     units       read in training, in millions
-    nats        of the validation windows; those of classes and of units do not compare
-    specificity, effective senders, weight within 1 and 4 units: see docs/concepts.md
+    nats        of the validation windows; those of classes and of units do not
+                compare
+    specificity, effective senders, weight within 1 and 4 units: see
+                docs/concepts.md
     judge       accuracy of labels of relations in percent, arm by arm
 """
 
 import argparse
 import collections
+import math
 from pathlib import Path
 
 import experiment.process
@@ -39,6 +43,11 @@ NO_DESIGN = (
     "seed",
     "size",
     "stop_after",
+)
+EPOCH_SIZES = ("batch_size", "window", "steps_per_epoch")  # whose product is an epoch
+LEGEND = (
+    "Means over runs that differ in their seed alone, +- standard deviation; what is "
+    "equal in all is left out."
 )
 COLUMNS = {
     "nats": ("val_nats", "{:.3f}"),
@@ -67,8 +76,13 @@ def read_design(folder):
     if not log:
         raise UsageError(f"{folder} has no finished epoch.")
     row = log[len(log) - 1]
-    units = settings["batch_size"] * settings["window"] * settings["steps_per_epoch"]
-    values = {"units": len(log) * units / 1e6}
+    sizes = [settings.get(name) for name in EPOCH_SIZES]
+    if not all(isinstance(size, int) for size in sizes):
+        raise UsageError(
+            f"{folder} is no run of pretrain_text.py: its settings.json must have the "
+            f"numbers {', '.join(EPOCH_SIZES)}."
+        )
+    values = {"units": len(log) * math.prod(sizes) / 1e6}
     for name, (column, _) in COLUMNS.items():
         try:
             values[name] = float(row[column])
@@ -76,6 +90,8 @@ def read_design(folder):
             raise UsageError(f"{folder}/log.csv has no {column}.") from error
     scores = collections.defaultdict(list)
     for run in read_runs(folder / "judge") if (folder / "judge").exists() else ():
+        if "accuracy" not in run["test"]:
+            raise UsageError(f"{folder}/judge holds runs of the task {run['task']}.")
         scores[f"judge, {run['arm']}"].append(100 * run["test"]["accuracy"])
     values |= {name: float(np.mean(score)) for name, score in scores.items()}
     design = {k: v for k, v in settings.items() if k not in NO_DESIGN}
@@ -133,7 +149,7 @@ def main(arguments=None):
     parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
-    print("\n".join(make_table(options.runs)))
+    print("\n".join([LEGEND, "", *make_table(options.runs)]))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python recipes/compare_pretraining.py runs/learned runs/uniform runs/zeros
 
-Prints, for the last epoch that all runs have finished, by direction the nats of the
-next unit on the fixed validation windows, or the bits per dimension of the next pixel
-of the images held out, and the differences to the first run. Runs whose steps or
-validation differ are refused.
+Prints, for the last epoch that all runs have finished, by direction the nats
+of the next unit on the fixed validation windows, or the bits per dimension of
+the next pixel of the images held out, and the differences to the first run.
+Runs whose steps or validation differ are refused.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 import experiment.process
 from experiment.folders import read_json
 from experiment.process import UsageError
+from experiment.process import positive_int
 from experiment.process import usage_errors
 
 from glomo_keras.ops import DIRECTIONS
@@ -49,6 +50,12 @@ def read_settings(folders):
     for folder in folders:
         settings = read_json(folder / "settings.json")
         shared = {name: settings.get(name) for name in SHARED_SETTINGS}
+        for name in ("steps_per_epoch", "batch_size"):
+            if not isinstance(shared[name], int):
+                raise UsageError(
+                    f"{folder} is no run of pretraining: its settings.json has no "
+                    f"number {name}."
+                )
         first = first or shared
         other = differences(shared, first)
         if other:
@@ -86,7 +93,11 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
-    parser.add_argument("--epoch", type=int, help="compare after this epoch (from 1)")
+    parser.add_argument(
+        "--epoch",
+        type=positive_int,
+        help="compare after this epoch (default: the last that all have finished)",
+    )
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
     settings = read_settings(options.runs)
@@ -96,7 +107,7 @@ def main(arguments=None):
     if not last:
         parser.error("a run has not finished its first epoch")
     epoch = options.epoch or last
-    if not 1 <= epoch <= last:
+    if epoch > last:
         parser.error(f"--epoch must be from 1 to {last}, which all runs have finished")
 
     rows = {folder: log[epoch - 1] for folder, log in logs.items()}

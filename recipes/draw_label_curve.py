@@ -1,10 +1,11 @@
-"""Draw how a score grows with the number of labels, arm by arm.
+r"""Draw how a score grows with the number of labels, arm by arm.
 
-    python recipes/draw_label_curve.py runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
+    python recipes/draw_label_curve.py \
+        runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
         --output docs/images/imdb_labels.png
 
-Reads the finished runs of `compare.py`, one folder a number of labels: the means over
-the seeds of an arm are joined by a line, and every seed is a dot.
+Reads the finished runs of `compare.py`, one folder a number of labels: the
+means over the seeds of an arm are joined by a line, and every seed is a dot.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from experiment.comparison.arms import ARMS
 from experiment.comparison.records import check_table
 from experiment.comparison.records import read_runs
 from experiment.process import UsageError
+from experiment.process import usage_errors
 
 from glomo_keras.analysis.figures import FAINT
 from glomo_keras.analysis.figures import PLAIN
@@ -30,6 +32,8 @@ STYLES = {
     "uniform": ("#e69f00", "s"),
     "shuffled": ("#cc79a7", "^"),
     "learned": ("#009e73", "D"),
+    "local": ("#d55e00", "P"),
+    "learned+local": ("#0072b2", "X"),
 }
 
 
@@ -47,7 +51,7 @@ def draw(runs, metric, path):
     sizes = sorted({run["num_train"] for run in runs})
     arms = [arm for arm in ARMS if any(run["arm"] == arm for run in runs)]
     for number, arm in enumerate(arms):
-        color, mark = STYLES[arm]
+        color, mark = STYLES.get(arm, ("#999999", "."))
         shift = 1.04 ** (number - (len(arms) - 1) / 2)  # beside each other
         means = {}
         for size in sizes:
@@ -107,7 +111,8 @@ def main(arguments=None):
     metric = options.metric or metrics[0]
     if metric not in metrics:
         raise UsageError(f"--metric must be one of {metrics}. Received: {metric!r}.")
-    print(draw(runs, metric, options.output))
+    with usage_errors():
+        print(draw(runs, metric, options.output))
 
 
 if __name__ == "__main__":

@@ -1,15 +1,19 @@
-"""Perplexities of n-gram counts, to hold those of a language model against.
+r"""Perplexities of n-gram counts, to hold those of a language model against.
 
-    python recipes/ngram_baseline.py --prepared runs/elmo/prepared --num-words 16000
+    python recipes/ngram_baseline.py --prepared runs/elmo/prepared \
+        --num-words 16000
 
-Reads the arrays that `pretrain_elmo.py` prepared, and predicts the words that it
-validates on from the two before (forward) or after (backward), within the same windows
-and in the same vocabulary: by their frequencies, and by interpolated trigrams,
+Reads the arrays that `pretrain_elmo.py` prepared, and predicts the words that
+it validates on from the two before (forward) or after (backward), within the
+same windows and in the same vocabulary: by their frequencies, and by
+interpolated trigrams,
 
-    p(w | u, v) = a3 c(u, v, w) / c(u, v) + a2 c(v, w) / c(v) + a1 c(w) / N + a0 / V
+    p(w | u, v) = a3 c(u, v, w) / c(u, v) + a2 c(v, w) / c(v)
+                  + a1 c(w) / N + a0 / V
 
-with weights by expectation maximization on a part of train that is not counted. Where
-a context was never seen, the weights of the others are scaled up.
+with weights by expectation maximization on a part of train that is not
+counted. Where a context was never seen, the weights of the others are scaled
+up.
 """
 
 import argparse
@@ -17,6 +21,9 @@ from pathlib import Path
 
 import experiment.process
 import numpy as np
+from experiment.process import positive_int
+from experiment.process import usage_errors
+from experiment.run_clock import RunClock
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.windows import fixed_windows
@@ -133,8 +140,9 @@ def perplexities(corpus, num_words, window, valid_windows, min_units):
         ids[counted[-1] :], offsets[-num_held_out - 1 :] - counted[-1], 2_000, window,
         min_units=min_units,
     )  # fmt: skip
-    results = {}
+    results, clock = {}, RunClock(len(DIRECTIONS))
     for direction in DIRECTIONS:
+        clock.begin(f"{direction}, {len(ids):,} words")
         text, starts = ids[: counted[-1]], counted
         order = slice(None)
         if direction == "backward":
@@ -150,6 +158,7 @@ def perplexities(corpus, num_words, window, valid_windows, min_units):
             "unigrams": float(np.exp(unigrams.mean())),
             "interpolated trigrams": float(np.exp(trigrams.mean())),
         }
+        clock.end()
     return results
 
 
@@ -164,26 +173,37 @@ def main(arguments=None):
     add("--prepared", type=Path, required=True, help="folder of the arrays")
     add(
         "--num-words",
-        type=int,
+        type=positive_int,
         default=16_000,
         help="words of the vocabulary (default: 16000)",
     )
-    add("--window", type=int, default=48, help="words of a window (default: 48)")
-    add("--valid-windows", type=int, default=256, help="fixed windows (default: 256)")
+    add(
+        "--window",
+        type=positive_int,
+        default=48,
+        help="words of a window (default: 48)",
+    )
+    add(
+        "--valid-windows",
+        type=positive_int,
+        default=256,
+        help="fixed windows (default: 256)",
+    )
     add(
         "--min-units",
-        type=int,
+        type=positive_int,
         default=10,
         help="shorter documents are dropped (default: 10)",
     )
     options = parser.parse_args(arguments)
-    results = perplexities(
-        load_prepared(options.prepared),
-        options.num_words,
-        options.window,
-        options.valid_windows,
-        options.min_units,
-    )
+    with usage_errors():
+        results = perplexities(
+            load_prepared(options.prepared),
+            options.num_words,
+            options.window,
+            options.valid_windows,
+            options.min_units,
+        )
     for direction, values in results.items():
         for name, value in values.items():
             print(f"{direction:<9} {name:<22} {value:8.1f}")

@@ -1,19 +1,21 @@
-"""Do learned graphs find relations that are known? Train on planted links and see.
+"""Do learned graphs find relations that are known? Planted links tell.
 
     python recipes/planted_links.py --output runs/planted --seeds 3
+    python recipes/planted_links.py --size smoke --output runs/planted_smoke
 
-Sequences hold definitions (a key, then its value) and later recalls (the key again);
-nothing but a link from the recall to its definition tells the value. The graph
-predictor is pretrained on the unit ids alone. Then, on unseen sequences, the strongest
-sender of every recall is compared with the true one, in the head that did best on
-other sequences.
+Sequences hold definitions (a key, then its value) and later recalls (the key
+again); nothing but a link from the recall to its definition tells the value.
+The graph predictor is pretrained on the unit ids alone. Then, on unseen
+sequences, the strongest sender of every recall is compared with the true one,
+in the head that did best on other sequences.
 
-Arms: `mean`, `scalar`, `query`, `none` and `entmax` are thresholds of the squared ReLU,
-`mean, offsets` and `entmax, offsets` (the default of the predictors) have numbers of
-the distances as well; `softmax` and `square` are other score rules; `unnormalized` and
-`batch` have no normalization and batch normalization after the convolutions, with the
-mean; `untrained` has random weights. The table also has two rules that need no
-learning. Finished runs are kept in OUTPUT/runs.jsonl and are not repeated.
+Arms: `mean`, `scalar`, `query`, `none` and `entmax` are thresholds of the
+squared ReLU, `mean, offsets` and `entmax, offsets` (the default of the
+predictors) have numbers of the distances as well; `softmax` and `square` are
+other score rules; `unnormalized` and `batch` have no normalization and batch
+normalization after the convolutions, with the mean; `untrained` has random
+weights. The table also has two rules that need no learning. Finished runs are
+kept in OUTPUT/runs.jsonl and are not repeated.
 """
 
 import argparse
@@ -32,7 +34,13 @@ from experiment.precision import add_precision_option
 from experiment.precision import precision
 from experiment.pretraining.score_rules import PREDICTORS
 from experiment.process import UsageError
+from experiment.process import positive_float
 from experiment.process import positive_int
+from experiment.process import usage_errors
+from experiment.run_clock import RunClock
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 
 from glomo_keras.analysis import link_recovery
 from glomo_keras.callbacks import RaiseOnNaN
@@ -60,6 +68,10 @@ ARMS = {
     "unnormalized": ("learned", {**MEAN, "normalization": None}),
     "batch": ("learned", {**MEAN, "normalization": "batch"}),
     "untrained": ("learned", MEAN),
+}
+SIZES = {
+    "smoke": {"arms": ["mean", "untrained"], "seeds": 1, "steps": 100},
+    "small": {"arms": list(ARMS), "seeds": 3, "steps": 4_000},
 }
 NUM_TEST_SEQUENCES = 1_000
 STEPS_PER_EPOCH = 200
@@ -135,7 +147,7 @@ def recovery(predictor, test):
     return link_recovery(graphs["forward"], test.links)
 
 
-def run_arm(arm, seed, settings, output):
+def run_arm(arm, seed, settings, output, clock):
     """Train one model, score it, and return what the table needs.
 
     Raises:
@@ -143,7 +155,7 @@ def run_arm(arm, seed, settings, output):
     """
     keras.utils.set_random_seed(seed)
     kind, choices = ARMS[arm]
-    with precision(settings.precision):
+    with usage_errors(), precision(settings.precision):
         predictor = PREDICTORS[kind](
             len(planted_vocabulary()),
             embedding_dim=settings.embedding_dim,
@@ -169,7 +181,7 @@ def run_arm(arm, seed, settings, output):
             batches,
             steps_per_epoch=STEPS_PER_EPOCH,
             epochs=-(-settings.steps // STEPS_PER_EPOCH),
-            callbacks=[RaiseOnNaN(), curve],
+            callbacks=[RaiseOnNaN(), clock.steps(settings.steps), curve],
             shuffle=False,
             verbose=0,
         )
@@ -274,15 +286,19 @@ def main(arguments=None):
     )
     add = parser.add_argument
     add("--output", required=True, type=Path, help="folder of the runs")
-    add("--arms", nargs="+", choices=ARMS, default=list(ARMS), help="(default: all)")
+    add_size_option(parser, SIZES)
+    add("--arms", nargs="+", choices=ARMS, help="(default: all; smoke: mean untrained)")
     add("--no-jit", action="store_true", help="do not compile with XLA")
-    add("--seeds", type=positive_int, default=3, help="seeds of each arm (default: 3)")
+    add(
+        "--seeds",
+        type=positive_int,
+        help=f"seeds of each arm {defaults_of(SIZES, 'seeds')}",
+    )
     add(
         "--steps",
         type=positive_int,
-        default=4000,
-        help="of training a run, which ends early when all links are found (default: "
-        "4000, under five minutes on two cores)",
+        help="of training a run, which ends early when all links are found "
+        + defaults_of(SIZES, "steps"),
     )
     add(
         "--batch-size",
@@ -290,25 +306,45 @@ def main(arguments=None):
         default=32,
         help="sequences a step (default: 32)",
     )
-    add("--learning-rate", type=float, default=0.01, help="of Adam (default: 0.01)")
+    add(
+        "--learning-rate",
+        type=positive_float,
+        default=0.01,
+        help="of Adam (default: 0.01)",
+    )
     add_precision_option(add)
-    add("--embedding-dim", type=int, default=32, help="(default: 32)")
-    add("--num-graph-layers", type=int, default=1, help="(default: 1)")
-    add("--num-heads", type=int, default=4, help="(default: 4)")
-    options = vars(parser.parse_args(arguments))
-    output, arms, seeds = (options.pop(name) for name in ("output", "arms", "seeds"))
-    settings = Settings(**options)
+    for name, default, describes in (
+        ("--embedding-dim", 32, "size of the embeddings of units"),
+        ("--num-graph-layers", 1, "layers of graphs"),
+        ("--num-heads", 4, "heads of a layer"),
+    ):
+        add(
+            name,
+            type=positive_int,
+            default=default,
+            help=f"{describes} (default: {default})",
+        )
+    options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    names = [field.name for field in dataclasses.fields(Settings)]
+    settings = Settings(**{name: getattr(options, name) for name in names})
+    output = options.output
     with hold(output):
         path = output / "runs.jsonl"
         runs = read_runs(path, settings)
         finished = {(run["arm"], run["seed"]) for run in runs}
-        for seed in range(seeds):
-            for arm in arms:
-                if (arm, seed) in finished:
-                    continue
-                print(f"{arm}, seed {seed}", flush=True)
-                runs.append(run_arm(arm, seed, settings, output))
-                append_line(path, runs[-1])
+        missing = [
+            (arm, seed)
+            for seed in range(options.seeds)
+            for arm in options.arms
+            if (arm, seed) not in finished
+        ]
+        clock = RunClock(len(missing))
+        for arm, seed in missing:
+            clock.begin(f"{arm}, seed {seed}")
+            runs.append(run_arm(arm, seed, settings, output, clock))
+            append_line(path, runs[-1])
+            clock.end()
     print_table(runs)
 
 

@@ -1,14 +1,16 @@
-"""Write a corpus as shards, for pretraining on more text than fits into memory.
+r"""Write a corpus as shards, for pretraining on more text than fits into memory.
 
-    python recipes/prepare_corpus.py --corpus files:books/*.txt.gz --workers 8 \
-        --output shards/books
+    python recipes/prepare_corpus.py --corpus files:books/*.txt.gz \
+        --workers 8 --output shards/books
     python recipes/pretrain_text.py --shards shards/books --output runs/books
 
-Text is read once, and split into units by several processes; the files are the same for
-any number of them. A killed program goes on when it is started again. With --beam the
-same steps are a pipeline of Apache Beam, whose options follow --beam:
+Text is read once, and split into units by several processes; the files are the
+same for any number of them. A killed program goes on when it is started again.
+With --beam the same steps are a pipeline of Apache Beam, whose options follow
+--beam:
 
-    python recipes/prepare_corpus.py --corpus files:/data/*.gz --output /data/shards \
+    python recipes/prepare_corpus.py --corpus files:/data/*.gz \
+        --output /data/shards \
         --beam --runner=FlinkRunner --flink_master=host:8081
 
 In the output folder are the shards, vocabulary.txt, the classes of units, and
@@ -23,8 +25,16 @@ import experiment.process
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 
 from glomo_keras.data.shards.prepare import prepare_shards
+
+SIZES = {
+    "smoke": {"corpus": "planted"},
+    "small": {"corpus": "docs"},
+}
 
 
 def parse_options(arguments=None):
@@ -32,12 +42,13 @@ def parse_options(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_size_option(parser, SIZES)
     add = parser.add_argument
     add(
         "--corpus",
-        default="docs",
-        help="what to read: docs (documentation of Python and Keras, the default), "
-        "files:PATH... (txt or gz), tfds:NAME (a tensorflow-datasets name)",
+        help="what to read: docs (documentation of Python and Keras), files:PATH... "
+        "(txt or gz), tfds:NAME (a tensorflow-datasets name), planted (made up) "
+        + defaults_of(SIZES, "corpus"),
     )
     add("--valid-corpus", help="corpus for validation (default: --valid-fraction)")
     add(
@@ -101,7 +112,9 @@ def parse_options(arguments=None):
         metavar="OPTION",
         help="run on Apache Beam, with its options; without any, on its DirectRunner",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    return options
 
 
 @contextlib.contextmanager

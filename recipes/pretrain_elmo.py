@@ -1,12 +1,12 @@
-"""Train a bidirectional language model over characters: the features of ELMo.
+r"""Train a bidirectional language model over characters: the features of ELMo.
 
     python recipes/pretrain_elmo.py --corpus docs --output runs/elmo_docs
-    python recipes/pretrain_elmo.py --corpus files:wikipedia.txt.gz --size small \
-        --output runs/elmo
+    python recipes/pretrain_elmo.py --corpus files:wikipedia.txt.gz \
+        --size small --output runs/elmo
 
-Two steps. `prepare` turns text into arrays of word numbers and a table of the words'
-characters (TensorFlow); `train` needs Keras alone and runs on any backend. A killed
-run goes on with `--resume`. In the output folder:
+Two steps. `prepare` turns text into arrays of word numbers and a table of the
+words' characters (TensorFlow); `train` needs Keras alone and runs on any
+backend. A killed run goes on with `--resume`. In the output folder:
 
     prepared/        the arrays, with vocabulary.txt and metadata.json
     preset/          the language model of the best epoch: what is kept
@@ -14,8 +14,8 @@ run goes on with `--resume`. In the output folder:
     checkpoints/     the last epoch, for --resume
     settings.json    all settings of the run
 
-`python recipes/ngram_baseline.py` gives the perplexities of n-gram counts on the same
-words.
+`python recipes/ngram_baseline.py` gives the perplexities of n-gram counts on
+the same words.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from experiment.pretraining.settings import add_training_options
 from experiment.pretraining.word_stream import WordBatches
 from experiment.pretraining.word_stream import word_inputs
 from experiment.process import positive_int
+from experiment.process import usage_errors
 
 from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.text_files import describe_source
@@ -128,8 +129,8 @@ def parse_settings(arguments=None):
         "0.1)")  # fmt: skip
     add("--batch-size", type=positive_int, help="windows a step")
     add("--window", type=int, help="words of a window")
-    add("--shift", type=int, help="words between windows (default: half a window, so "
-        "that windows begin elsewhere in every pass)")  # fmt: skip
+    add("--shift", type=positive_int, help="words between windows (default: half a "
+        "window, so that windows begin elsewhere in every pass)")  # fmt: skip
     add("--steps-per-epoch", type=positive_int, help="steps an epoch")
     add("--epochs", type=positive_int, help="epochs that the schedule spans")
     add = parser.add_argument_group("texts").add_argument
@@ -153,7 +154,8 @@ def prepare(settings):
         from glomo_keras.data import character_ids  # TensorFlow
 
         words = load_corpus(settings).units
-        characters = character_ids(words, settings.max_characters).numpy()
+        with usage_errors():
+            characters = character_ids(words, settings.max_characters).numpy()
         characters[0] = 0  # padding is no word
         check_prepares_alone(settings.strategy, settings.prepared)
         with run.hold_prepared(settings), atomic_write(path) as temporary:
@@ -192,9 +194,10 @@ def build_pretrainer(settings):
 def train(settings, devices):
     """Train on the prepared arrays."""
     corpus = load_corpus(settings)
-    characters = np.load(characters_file(settings))
+    with usage_errors():
+        characters = np.load(characters_file(settings))
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope(), precision(settings.precision):
+    with usage_errors(), devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings,
@@ -206,8 +209,9 @@ def train(settings, devices):
     )
     first_epoch = checkpoint.state["epochs"]
     shift = settings.shift or max(1, settings.window // 2)
-    windows = corpus.training_windows(shift)
-    valid = corpus.validation_windows()
+    with usage_errors():
+        windows = corpus.training_windows(shift)
+        valid = corpus.validation_windows()
     counts = corpus.unit_counts()
     in_softmax = counts[2 : settings.num_words].sum() / counts.sum()
     print(

@@ -1,17 +1,17 @@
-"""Pretrain a graph predictor on images, without labels: pixels in, graphs out.
+r"""Pretrain a graph predictor on images, without labels: pixels in, graphs out.
 
     python recipes/pretrain_images.py --data shapes --output runs/shapes
     python recipes/pretrain_images.py --data tfds:downsampled_imagenet/32x32 \
         --size full --output runs/imagenet32
 
-Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs Keras
-alone and runs on any backend. A killed run goes on with `--resume`. In the output
-folder:
+Two steps. `prepare` reads and shrinks the images (TensorFlow); `train` needs
+Keras alone and runs on any backend. A killed run goes on with `--resume`. In
+the output folder:
 
     prepared/        the images as arrays
     preset/          the graph predictor of the best epoch: what is kept
     log.csv          a line an epoch      logs/   the same for TensorBoard
-    pictures/        what two pixels of validation images read, every few epochs
+    pictures/        what two pixels of validation images read, now and then
     checkpoints/     the last epoch, for --resume
     settings.json    all settings of the run
 """
@@ -33,6 +33,7 @@ from experiment.pretraining.settings import add_run_options
 from experiment.pretraining.settings import add_training_options
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.process import usage_errors
 
 from glomo_keras.callbacks.pixel_pictures import PixelPictures
 from glomo_keras.data.images import describe_images
@@ -217,14 +218,15 @@ def build_pretrainer(settings):
 
 def train(settings, devices):
     """Train on the prepared images."""
-    images = np.load(settings.prepared / "images.npy", mmap_mode="r")
+    with usage_errors():
+        images = np.load(settings.prepared / "images.npy", mmap_mode="r")
     if len(images) <= settings.num_valid:
         raise UsageError(
             f"{settings.prepared} has {len(images):,} images, of which --num-valid "
             f"{settings.num_valid:,} are held out: none is left to train on."
         )
     keras.utils.set_random_seed(settings.seed)
-    with devices.scope(), precision(settings.precision):
+    with usage_errors(), devices.scope(), precision(settings.precision):
         pretrainer = build_pretrainer(settings)
     checkpoint = run.restore_checkpoint(
         settings, pretrainer, "val_bits", "recipes/pretrain_images.py", devices
@@ -246,7 +248,9 @@ def train(settings, devices):
     )
     pictures = []
     if settings.pictures_every:
-        folder, every = settings.output / "pictures", settings.pictures_every
+        # After the last epoch at the latest.
+        folder = settings.output / "pictures"
+        every = min(settings.pictures_every, settings.epochs)
         pictures.append(PixelPictures(valid[:2], folder, every))
     run.fit(
         pretrainer,

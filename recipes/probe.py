@@ -1,19 +1,23 @@
-"""Which head reads which relation? Graphs beside the trees of a treebank.
+r"""Which head reads which relation? Graphs beside the trees of a treebank.
 
     python recipes/probe.py --data ud_english_ewt --output runs/probe
-    python recipes/probe.py --data ud_english_ewt --presets runs/wikipedia/preset \
+    python recipes/probe.py --size smoke --output runs/probe_smoke
+    python recipes/probe.py --data ud_english_ewt \
+        --presets runs/wikipedia/preset \
         --attention bert.npz --output runs/probe
 
-A head finds an arc of a tree where the one of its two words that may read the other
-reads it most: the later word in forward graphs, the earlier one in backward graphs. The
-head of a relation is chosen on the sentences with even numbers and counted on those
-with odd ones, as are the fixed offset and the head of an untrained predictor beside it;
-intervals (95%) are over sentences. --attention takes an .npz of the maps of any
-Transformer: `dev_7`, an array (layers, heads, tokens, tokens) of the sentence that
-stands eighth in the file, and `dev_7_words`, the word of every token, or -1.
+A head finds an arc of a tree where the one of its two words that may read the
+other reads it most: the later word in forward graphs, the earlier one in
+backward graphs. The head of a relation is chosen on the sentences with even
+numbers and counted on those with odd ones, as are the fixed offset and the
+head of an untrained predictor beside it; intervals (95%) are over sentences.
+--attention takes an .npz of the maps of any Transformer: `dev_7`, an array
+(layers, heads, tokens, tokens) of the sentence that stands eighth in the file,
+and `dev_7_words`, the word of every token, or -1.
 
-Written are OUTPUT/NAME.json with the shares of every head, the tables as NAME.md and a
-picture of all heads, NAME.png; what is there of the same data is not computed anew.
+Written are OUTPUT/NAME.json with the shares of every head, the tables as
+NAME.md and a picture of all heads, NAME.png; what is there of the same data is
+not computed anew.
 """
 
 import argparse
@@ -34,6 +38,10 @@ from experiment.probing.report import tables
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
+from experiment.run_clock import RunClock
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 from experiment.text.labelled_files import data_file
 from experiment.text.labelled_files import tfds_version
 
@@ -42,7 +50,10 @@ from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.models import find_preset
 
-PRESETS = ("glomo_text_base_en", "glomo_text_small_en")
+SIZES = {
+    "smoke": {"presets": ["glomo_text_small_en"], "limit": 100},
+    "small": {"presets": ["glomo_text_base_en", "glomo_text_small_en"], "limit": None},
+}
 TOY_SENTENCES = 400
 
 
@@ -74,22 +85,26 @@ def fingerprint_of(preset):
         return find_preset(preset).metadata["fingerprint"]
 
 
-def probe_preset(name, sentences):
+def probe_preset(name, sentences, clock):
     """Return the result for a preset, beside the same predictor with random weights."""
-    predictor, untrained, vocabulary = sources.load_predictor(name)
+    with usage_errors():
+        predictor, untrained, vocabulary = sources.load_predictor(name)
     readings = []
     for label, model in ((name, predictor), ("untrained", untrained)):
-        print(f"{label}: graphs of {len(sentences):,} sentences", flush=True)
+        clock.begin(f"{label}: graphs of {len(sentences):,} sentences")
         source = sources.predicted_graphs(model, vocabulary, sentences)
-        readings.append(Readings.of(source, sentences))
+        readings.append(Readings.of(source, sentences, clock))
+        clock.end()
     return probe(*readings, sentences)
 
 
-def probe_attention(path, split, sentences):
+def probe_attention(path, split, sentences, clock):
     """Return the result for a file of attention."""
-    print(f"{path}: graphs of {len(sentences):,} sentences", flush=True)
+    clock.begin(f"{path}: graphs of {len(sentences):,} sentences")
     source = sources.attention_graphs(AttentionFile(path), split, sentences)
-    return probe(Readings.of(source, sentences), None, sentences)
+    result = probe(Readings.of(source, sentences, clock), None, sentences)
+    clock.end()
+    return result
 
 
 def probe_once(name, described, output, compute):
@@ -126,26 +141,35 @@ def main(arguments=None):
         help="a folder with *-ud-dev.conllu, plain or .gz, "
         "tfds:universal_dependencies/NAME, or toy: made from templates (default)",
     )
-    add("--split", default="dev", help="train, dev or test (default: dev)")
-    add("--limit", type=positive_int, help="sentences (default: all)")
+    add("--split", choices=("train", "dev", "test"), default="dev", help="of the data "
+        "(default: dev)")  # fmt: skip
+    add_size_option(parser, SIZES)
+    add("--limit", type=positive_int, help=f"sentences {defaults_of(SIZES, 'limit')}")
     add(
         "--presets",
         nargs="*",
-        default=PRESETS,
-        help=f"names or folders of presets (default: {' '.join(PRESETS)})",
+        help=f"names or folders of presets {defaults_of(SIZES, 'presets')}",
     )
     add("--attention", nargs="*", type=Path, default=(), help=".npz files of maps")
     options = parser.parse_args(arguments)
-    sentences, data = read_sentences(options)
+    fill_in(options, SIZES)
+    if not options.presets and not options.attention:
+        parser.error("give --presets or --attention")
+    with usage_errors():
+        sentences, data = read_sentences(options)
     described = {"data": data, "sentences": len(sentences)}
     with hold(options.output):
+        names = [result_name(preset) for preset in options.presets]
+        names = 2 * names + [path.stem for path in options.attention]
+        is_there = [(options.output / f"{name}.json").exists() for name in names]
+        clock = RunClock(is_there.count(False))
         for preset in options.presets:
             name, fingerprint = result_name(preset), fingerprint_of(preset)
             result = probe_once(
                 name,
                 {**described, "fingerprint": fingerprint},
                 options.output,
-                lambda preset=preset: probe_preset(preset, sentences),
+                lambda preset=preset: probe_preset(preset, sentences, clock),
             )
             print("\n" + "\n".join(tables(name, result)))
         for path in options.attention:
@@ -153,7 +177,9 @@ def main(arguments=None):
                 path.stem,
                 {**described, "attention": describe_source(path)},
                 options.output,
-                lambda path=path: probe_attention(path, options.split, sentences),
+                lambda path=path: probe_attention(
+                    path, options.split, sentences, clock
+                ),
             )
             print("\n" + "\n".join(tables(path.stem, result)))
 

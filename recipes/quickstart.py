@@ -1,16 +1,18 @@
 """From nothing to learned graphs in a Keras model, in a few minutes.
 
     python recipes/quickstart.py
+    python recipes/quickstart.py --size smoke --output runs/smoke
 
-1. Pretrains a small graph predictor on the standard library of the running Python: no
-   download, no labels, it only learns to tell which unit of the source comes next.
+1. Pretrains a small graph predictor on the standard library of the running
+   Python: no download, no labels, it only learns to tell which unit of the
+   source comes next.
 2. Draws the learned graphs of a piece of code.
-3. Adds one line, `GraphTransfer`, to a small tagger: which function's call does a
-   closing bracket end? The bracket itself doesn't tell, and its neighbours hardly do;
-   the name that is called does. Brackets match, so the right graph is known. The tagger
-   is trained with the learned graphs, and without a graph, with neighbours, with a
-   uniform graph, with those of a predictor that was not trained, and with the right
-   graph, three seeds each.
+3. Adds one line, `GraphTransfer`, to a small tagger: which function's call
+   does a closing bracket end? The bracket itself doesn't tell, and its
+   neighbours hardly do; the name that is called does. Brackets match, so the
+   right graph is known. The tagger is trained with the learned graphs, and
+   without a graph, with neighbours, with a uniform graph, with those of a
+   predictor that was not trained, and with the right graph, three seeds each.
 """
 
 import argparse
@@ -28,6 +30,10 @@ from experiment.process import positive_int
 from experiment.python_source import encode_units
 from experiment.python_source import library_windows
 from experiment.python_source import source_units
+from experiment.run_clock import RunClock
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 
 from glomo_keras.analysis import plot_graph_arcs
 from glomo_keras.analysis import plot_history
@@ -41,10 +47,29 @@ CODE = """\
 if isinstance(value, str):
     print(len(value), type(value), file=output)
 """
-MAX_BYTES = 8_000_000  # of source
+SIZES = {
+    "smoke": {
+        "max_bytes": 500_000,
+        "epochs": 2,
+        "steps_per_epoch": 20,
+        "tagger_epochs": 2,
+        "seeds": 1,
+        "windows": 100,
+        "jit": False,  # to compile takes longer than these steps
+    },
+    "small": {
+        "max_bytes": 8_000_000,
+        "epochs": 6,
+        "steps_per_epoch": 250,
+        "tagger_epochs": 8,
+        "seeds": 3,
+        "windows": 2_000,
+        "jit": True,
+    },
+}
 LENGTH = 64  # units of a window
-STEPS_PER_EPOCH = 250
 NUM_FUNCTIONS = 30
+BATCH_SIZE = 32  # of a tagger
 ARMS = {
     "none": "no graph: the line is left out",
     "local": "the unit before, and the one after",
@@ -67,36 +92,43 @@ def new_predictor(vocabulary_size):
     )
 
 
-def pretrain(predictor, train, test, epochs, output):
+def pretrain(predictor, train, test, options):
     """Pretrain on unit ids alone."""
     pretrainer = GLoMoPretrainer(predictor, context_length=1, update="residual", seed=0)
     pretrainer.compile(
-        keras.optimizers.Adam(0.003, global_clipnorm=1.0), jit_compile=True
+        keras.optimizers.Adam(0.003, global_clipnorm=1.0), jit_compile=options.jit
     )
     history = pretrainer.fit(
         Batches(train.unit_ids, batch_size=16),
-        steps_per_epoch=STEPS_PER_EPOCH,
-        epochs=epochs,
+        steps_per_epoch=options.steps_per_epoch,
+        epochs=options.epochs,
         validation_data=test.unit_ids[:160],
         validation_batch_size=16,
-        callbacks=[RaiseOnNaN(), keras.callbacks.LambdaCallback(on_epoch_end=report)],
+        callbacks=[
+            RaiseOnNaN(),
+            RunClock(1).steps(options.epochs * options.steps_per_epoch),
+            keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: print(
+                    epoch_line((epoch + 1) * options.steps_per_epoch, logs), flush=True
+                )
+            ),
+        ],
         shuffle=False,
         verbose=0,
     )
     plot_history(
         history.history,
-        output / "loss.png",
+        options.output / "loss.png",
         metrics=("nats",),
         title="Pretraining on the standard library",
     )
 
 
-def report(epoch, logs):
-    """Print how the pretraining stands."""
-    print(
-        f"  step {(epoch + 1) * STEPS_PER_EPOCH:>5}: {logs['val_nats']:.2f} nats a "
-        f"unit in other files; a unit reads {logs['val_effective_senders']:.1f} others",
-        flush=True,
+def epoch_line(step, logs):
+    """Return how the pretraining stands after a step."""
+    return (
+        f"  step {step:>5}: {logs['val_nats']:.2f} nats a unit in other files; a unit "
+        f"reads {logs['val_effective_senders']:.1f} others"
     )
 
 
@@ -206,11 +238,14 @@ def compare(predictor, vocabulary, train, test, options):
     print(f"  {'chance':<11}{chance:6.1%}           always {names[commonest]}")
     predictors = {"learned": predictor, "untrained": new_predictor(len(vocabulary))}
     results, kept = {}, None
+    num_steps = options.tagger_epochs * -(-len(labels) // BATCH_SIZE)
+    clock = RunClock(len(ARMS) * options.seeds)
     for arm in ARMS:
         graphs = arm_graphs(arm, predictors.get(arm), train)
         test_graphs = arm_graphs(arm, predictors.get(arm), test)
         results[arm] = []
         for seed in range(options.seeds):
+            steps = clock.steps(num_steps)  # of the first tagger, which all are like
             keras.utils.set_random_seed(seed)
             tagger = build_tagger(len(vocabulary), graphs)
             tagger.compile(
@@ -218,17 +253,20 @@ def compare(predictor, vocabulary, train, test, options):
                 keras.losses.SparseCategoricalCrossentropy(
                     from_logits=True, ignore_class=-1
                 ),
+                jit_compile="auto" if options.jit else False,
             )
             tagger.fit(
                 {"unit_ids": train.unit_ids, **graphs},
                 labels,
-                batch_size=32,
+                batch_size=BATCH_SIZE,
                 epochs=options.tagger_epochs,
-                callbacks=[RaiseOnNaN()],
+                callbacks=[RaiseOnNaN(), *([] if any(results.values()) else [steps])],
                 verbose=0,
             )
             logits = tagger.predict(
-                {"unit_ids": test.unit_ids, **test_graphs}, batch_size=32, verbose=0
+                {"unit_ids": test.unit_ids, **test_graphs},
+                batch_size=BATCH_SIZE,
+                verbose=0,
             )
             is_right = logits.argmax(axis=-1) == test_labels
             results[arm].append(float(is_right[test_labelled].mean()))
@@ -284,35 +322,49 @@ def main(arguments=None):
         default=Path("runs/quickstart"),
         help="folder of pictures and model (default: runs/quickstart)",
     )
+    add_size_option(parser, SIZES)
     add(
         "--epochs",
         type=positive_int,
-        default=6,
-        help="of pretraining, 250 steps each (default: 6)",
+        help=f"of pretraining {defaults_of(SIZES, 'epochs')}",
+    )
+    add(
+        "--steps-per-epoch",
+        type=positive_int,
+        help=f"of pretraining {defaults_of(SIZES, 'steps_per_epoch')}",
     )
     add(
         "--tagger-epochs",
         type=positive_int,
-        default=8,
-        help="of each tagger (default: 8)",
+        help=f"of each tagger {defaults_of(SIZES, 'tagger_epochs')}",
     )
-    add("--seeds", type=positive_int, default=3, help="of each arm (default: 3)")
+    add(
+        "--seeds",
+        type=positive_int,
+        help=f"of each arm {defaults_of(SIZES, 'seeds')}",
+    )
     add(
         "--windows",
         type=positive_int,
-        default=2_000,
-        help="of 64 units to train a tagger on (default: 2000)",
+        help="of 64 units to train a tagger on, at most "
+        + defaults_of(SIZES, "windows"),
+    )
+    add(
+        "--max-bytes",
+        type=positive_int,
+        help=f"of source to read {defaults_of(SIZES, 'max_bytes')}",
     )
     options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
     started, output = time.monotonic(), options.output
     with hold(output):
-        vocabulary, train, test = library_windows(MAX_BYTES, 3_000, LENGTH)
+        vocabulary, train, test = library_windows(options.max_bytes, 3_000, LENGTH)
         print(
             f"1. Pretraining on {train.unit_ids.size:,} units of Python's standard "
             "library, without labels:"
         )
         predictor = new_predictor(len(vocabulary))
-        pretrain(predictor, train, test, options.epochs, output)
+        pretrain(predictor, train, test, options)
         predictor.save_to_preset(output / "preset", vocabulary)
         print("\n2. The learned graphs of a piece of code:")
         units = source_units(CODE)

@@ -1,12 +1,14 @@
-"""Vectors of a word in context: which uses of it are near which others.
+r"""Vectors of a word in context: which uses of it are near which others.
 
     python recipes/word_senses.py --word play --corpus files:wikipedia.txt.gz \
         --queries "The shortstop made a spectacular play to end the inning ." \
                   "She signed to act in a Broadway play about her life ."
+    python recipes/word_senses.py --size smoke
 
-For every query it prints the nearest other sentences with the same word, by the cosine
-of the word's vectors in one layer of a language model, and how alike the queries are in
-each layer. In layer 0 a word has one vector, whatever stands around it.
+For every query it prints the nearest other sentences with the same word, by
+the cosine of the word's vectors in one layer of a language model, and how
+alike the queries are in each layer. In layer 0 a word has one vector, whatever
+stands around it.
 """
 
 import argparse
@@ -15,12 +17,26 @@ import re
 
 import experiment.process
 import numpy as np
+from experiment.process import positive_int
+from experiment.process import usage_errors
+from experiment.run_clock import RunClock
+from experiment.sizes import add_size_option
+from experiment.sizes import defaults_of
+from experiment.sizes import fill_in
 
 from glomo_keras.data import character_ids
 from glomo_keras.data import read_documents
 from glomo_keras.data import split_units
 from glomo_keras.models import BidirectionalLanguageModel
 
+SIZES = {
+    "smoke": {
+        "word": "file",
+        "queries": ["She opened the file .", "They walked in single file ."],
+        "count": 32,
+    },
+    "small": {"word": None, "queries": None, "count": 500},
+}
 _BATCH_SIZE = 16
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
@@ -48,7 +64,7 @@ def sentences_with(word, documents, count, max_units=40):
 
 def vectors_of(word, sentences, model):
     """Return vectors of the first occurrence of a word: `(sentences, layers, dim)`."""
-    vectors = []
+    vectors, steps = [], RunClock(1).steps(-(-len(sentences) // _BATCH_SIZE))
     for first in range(0, len(sentences), _BATCH_SIZE):
         batch = sentences[first : first + _BATCH_SIZE]
         longest = max(map(len, batch))
@@ -56,6 +72,7 @@ def vectors_of(word, sentences, model):
         layers = np.asarray(model(character_ids(words, model.max_characters)))
         for units, sentence_layers in zip(batch, layers, strict=True):
             vectors.append(sentence_layers[:, units.index(word)])
+        steps.advance()
     return np.array(vectors)
 
 
@@ -75,12 +92,14 @@ def main(arguments=None):
     add = parser.add_argument
     add("--preset", default="glomo_elmo_small_en", help="name or folder of a language "
         "model (default: glomo_elmo_small_en)")  # fmt: skip
-    add("--word", required=True, help="the word")
-    add("--queries", nargs="+", required=True, help="sentences with the word")
+    add_size_option(parser, SIZES)
+    add("--word", help="the word (smoke: file)")
+    add("--queries", nargs="+", help="sentences with the word (smoke: two)")
     add("--corpus", default="docs", help="where neighbours are looked for: docs, "
         "files:PATH..., tfds:NAME (default: docs)")  # fmt: skip
-    add("--count", type=int, default=500, help="sentences to look at (default: 500)")
-    add("--num-neighbours", type=int, default=3, help="to print (default: 3)")
+    add("--count", type=positive_int, help="sentences to look at "
+        + defaults_of(SIZES, "count"))  # fmt: skip
+    add("--num-neighbours", type=positive_int, default=3, help="to print (default: 3)")
     add(
         "--layer",
         type=int,
@@ -88,15 +107,19 @@ def main(arguments=None):
         help="whose vectors are compared (default: -1, the last)",
     )
     options = parser.parse_args(arguments)
+    fill_in(options, SIZES)
+    if not options.word or not options.queries:
+        parser.error("--word and --queries are required, but at --size smoke")
     queries = sentences_with(options.word, options.queries, len(options.queries), 200)
     if len(queries) < len(options.queries):
         parser.error(f"every query must be one sentence with the word {options.word!r}")
-    sentences = sentences_with(
-        options.word, read_documents(options.corpus), options.count
-    )
+    with usage_errors():
+        model = BidirectionalLanguageModel.from_preset(options.preset)
+        sentences = sentences_with(
+            options.word, read_documents(options.corpus), options.count
+        )
     if not sentences:
         parser.error(f"{options.corpus} has no sentence with the word {options.word!r}")
-    model = BidirectionalLanguageModel.from_preset(options.preset)
     query_vectors = vectors_of(options.word, queries, model)
     sentence_vectors = vectors_of(options.word, sentences, model)
     num_layers = query_vectors.shape[1]

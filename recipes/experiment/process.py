@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib
 import logging
+import math
 import os
 import sys
 import tempfile
@@ -94,3 +95,16 @@ def positive_int(text):
             f"must be a positive integer. Received: {text!r}"
         )
     return int(text)
+
+
+def positive_float(text):
+    """Return a finite float above zero, of the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0.0 < number < math.inf:
+        raise argparse.ArgumentTypeError(
+            f"must be a positive number. Received: {text!r}"
+        )
+    return number

@@ -20,6 +20,8 @@ from experiment.process import UsageError
 QUICK = "--no-jit --embedding-dim 8 --num-heads 2 --num-convolutions 1 --window 32"
 QUICK += " --shift 16 --valid-windows 4 --num-classes 9"
 
+EVERYTHING = ["--rows", *ROWS, "--tasks", *TASKS, "--seeds", "2"]
+
 
 def arguments(prepared, output, *more):
     common = ["--prepared", str(prepared), "--output", str(output), "--size", "smoke"]
@@ -83,10 +85,11 @@ def test_what_fails_is_shown_and_the_rest_is_run(
     with pytest.raises(SystemExit, match="1 steps that failed.*sparse, seed 0, pretr"):
         ablate.main(arguments(prepared, tmp_path, *more))
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith(
+    assert lines[1].endswith("pretraining.log")
+    assert lines[2].startswith(
         "sparse, seed 0, pretraining: FAILED: The loss is not finite. (status 1, see "
     )
-    for line, task in zip(lines[2:4], ("judge", "nli"), strict=True):
+    for line, task in zip(lines[3:5], ("judge", "nli"), strict=True):
         assert line == f"sparse, seed 0, {task}: left out, its pretraining has failed"
     assert sum("glomo" in line and "well" in line for line in lines) == 3
     assert "the tables" in lines
@@ -94,13 +97,14 @@ def test_what_fails_is_shown_and_the_rest_is_run(
 
 def test_options_of_no_task_are_refused_before_anything(prepared, tmp_path, capsys):
     with pytest.raises(SystemExit, match="--nli must be options of nli.py.*--wrong 1"):
-        ablate.main(arguments(prepared, tmp_path, "--nli", "--wrong 1"))
+        more = ["--tasks", "nli", "--nli", "--wrong 1"]
+        ablate.main(arguments(prepared, tmp_path, *more))
     assert "unrecognized arguments: --wrong" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
 
 
 def test_every_row_is_what_the_programs_take(prepared, tmp_path):
-    settings, _ = ablate.parse_settings(arguments(prepared, tmp_path))
+    settings, _ = ablate.parse_settings(arguments(prepared, tmp_path, *EVERYTHING))
     of_rows = {}
     for step in steps.list_steps(settings):
         program, *options = steps.command(settings, step)[1:]
@@ -125,7 +129,7 @@ def test_every_row_is_what_the_programs_take(prepared, tmp_path):
 
 
 def test_the_arrays_of_a_task_are_shared_by_vocabulary(prepared, tmp_path):
-    settings, _ = ablate.parse_settings(arguments(prepared, tmp_path))
+    settings, _ = ablate.parse_settings(arguments(prepared, tmp_path, *EVERYTHING))
     first, none, other = (
         next(
             step
@@ -150,7 +154,8 @@ def make_run(output, row, seed, task, scores):
     folder = output / row / f"seed_{seed}" / task
     folder.mkdir(parents=True)
     np.savez(folder / "scores.npz", accuracy=np.array(scores, float))
-    run = {"seed": seed, "scores": "scores.npz", "test": {}}
+    run = {"seed": seed, "scores": "scores.npz", "test": {}, "settings": {}}
+    run |= {"task": task, "arm": "learned", "graph_on": "embeddings"}
     (folder / "runs.jsonl").write_text(json.dumps(run) + "\n")
     (folder / "done.json").write_text('{"seconds": 1}')
 

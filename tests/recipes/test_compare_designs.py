@@ -29,9 +29,15 @@ def write_run(folder, rows=(ROW, ROW), accuracies=(), **settings):
     if accuracies:
         (folder / "judge").mkdir()
         lines = [
-            json.dumps({"arm": "learned", "test": {"accuracy": accuracy}}) + "\n"
+            json.dumps(
+                {
+                    "task": "dependency_labels", "arm": "learned", "seed": 0,
+                    "graph_on": "embeddings", "test": {"accuracy": accuracy},
+                    "settings": {}, "scores": "",
+                }
+            ) + "\n"
             for accuracy in accuracies
-        ]
+        ]  # fmt: skip
         (folder / "judge" / "runs.jsonl").write_text("".join(lines))
     return folder
 

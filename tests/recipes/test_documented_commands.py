@@ -26,7 +26,8 @@ def shell_lines(page):
     """Yield the lines of all code of a page, continued ones in one piece."""
     text = page.read_text("utf-8")
     if page.suffix == ".py":
-        lines = ast.get_docstring(ast.parse(text)).splitlines()
+        described = ast.get_docstring(ast.parse(text)).replace("\\\n", " ")
+        lines = described.splitlines()
         yield from (line for line in lines if line.startswith("    python "))
         return
     for block in BLOCK.findall(text):

@@ -81,7 +81,7 @@ def test_a_task_trains_on_layers_of_a_language_model(
     capsys.readouterr()
     both = ["--table", "--against", str(tmp_path / "both")]
     compare.main(["imdb", "--output", str(tmp_path / "vectors"), *both])
-    shown = capsys.readouterr().out.splitlines()
+    shown = capsys.readouterr().out.splitlines()[2:]  # after the legend
     assert shown[0] == "| accuracy | runs | mean | sd | seeds | to vectors |"
     rows = [line.split(" | ") for line in shown[2:4]]
     assert [row[1] for row in rows] == ["vectors", "both"]

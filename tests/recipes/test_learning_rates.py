@@ -27,7 +27,7 @@ def test_every_arm_takes_the_rate_that_is_best_by_dev(
         def __init__(self, distance):
             self.summary = {"epochs": 2, "best_epoch": 2, "best_dev": 0.9 - distance}
 
-    def train(task, data, settings, arm_name, seed, folder):
+    def train(task, data, settings, arm_name, seed, folder, clock):
         folder.mkdir(parents=True)
         tried.append((arm_name, settings.learning_rate, seed))
         if settings.learning_rate > 1:

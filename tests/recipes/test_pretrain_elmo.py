@@ -64,7 +64,7 @@ def test_a_run_leaves_a_model_and_goes_on_after_a_stop(
         ["--prepared", str(tmp_path / "prepared"), "--num-words", "40"]
         + ["--window", "11", "--valid-windows", "5", "--min-units", "3"]
     )
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()[-4:]
     assert [line.split()[0] for line in lines] == ["forward"] * 2 + ["backward"] * 2
     values = [float(line.split()[-1]) for line in lines]
     # Neighbours tell a word, but for the first ones and those that are unknown.

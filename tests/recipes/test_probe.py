@@ -21,6 +21,7 @@ from experiment.probing.spanning_trees import spanning_trees
 from experiment.probing.strongest import found_arcs
 from experiment.probing.strongest import strongest_senders
 from experiment.process import UsageError
+from experiment.run_clock import RunClock
 
 from glomo_keras.models import GraphPredictor
 
@@ -110,7 +111,7 @@ def gold(sentences):
 
 def test_trees_find_themselves():
     sentences = toy_trees.sentences(300, seed=1)
-    readings = Readings.of(gold(sentences), sentences)
+    readings = Readings.of(gold(sentences), sentences, RunClock(1))
     result = probe(readings, None, sentences)
     rows = {row["relation"]: row for row in result["relations"]}
     for label in ("det", "amod", "nsubj"):  # one of each, at most, of a word

@@ -77,11 +77,30 @@ def test_the_package_imports_no_program():
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_help_runs(name, monkeypatch, capsys):
+    parsers = []
+    print_help = argparse.ArgumentParser.print_help
+
+    def keep_and_print(self, file=None):
+        parsers.append(self)
+        print_help(self, file)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "print_help", keep_and_print)
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
+    monkeypatch.setenv("COLUMNS", "80")
+    path = RECIPES / f"{name}.py"
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(RECIPES / f"{name}.py"), run_name="__main__")
+        runpy.run_path(str(path), run_name="__main__")
     assert ended.value.code in (0, None)
-    assert f"usage: {name}.py" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"usage: {name}.py" in shown
+    # Examples are lines of their own, as they are written.
+    described = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert "    python recipes/" in described and described in shown
+    if name != "pretrain_text":
+        assert max(map(len, described.splitlines())) < 80
+    for parser in parsers:
+        for action in parser._actions:
+            assert action.help, action.option_strings
 
 
 def test_nothing_but_the_program_writes_to_the_terminal():
@@ -127,7 +146,7 @@ def test_help_shows_every_default(recipe, monkeypatch):
     for action in parser._actions:
         if action.default not in (None, False, argparse.SUPPRESS):
             assert "default" in action.help, action.option_strings
-    if not hasattr(recipe, "SIZES"):
+    if not recipe.__name__.startswith("pretrain_"):
         return
     monkeypatch.setenv("COLUMNS", "200")
     shown = parser.format_help()

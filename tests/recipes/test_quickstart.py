@@ -85,16 +85,15 @@ def test_the_spread_of_seeds_is_that_of_a_sample():
 
 
 def test_it_runs_from_the_beginning_to_the_end(tmp_path, monkeypatch, capsys, eagerly):
-    monkeypatch.setattr(quickstart, "STEPS_PER_EPOCH", 1)
-    monkeypatch.setattr(quickstart, "MAX_BYTES", 200_000)
     fit = quickstart.GLoMoPretrainer.compile
     monkeypatch.setattr(
         quickstart.GLoMoPretrainer,
         "compile",
         lambda self, optimizer, jit_compile: fit(self, optimizer),
     )
-    arguments = "--epochs 1 --tagger-epochs 1 --seeds 1 --windows 8 --output".split()
-    quickstart.main([*arguments, str(tmp_path)])
+    arguments = "--size smoke --epochs 1 --steps-per-epoch 1 --tagger-epochs 1 "
+    arguments += "--windows 8 --max-bytes 200000 --output"
+    quickstart.main([*arguments.split(), str(tmp_path)])
     shown = capsys.readouterr().out
     for arm in quickstart.ARMS:
         assert f"\n  {arm} " in shown

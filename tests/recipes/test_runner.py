@@ -97,7 +97,7 @@ def test_a_recipe_does_not_repeat_a_run(predictor_folder, tmp_path, capsys):
     arguments += [*TINY, "--graph", "none", "--epochs", "1"]
     imdb.main(arguments)
     imdb.main(arguments)
-    assert "  is a line of" in capsys.readouterr().out
+    assert " is a line of" in capsys.readouterr().out
     assert len(records.read_runs(tmp_path)) == 1
     with pytest.raises(SystemExit, match="learning_rate: 0.003, not 0.1"):
         imdb.main([*arguments, "--learning-rate", "0.1"])
@@ -227,7 +227,7 @@ def test_what_the_library_says_of_files_is_one_line(predictor_folder, tmp_path):
     arguments = ["--output", str(tmp_path / "runs"), "--data", str(tmp_path)]
     with pytest.raises(SystemExit, match="error: .*must be UTF-8"):
         imdb.main([*arguments, "--predictor", str(predictor_folder)])
-    with pytest.raises(SystemExit, match="error: --predictor must name a preset"):
+    with pytest.raises(SystemExit, match="error: The graph predictor must be a preset"):
         imdb.main([*arguments, "--predictor", "glomo_image_small"])
 
 

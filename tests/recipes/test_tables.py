@@ -93,9 +93,12 @@ def test_a_run_without_a_result_is_refused(tmp_path):
 
 
 def test_a_torn_line_costs_no_other(tmp_path, capsys):
-    (tmp_path / "runs.jsonl").write_text('{"seed": 0}\n{"seed": ')
-    records.append_run(tmp_path, {"seed": 2})
-    assert records.read_runs(tmp_path) == [{"seed": 0}, {"seed": 2}]
+    folder = write_runs(tmp_path / "runs", ("none", "embeddings", 0, 1.0))
+    (run,) = records.read_runs(folder)
+    with (folder / "runs.jsonl").open("a") as file:
+        file.write('{"seed": ')
+    records.append_run(folder, {**run, "seed": 2})
+    assert records.read_runs(folder) == [run, {**run, "seed": 2}]
     assert "runs.jsonl, line 2, was not written to its end" in capsys.readouterr().out
 
 

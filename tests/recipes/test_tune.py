@@ -42,7 +42,7 @@ def number_of_weights(path):
 def quick_trials(monkeypatch):
     """Trials that train nothing; the best rate is 0.002."""
 
-    def run_trial(settings, corpus, classes, values, steps, folder):
+    def run_trial(settings, corpus, classes, values, steps, folder, clock):
         if values["threshold"] == "nonsense":
             raise ValueError("`threshold` must be another.\nNot this.")
         return {"nats": abs(values["learning_rate"] - 0.002) + 1 / steps}

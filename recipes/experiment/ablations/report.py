@@ -12,6 +12,7 @@ from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import read_runs
 from experiment.folders import read_json
+from experiment.markdown import filled_table
 from experiment.markdown import table_header
 from experiment.markdown import table_line
 
@@ -75,8 +76,8 @@ def _scores(task, results):
     _, name = _SHOWN[task]
     of_paper = paper.ABLATIONS[name]
     columns = ["row", "what it changes", "mean", "sd", "seeds", "to glomo"]
-    lines = table_header([*columns, "the paper", "to its glomo"])
-    order = []
+    columns += ["the paper", "to its glomo"]
+    rows, order = [], []
     for row, of_seeds in results.items():
         values = 100 * np.array([scores.mean() for scores in of_seeds.values()])
         spread = f"{values.std(ddof=1):.2f}" if len(values) > 1 else ""
@@ -87,11 +88,12 @@ def _scores(task, results):
         cells.append("" if published is None else f"{published:.2f}")
         is_compared = published is not None and row != FIRST
         cells.append(f"{published - of_paper[FIRST]:+.2f}" if is_compared else "")
-        lines.append(table_line(cells))
+        rows.append(cells)
         common = of_seeds.keys() & results.get(FIRST, {}).keys()
         if is_compared and common:
             is_lower = published < of_paper[FIRST]
             order.append((row, is_lower, difference, len(common)))
+    lines = filled_table(columns, rows)
     orderings = _orderings(order)
     return [*lines, "", *orderings] if orderings else lines
 

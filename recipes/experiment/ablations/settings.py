@@ -1,10 +1,10 @@
 """Settings of a table of ablations."""
 
 import dataclasses
-import shlex
 from pathlib import Path
 
 from experiment.comparison.options import parse_quoted
+from experiment.comparison.options import split_quoted
 from experiment.dependencies.task import DependencyTask
 from experiment.folders import identify_arrays
 from experiment.text.imdb import ImdbTask
@@ -19,7 +19,8 @@ class AblationSettings:
 
     Attributes:
         output: path of its folder.
-        prepared: path of the arrays that `pretrain_text.py` wrote.
+        prepared: path of the arrays that `pretrain_text.py` wrote; `None` until they
+            are made up.
         size: str, of all programs.
         steps: int, of every pretraining.
         epochs: int, in which they are.
@@ -31,7 +32,7 @@ class AblationSettings:
     """
 
     output: Path
-    prepared: Path
+    prepared: Path | None
     size: str
     steps: int
     epochs: int
@@ -54,7 +55,8 @@ class AblationSettings:
         for task in self.tasks:
             options = ["--size", self.size, "--output", self.output]
             parse_quoted(TASKS[task](), [*options, *self.options_of(task)], f"--{task}")
+        split_quoted(self.pretrain, "--pretrain")
 
     def options_of(self, task):
         """Return the options of a task as a list of str."""
-        return shlex.split(getattr(self, task))
+        return split_quoted(getattr(self, task), f"--{task}")

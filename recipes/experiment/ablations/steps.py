@@ -15,6 +15,7 @@ from experiment.ablations.settings import TASKS
 from experiment.comparison.records import read_runs
 from experiment.folders import read_array_settings
 from experiment.folders import read_json
+from experiment.run_clock import duration
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
 
@@ -41,6 +42,11 @@ class Step:
     seed: int
     name: str
     folder: Path
+
+    @property
+    def log(self):
+        """Path of what its program prints."""
+        return self.folder.with_suffix(".log")
 
     @property
     def is_done(self):
@@ -79,6 +85,8 @@ def run_steps(settings):
         if step.is_done:
             taken[step.name].append(step.seconds)
     print(f"{len(steps)} steps, {len(steps) - len(todo)} of them done.", flush=True)
+    if todo:
+        print(f"How long a step takes is in its log, {todo[0].log}", flush=True)
     for number, step in enumerate(todo, start=1):
         of_row = f"{step.row}, seed {step.seed}"
         title = f"{of_row}, {step.name}"
@@ -92,7 +100,7 @@ def run_steps(settings):
             failed.append(title)
             continue
         taken[step.name].append(seconds)
-        left = _minutes_left(todo[number:], taken)
+        left = _time_left(todo[number:], taken)
         print(f"{title}: {seconds:.0f} s, {_result(step)}; step {number} of "
               f"{len(todo)}{left}", flush=True)  # fmt: skip
     return failed
@@ -104,14 +112,13 @@ def _run(settings, step):
     if step.name in ("imdb", "nli"):
         _share_arrays(settings, step)
     started = time.monotonic()
-    log = step.folder.with_suffix(".log")
-    with log.open("ab") as lines:
+    with step.log.open("ab") as lines:
         status = subprocess.run(
             command(settings, step), stdout=lines, stderr=subprocess.STDOUT
         ).returncode
     if status:
-        line = _last_line(log).removeprefix("error: ")
-        raise StepError(f"{line} (status {status}, see {log})")
+        line = _last_line(step.log).removeprefix("error: ")
+        raise StepError(f"{line} (status {status}, see {step.log})")
     seconds = time.monotonic() - started
     write_json(step.folder / "done.json", {"seconds": round(seconds)})
     return seconds
@@ -196,12 +203,15 @@ def mean_of_heads(values):
     return sum(heads) / len(heads) if heads else None
 
 
-def _minutes_left(steps, taken):
-    if any(not taken[step.name] for step in steps):
-        return ""  # a kind of which none was run
+def _time_left(steps, taken):
+    """Return what steps take, as long as those of their kind that were run."""
+    if not any(taken[step.name] for step in steps):
+        return ""
     means = {name: sum(times) / len(times) for name, times in taken.items() if times}
-    minutes = sum(means[step.name] for step in steps) / 60
-    return f", about {minutes:.0f} min left"
+    unknown = sorted({step.name for step in steps} - means.keys())
+    seconds = sum(means.get(step.name, 0) for step in steps)
+    without = f" without {' and '.join(unknown)}" if unknown else ""
+    return f", about {duration(seconds)} left{without}"
 
 
 def _last_line(log):

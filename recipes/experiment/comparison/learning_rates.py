@@ -22,7 +22,7 @@ SEED = 0
 _TRIALS = "learning_rates.jsonl"
 
 
-def tuned(task, data, settings, arm_name):
+def tuned(task, data, settings, arm_name, clock=None):
     """Return settings with the learning rate of an arm.
 
     What was tried is a line of OUTPUT/learning_rates.jsonl, and is not repeated. The
@@ -34,6 +34,7 @@ def tuned(task, data, settings, arm_name):
         data: what `task.prepare` returned.
         settings: `Settings`. Without `learning_rates` they are returned as they are.
         arm_name: str, one of the arms of the task.
+        clock: `RunClock`, see `train`.
 
     Raises:
         FloatingPointError: if the loss is finite at none of the rates.
@@ -48,12 +49,22 @@ def tuned(task, data, settings, arm_name):
         trial = _find_trial(task, data, settings, arm_name, rate)
         if trial is None:
             at_rate = dataclasses.replace(settings, learning_rate=rate)
-            trial = _try(task, data, at_rate, arm_name)
+            trial = _try(task, data, at_rate, arm_name, clock)
             append_trials(settings, [trial])
         trials.append(trial)
     best = best_rate(settings, arm_name, trials)
     _keep_best(settings, arm_name, best)
     return dataclasses.replace(settings, learning_rate=best)
+
+
+def num_trials(settings, num_arms):
+    """Return how many trainings the choice of learning rates adds to the runs of arms.
+
+    Args:
+        settings: `Settings`.
+        num_arms: int.
+    """
+    return num_arms * (len(settings.learning_rates or [0]) - 1)
 
 
 def best_rate(settings, arm_name, trials):
@@ -126,13 +137,13 @@ def append_trials(settings, trials):
         append_line(settings.output / _TRIALS, trial)
 
 
-def _try(task, data, settings, arm_name):
+def _try(task, data, settings, arm_name, clock):
     """Train with one seed and return a line about it, without a look at test."""
     rate = settings.learning_rate
     print(f"  {arm_name}, trying the learning rate {rate:g}", flush=True)
     folder = _trial_folder(settings, arm_name, rate)
     try:
-        trained = train(task, data, settings, arm_name, SEED, folder)
+        trained = train(task, data, settings, arm_name, SEED, folder, clock)
         summary, seconds = trained.summary, round(trained.seconds)
     except FloatingPointError as error:
         print(f"  {error}")

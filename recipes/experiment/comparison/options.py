@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import pathlib
+import shlex
 import textwrap
 
 from experiment.comparison.arms import ARMS
@@ -124,6 +125,22 @@ def parse_quoted(task, options, flag):
             f"{flag} must be options of {task.name}.py, see above. Received: "
             f"{' '.join(map(str, options))}."
         ) from error
+
+
+def split_quoted(text, flag):
+    """Return the words of options in quotation marks, as a shell splits them.
+
+    Args:
+        text: str.
+        flag: str, the option they stand after.
+
+    Raises:
+        UsageError: if a quotation mark in it has no end.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"{flag} {text!r}: {error}.") from error
 
 
 def add_run_options(parser, task):

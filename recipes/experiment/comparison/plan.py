@@ -2,6 +2,8 @@
 
 import time
 
+from experiment.process import usage_errors
+
 PLAN_STEPS = 5
 # An example that is only read costs about a third of one that is trained on.
 READING_SHARE = 1 / 3
@@ -17,10 +19,11 @@ def print_plan(task, data, settings, arm_names, num_seeds):
         arm_names: list of str.
         num_seeds: int, runs of each arm.
     """
-    train, dev, test = task.choose_examples(data, settings, seed=0)
+    train, *others = task.choose_examples(data, settings, seed=0)
     hours = task.plan_once(data, settings, num_seeds)
     for name in arm_names:
-        arm = task.make_arm(name, 0, settings)
+        with usage_errors():  # of a preset that is damaged
+            arm = task.make_arm(name, 0, settings)
         model = task.build(data, arm, settings)
         batches = task.batches(data, "train", arm, settings, train, shuffle_seed=0)
         model.train_on_batch(*batches[0])  # compiles
@@ -30,9 +33,8 @@ def print_plan(task, data, settings, arm_names, num_seeds):
             model.train_on_batch(*batches[number])
         step = (time.monotonic() - started) / count
         steps = batches.num_batches * settings.epochs
-        num_read = len(dev) * settings.epochs + len(test)
-        reading_steps = num_read / settings.batch_size * READING_SHARE
-        run_hours = step * (steps + reading_steps) / 3600
+        all_steps = count_steps(settings, batches, settings.epochs, *others)
+        run_hours = step * all_steps / 3600
         num_rates = len(settings.learning_rates or [])
         arm_hours = run_hours * (num_seeds + max(num_rates - 1, 0))
         hours += arm_hours
@@ -45,3 +47,20 @@ def print_plan(task, data, settings, arm_names, num_seeds):
     print(
         f"{'all':<13} at most {hours:.1f} h (early stopping and cached graphs lower it)"
     )
+
+
+def count_steps(settings, batches, epochs, dev, test):
+    """Return the steps of a run at most, with what its reading of examples takes.
+
+    Args:
+        settings: `Settings`.
+        batches: `ExampleBatches` to train on.
+        epochs: int.
+        dev: int array, examples that are read after every epoch.
+        test: int array, examples that are read at the end.
+
+    Returns:
+        Float, in steps of training.
+    """
+    num_read = len(dev) * epochs + len(test)
+    return batches.num_batches * epochs + READING_SHARE * num_read / settings.batch_size

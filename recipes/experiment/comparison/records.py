@@ -1,5 +1,7 @@
 """Finished runs on disk: OUTPUT/runs.jsonl, a line a run, and scores by example."""
 
+import zipfile
+
 import numpy as np
 
 from experiment.comparison.arms import PREDICTED_ARMS
@@ -7,6 +9,17 @@ from experiment.folders import append_line
 from experiment.folders import read_lines
 from experiment.process import UsageError
 from glomo_keras.pretraining.run_folder import differences
+
+# What every run has, and of which type.
+FIELDS = {
+    "task": str,
+    "arm": str,
+    "graph_on": str,
+    "seed": int,
+    "test": dict,
+    "settings": dict,
+    "scores": str,
+}
 
 
 def read_runs(output):
@@ -19,10 +32,21 @@ def read_runs(output):
         List of dicts.
 
     Raises:
-        UsageError: if a line is damaged; one that was not written to its end is left
-            out, and said.
+        UsageError: if a line is damaged, or is no run; one that was not written to its
+            end is left out, and said.
     """
-    return read_lines(output / "runs.jsonl")
+    path = output / "runs.jsonl"
+    runs = read_lines(path)
+    for number, run in enumerate(runs, start=1):
+        missing = [
+            name for name in FIELDS if not isinstance(run.get(name), FIELDS[name])
+        ]
+        if missing:
+            raise UsageError(
+                f"{path}, line {number}, is no run of a task: it has no "
+                f"{', '.join(missing)}. Give another folder."
+            )
+    return runs
 
 
 def append_run(output, run):
@@ -42,11 +66,30 @@ def key_of(run):
 
 def load_scores(output, runs, metric):
     """Load the scores of runs by test example: array `(runs, examples)`."""
-    rows = []
-    for run in runs:
-        with np.load(output / run["scores"]) as arrays:
-            rows.append(arrays[metric])
-    return np.array(rows)
+    return np.array([load_array(output, run, metric) for run in runs])
+
+
+def load_array(output, run, name):
+    """Load an array of the scores of a run.
+
+    Args:
+        output: path of the folder.
+        run: dict.
+        name: str, `examples` or a metric.
+
+    Raises:
+        UsageError: if the file is damaged, or has no such array.
+        FileNotFoundError: if it is missing.
+    """
+    path = output / run["scores"]
+    try:
+        with np.load(path) as arrays:
+            return arrays[name]
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{path} is damaged, or has no {name}. Remove the line of its run "
+            f"({run['arm']}, seed {run['seed']}) and run it again."
+        ) from error
 
 
 def check_settings(runs, settings):

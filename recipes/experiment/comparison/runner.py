@@ -11,6 +11,7 @@ import numpy as np
 from experiment.comparison.learning_rates import append_trials
 from experiment.comparison.learning_rates import best_rate
 from experiment.comparison.learning_rates import make_trials
+from experiment.comparison.learning_rates import num_trials
 from experiment.comparison.learning_rates import rates_to_try
 from experiment.comparison.learning_rates import tuned
 from experiment.comparison.options import add_run_options
@@ -32,10 +33,11 @@ from experiment.devices import check_prepares_alone
 from experiment.folders import hold
 from experiment.process import prepare_process
 from experiment.process import usage_errors
+from experiment.run_clock import RunClock
 from glomo_keras.files import atomic_write
 
 
-def run(task, data, settings, arm_name, seed):
+def run(task, data, settings, arm_name, seed, clock=None):
     """Train one model and test it; a killed run goes on after its last epoch.
 
     Args:
@@ -44,6 +46,7 @@ def run(task, data, settings, arm_name, seed):
         settings: `Settings`.
         arm_name: str, one of `task.arms`.
         seed: int.
+        clock: `RunClock`, see `train`.
 
     Returns:
         Dict, the record of the run; its scores by example are on disk.
@@ -55,7 +58,7 @@ def run(task, data, settings, arm_name, seed):
     """
     folder = run_folder(arm_name, settings, seed)
     decided = _decided(settings, arm_name)
-    trained = train(task, data, settings, arm_name, seed, folder)
+    trained = train(task, data, settings, arm_name, seed, folder, clock)
     model, arm, test = trained.model, trained.arm, trained.test
     scores = score(task, data, "test", arm, settings, model, test)
     return _record(
@@ -79,7 +82,8 @@ def run(task, data, settings, arm_name, seed):
 
 def _decided(settings, arm_name):
     """Return what decides a run, as it is when the run begins."""
-    return {"settings": settings.recorded(arm_name), "versions": versions()}
+    with usage_errors():  # of a preset that is damaged
+        return {"settings": settings.recorded(arm_name), "versions": versions()}
 
 
 def _record(task, data, settings, arm_name, seed, scores, test, trained):
@@ -124,10 +128,10 @@ def prepare(task, settings):
     return data, runs
 
 
-def run_and_record(task, data, settings, arm_name, seed):
+def run_and_record(task, data, settings, arm_name, seed, clock=None):
     """Run, print the result, and make it a line of OUTPUT/runs.jsonl."""
-    settings = tuned(task, data, settings, arm_name)
-    record = run(task, data, settings, arm_name, seed)
+    settings = tuned(task, data, settings, arm_name, clock)
+    record = run(task, data, settings, arm_name, seed, clock)
     if settings.devices.writes:
         append_run(settings.output, record)
         shutil.rmtree(run_folder(arm_name, settings, seed))
@@ -136,7 +140,7 @@ def run_and_record(task, data, settings, arm_name, seed):
     return record
 
 
-def run_together(task, data, settings, arm_name, seeds):
+def run_together(task, data, settings, arm_name, seeds, clock):
     """Train an arm with several seeds at once; record and print each run.
 
     Every learning rate is tried with every seed, but as in single runs the rate is
@@ -148,6 +152,7 @@ def run_together(task, data, settings, arm_name, seeds):
         settings: `Settings`.
         arm_name: str, one of `task.arms`.
         seeds: list of ints, without those of finished runs.
+        clock: `RunClock` of the arms.
 
     Returns:
         List of dicts, the records.
@@ -158,7 +163,7 @@ def run_together(task, data, settings, arm_name, seeds):
     rates = rates_to_try(settings, arm_name, seeds)
     decided = _decided(settings, arm_name)
     together = Together(task, data, settings, arm_name, seeds, rates)
-    together.train()
+    together.train(clock)
     progress = together.progress
     seconds = round(together.seconds / progress.epochs.size)
     rate, trials = rates[0], []
@@ -243,9 +248,16 @@ def main(task, description, arguments=None):
         if options.prepare_only:
             return
         finished = {key_of(run) for run in runs}
-        for seed in range(options.seeds):
-            print(f"{task.name}, {options.graph}, seed {seed}", flush=True)
-            if make_key(options.graph, settings.graph_on, seed) in finished:
-                print(f"  is a line of {settings.output}/runs.jsonl")
+        keys = [
+            make_key(options.graph, settings.graph_on, seed)
+            for seed in range(options.seeds)
+        ]
+        clock = RunClock(len(set(keys) - finished), num_trials(settings, 1))
+        for seed, key in enumerate(keys):
+            name = f"{task.name}, {options.graph}, seed {seed}"
+            if key in finished:
+                print(f"{name} is a line of {settings.output}/runs.jsonl", flush=True)
                 continue
-            run_and_record(task, data, settings, options.graph, seed)
+            clock.begin(name)
+            run_and_record(task, data, settings, options.graph, seed, clock)
+            clock.end()

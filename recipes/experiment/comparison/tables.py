@@ -7,15 +7,27 @@ from experiment.comparison.arms import ARMS
 from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import check_table
 from experiment.comparison.records import key_of
+from experiment.comparison.records import load_array
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
+from experiment.markdown import filled_table
 from experiment.process import UsageError
 from glomo_keras.pretraining.run_folder import differences
 
 LEGEND = (
     "In percent: mean and standard deviation over seeds. `to ...`: difference to that "
     "arm, paired by seed and example, [95% interval over both]."
+)
+
+OUTPUTS_LEGEND = (
+    "In percent: mean and standard deviation over seeds. `to ...`: difference to the "
+    "runs of that output with the same arm, paired by seed and example, [95% interval "
+    "over both]."
+)
+DEV_LEGEND = (
+    "Scores on dev of the epochs chosen, in percent: mean and standard deviation over "
+    "seeds. `to the first`: mean and standard deviation of differences by seed."
 )
 
 
@@ -46,16 +58,8 @@ def table(output, runs):
             cells += [_rates(arm_runs), _best_epochs(arm_runs)]
             row = arm if arm == "none" else f"{arm}, {site}"
             rows.append([*cells, percent.get(row, {}).get(metric, "")])
-        lines += [*_filled_columns([metric, *columns], rows), ""]
+        lines += [*filled_table([metric, *columns], rows), ""]
     return lines + still_rising(runs) + mixes(runs)
-
-
-def _filled_columns(columns, rows):
-    """Return the lines of a table without the columns that hold nothing."""
-    kept = [n for n in range(len(columns)) if any(row[n] for row in rows)]
-    lines = [columns, *rows]
-    lines = [f"| {' | '.join(line[n] for n in kept)} |" for line in lines]
-    return [lines[0], f"|{'---|' * len(kept)}", *lines[1:]]
 
 
 def _rates(runs):
@@ -241,8 +245,7 @@ def _check_comparable(runs):
 
 
 def _test_examples(output, run):
-    with np.load(output / run["scores"]) as arrays:
-        return arrays["examples"]
+    return load_array(output, run, "examples")
 
 
 def _runs_of(runs, arm, site):

@@ -78,6 +78,12 @@ class Task(abc.ABC):
             raise ValueError(
                 f"--message-dim must be 0 or more. Received: {settings.message_dim}."
             )
+        for name in ("graph_dropout", "dropout"):
+            if not 0.0 <= getattr(settings, name) < 1.0:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} must be in [0, 1). Received: "
+                    f"{getattr(settings, name)}."
+                )
         if settings.batch_size % settings.devices.number:
             raise ValueError(
                 "--batch-size is that of all devices together, of which each takes an "

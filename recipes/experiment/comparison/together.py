@@ -134,8 +134,12 @@ class Together:
         self.fixed = _values(_fixed(model))
         self._compile()
 
-    def train(self):
-        """Train until no model has patience left; keep the best weights of each."""
+    def train(self, clock):
+        """Train until no model has patience left; keep the best weights of each.
+
+        Args:
+            clock: `RunClock` of the arms.
+        """
         import jax
 
         started = time.monotonic()
@@ -161,6 +165,8 @@ class Together:
                 f"dev {_by_rate(self.rates, scores)}; {seconds:.0f} s",
                 flush=True,
             )
+            if epoch == 1:
+                clock.estimate(seconds * self.settings.epochs)
             if self.progress.stopped.all():
                 break
         self.seconds = time.monotonic() - started

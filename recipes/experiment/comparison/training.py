@@ -7,8 +7,11 @@ import keras
 import numpy as np
 
 from experiment.comparison.arms import Arm
+from experiment.comparison.plan import count_steps
 from experiment.folders import read_json
 from experiment.process import UsageError
+from experiment.process import usage_errors
+from experiment.run_clock import RunClock
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
@@ -98,7 +101,7 @@ def run_folder(arm_name, settings, seed):
     return settings.output / "runs" / run_name(arm_name, settings, seed)
 
 
-def train(task, data, settings, arm_name, seed, folder):
+def train(task, data, settings, arm_name, seed, folder, clock=None):
     """Train one model; a killed training goes on after its last epoch.
 
     Args:
@@ -108,6 +111,7 @@ def train(task, data, settings, arm_name, seed, folder):
         arm_name: str, one of the arms of the task.
         seed: int.
         folder: path of the state of the training.
+        clock: `RunClock` of the runs that it is one of; `None` is one of this alone.
 
     Returns:
         `Trained`.
@@ -116,14 +120,16 @@ def train(task, data, settings, arm_name, seed, folder):
         UsageError: if the training was begun with other settings.
         FloatingPointError: if the loss or a prediction is not finite.
     """
-    begun = settings.recorded(arm_name) | {
+    with usage_errors():  # of a preset that is damaged
+        recorded = settings.recorded(arm_name)
+        arm = task.make_arm(arm_name, seed, settings)
+    begun = recorded | {
         "learning_rate": settings.learning_rate,
         "sources": task.identify_data(data),
     }
     devices = settings.devices
     _start_or_go_on(folder, begun, devices.writes)
     spent = SpentSeconds(folder / "seconds", devices.writes)
-    arm = task.make_arm(arm_name, seed, settings)
     examples, dev, test = task.choose_examples(data, settings, seed)
     there = len(examples), len(dev)
     if (settings.num_train or there[0], settings.num_dev) != there:
@@ -165,12 +171,15 @@ def train(task, data, settings, arm_name, seed, folder):
         lambda model: score(task, data, "train", arm, settings, model, dev),
         settings.epochs,
     )
+    num_epochs = settings.epochs - first_epoch
+    num_steps = count_steps(settings, batches, num_epochs, dev, test)
+    steps = (clock or RunClock(1)).steps(num_steps)
     if not checkpoint.is_out_of_patience:
         model.fit(
             batches,
             epochs=settings.epochs,
             initial_epoch=first_epoch,
-            callbacks=[RaiseOnNaN(), dev_score, checkpoint, spent],
+            callbacks=[RaiseOnNaN(), steps, dev_score, checkpoint, spent],
             shuffle=False,  # the batches do
             verbose=0,
         )

@@ -66,6 +66,8 @@ class AttentionFile:
                 "sentences."
             )
         words = self.arrays.get(f"{name}_words")
+        if self.arrays[name].dtype.kind not in "fiu":
+            raise UsageError(f"{self.path}: {name} holds no numbers.")
         attention = self.arrays[name].astype(np.float32)[None]
         if attention.shape[1:3] != self.graph_shape:
             raise UsageError(

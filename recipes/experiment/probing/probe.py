@@ -38,17 +38,19 @@ class Readings:
     shape: tuple
 
     @classmethod
-    def of(cls, source, sentences):
+    def of(cls, source, sentences, clock):
         """Read all sentences.
 
         Args:
             source: iterable of a tuple of int array `(batch,)` of sentences, and a dict
                 by direction of arrays `(batch, layers, heads, length, length)`.
             sentences: list of `Sentence`.
+            clock: `RunClock` of what is read.
         """
         random = np.random.default_rng(0)  # which decides between equal weights
         senders, trees, shape = [None] * len(sentences), [None] * len(sentences), None
-        number_read = 0
+        num_words = sum(len(sentence.words) for sentence in sentences)
+        steps = clock.steps(num_words)
         for numbers, graphs in source:
             lengths = np.array([len(sentences[number].words) for number in numbers])
             shape = graphs["forward"].shape[1:3]
@@ -57,12 +59,7 @@ class Readings:
             for row, number in enumerate(numbers):
                 senders[number] = strongest[row, :, : lengths[row]]
                 trees[number] = joined[row, :, : lengths[row]]
-            if number_read // 500 < (number_read + len(numbers)) // 500:
-                print(
-                    f"  {number_read + len(numbers):,} of {len(sentences):,}",
-                    flush=True,
-                )
-            number_read += len(numbers)
+            steps.advance(int(lengths.sum()))
         return cls(senders, trees, shape)
 
     def name(self, head):

@@ -196,7 +196,7 @@ def preset_vocabulary(preset):
     vocabulary = find_preset(preset).vocabulary
     if vocabulary is None:
         raise ValueError(
-            "--predictor must name a preset with a vocabulary, as `pretrain_text.py` "
-            f"leaves it. Received: {preset}."
+            "The graph predictor must be a preset with a vocabulary, as "
+            f"`pretrain_text.py` leaves it. Received: {preset}."
         )
     return vocabulary

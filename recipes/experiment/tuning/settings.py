@@ -28,7 +28,8 @@ class TuningSettings:
 
     Attributes:
         output: path of its folder.
-        prepared: path of the arrays that `pretrain_text.py` wrote.
+        prepared: path of the arrays that `pretrain_text.py` wrote; `None` until they
+            are made up.
         tuner: str, one of `TUNERS`.
         objective: str, one of `OBJECTIVES`: nats of validation, or the accuracy of
             `dependency_labels.py` on the part of train that its epoch is chosen by.
@@ -46,7 +47,7 @@ class TuningSettings:
     """
 
     output: Path
-    prepared: Path
+    prepared: Path | None
     tuner: str
     objective: str
     num_trials: int

@@ -9,6 +9,7 @@ import numpy as np
 from experiment.comparison import runner
 from experiment.comparison.options import parse_quoted
 from experiment.dependencies.task import DependencyTask
+from experiment.process import usage_errors
 from glomo_keras.callbacks import RaiseOnNaN
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
@@ -17,7 +18,7 @@ from glomo_keras.pretraining.optimization import warmup_and_cosine
 WARMUP = 200  # steps, as by default in pretraining
 
 
-def run_trial(settings, corpus, classes, values, steps, folder):
+def run_trial(settings, corpus, classes, values, steps, folder, clock):
     """Pretrain with the values of a trial, and score what was learned.
 
     Args:
@@ -27,6 +28,7 @@ def run_trial(settings, corpus, classes, values, steps, folder):
         values: dict of the hyperparameters.
         steps: int, of this trial.
         folder: path, where its preset goes.
+        clock: `RunClock` of the search.
 
     Returns:
         Dict of floats: `nats`, `seconds`, and `judge` if that is the objective.
@@ -45,7 +47,7 @@ def run_trial(settings, corpus, classes, values, steps, folder):
         steps_per_epoch=steps,
         epochs=1,
         shuffle=False,
-        callbacks=[RaiseOnNaN()],
+        callbacks=[RaiseOnNaN(), clock.steps(steps)],
         verbose=0,
     )
     logs = pretrainer.evaluate(
@@ -108,6 +110,13 @@ def judge_settings(settings, folder, preset, num_mixtures):
     options = ["--output", folder, "--predictor", preset]
     options += ["--num-mixtures", num_mixtures]
     return task, parse_quoted(task, [*settings.judge, *options], "--judge")
+
+
+def check_judge(settings):
+    """Raise UsageError where the judge cannot be run: its options, and its data."""
+    task, of_judge = judge_settings(settings, settings.output, "glomo_text_small_en", 1)
+    with usage_errors():
+        task.prepare(of_judge)
 
 
 def judge(settings, folder, values):

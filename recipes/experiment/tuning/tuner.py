@@ -7,6 +7,7 @@ import dataclasses
 import re
 
 from experiment.process import UsageError
+from experiment.run_clock import RunClock
 from experiment.tuning.settings import MIXTURES
 from experiment.tuning.settings import OBJECTIVES
 from experiment.tuning.settings import RATES
@@ -75,17 +76,25 @@ def make_tuner(settings, corpus, classes):
             share = epochs / MAX_EPOCHS
             steps = max(1, round(settings.steps * share))
             folder = settings.output / "trials" / trial.trial_id
-            print(f"trial {trial.trial_id}, {steps:,} steps: {_listed(values)}")
-            scores = run_trial(settings, corpus, classes, values, steps, folder)
+            self.clock.begin(f"trial {trial.trial_id}, {steps:,} steps")
+            print(f"  {_listed(values)}", flush=True)
+            scores = run_trial(
+                settings, corpus, classes, values, steps, folder, self.clock
+            )
             print(f"  {_listed(scores)}", flush=True)
+            self.clock.end()
             return {**scores, "steps": float(steps)}
 
-    return GraphTuner(
+    tuner = GraphTuner(
         oracle=oracle,
         directory=str(settings.output),
         project_name="search",
         overwrite=False,
     )
+    is_known = settings.tuner != "hyperband"  # which decides it by itself
+    num_ended = len(ended_trials(tuner))
+    tuner.clock = RunClock(settings.num_trials - num_ended if is_known else None)
+    return tuner
 
 
 def search_space(kt, settings):

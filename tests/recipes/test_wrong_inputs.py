@@ -1,0 +1,179 @@
+"""Wrong input of every program ends it with one line, and no traceback."""
+
+import importlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from glomo_keras.models import find_preset
+
+TASKS = ("imdb", "nli", "squad", "cifar10", "dependency_labels")
+TEXT_TASKS = ("imdb", "nli", "squad", "dependency_labels")
+SMOKE = ("--size", "smoke", "--output", "{new}")
+RUNS = ("--output", "{of_runs}")
+PREPARED = ("--prepared", "{prepared}", "--output", "{new}")
+WORD = "--word play --queries".split() + ["A play ."]
+LOG = "epoch,val_nats,val_forward_perplexity,val_backward_perplexity\n0,1,2,2\n"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, prepared):
+    """Paths of what is wrong, by name."""
+    folder = tmp_path_factory.mktemp("inputs")
+    paths = {name: folder / name for name in ("missing", "folder", "new", "treebank")}
+    for name, content in {
+        "empty": b"",
+        "binary": bytes(range(256)) * 9,
+        "text": b"this is no table\n\n" * 3,
+        "gz": b"\x1f\x8b no gzip",
+    }.items():
+        paths[name] = folder / f"{name}.txt"
+        paths[name].write_bytes(content)
+    paths["folder"].mkdir()
+    paths["treebank"].mkdir()
+    (paths["treebank"] / "en-ud-dev.conllu").write_text("1\tword\n")
+    (paths["treebank"] / "en-ud-train.conllu").write_text("1\tword\n")
+    paths["jsonl"] = folder / "jsonl"
+    paths["jsonl"].mkdir()
+    for name in ("train.jsonl", "test.jsonl", "train-v1.1.json"):
+        (paths["jsonl"] / name).write_text("[1]\n")
+    lines = [
+        json.dumps(
+            {
+                "task": "imdb", "arm": arm, "graph_on": "rnn", "seed": 0,
+                "test": {"accuracy": 1.0}, "settings": {}, "scores": "no.npz",
+            }
+        ) + "\n"
+        for arm in ("none", "matched")
+    ]  # fmt: skip
+    for name, content in (("of_no_run", '{"a": 1}\n'), ("of_runs", "".join(lines))):
+        paths[name] = folder / name
+        paths[name].mkdir()
+        (paths[name] / "runs.jsonl").write_text(content)
+    (paths["of_runs"] / "no.npz").write_bytes(b"no arrays")
+    paths["of_no_settings"] = folder / "of_no_settings"
+    paths["of_no_settings"].mkdir()
+    (paths["of_no_settings"] / "settings.json").write_text("{}")
+    (paths["of_no_settings"] / "log.csv").write_text(LOG)
+    preset = find_preset("glomo_text_small_en").folder
+    for name, damage in {
+        "no_weights": lambda path: path.name.endswith(".h5"),
+        "no_metadata": lambda path: path.name == "metadata.json",
+        "no_vocabulary": lambda path: path.name.endswith("vocabulary.txt"),
+    }.items():
+        paths[name] = folder / name
+        shutil.copytree(preset, paths[name])
+        for path in filter(damage, list(paths[name].iterdir())):
+            path.write_bytes(b"damaged")
+    paths["no_corpus"] = folder / "no_corpus"
+    shutil.copytree(prepared, paths["no_corpus"])
+    (paths["no_corpus"] / "train_ids.npy").write_bytes(b"")
+    paths["prepared"] = prepared
+    paths["strings"] = folder / "strings.npz"
+    np.savez(paths["strings"], dev_0=np.array(["a"]))
+    return {name: str(path) for name, path in paths.items()}
+
+
+def cases():
+    for task in TASKS:
+        for data in ("{missing}", "{folder}", "{empty}", "tfds:no_such_data", ""):
+            yield task, [*SMOKE, "--data", data]
+        for predictor in ("no_such_preset", "{folder}", "{text}", "{no_metadata}"):
+            yield task, [*SMOKE, "--predictor", predictor]
+        yield task, [*SMOKE, "--predictor", "{no_weights}"]
+        yield task, ["--size", "smoke", "--output", "{text}"]
+        yield task, ["--size", "smoke", "--output", "{text}/in_a_file"]
+        yield task, ["--size", "smoke", "--output", "{of_no_run}"]
+        for option in ("epochs", "num-dev", "batch-size", "learning-rate", "seeds"):
+            for value in ("0", "-1", "x"):
+                yield task, [*SMOKE, f"--{option}={value}"]
+        for option in ("graph-dropout", "dropout"):
+            yield task, [*SMOKE, f"--{option}=nan"]
+        yield "compare", [task, "--table", "--output", "{missing}"]
+        yield "compare", [task, "--table", "--output", "{of_no_run}"]
+    for task in TEXT_TASKS:
+        for features in ("unknown", "vectors:", "elmo:no_such_preset", ""):
+            yield task, [*SMOKE, "--features", features]
+        for name in ("missing", "folder", "empty", "binary", "text", "gz"):
+            yield task, [*SMOKE, "--features", f"vectors:{{{name}}}"]
+        yield task, [*SMOKE, "--predictor", "{no_vocabulary}"]
+    yield "dependency_labels", [*SMOKE, "--data", "{treebank}"]
+    for task in ("imdb", "squad"):
+        yield task, [*SMOKE, "--data", "{jsonl}"]
+    yield "compare", ["imdb", "--table", *RUNS]  # whose scores are damaged
+    yield "compare", ["nli", "--table", *RUNS]
+    yield "compare", ["nli", "--arms", "gold", *SMOKE]
+    yield "compare", ["nli", "--seeds", "0", *SMOKE]
+    for program in ("compare_designs", "compare_pretraining"):
+        for name in ("missing", "folder", "text", "of_no_settings"):
+            yield program, [f"{{{name}}}"]
+    yield "compare_pretraining", ["{missing}", "--epoch", "0"]
+    for name in ("missing", "folder", "text", "of_no_run"):
+        yield "draw_label_curve", [f"{{{name}}}", "--output", "{new}.png"]
+    for data in ("{missing}", "{folder}", "{text}", "{treebank}", "tfds:no_such_data"):
+        yield "probe", ["--output", "{new}", "--data", data]
+    for preset in ("no_such_preset", "{no_weights}", "{no_vocabulary}", "{text}"):
+        yield "probe", [*SMOKE, "--presets", preset]
+    for name in ("missing", "folder", "empty", "binary", "strings"):
+        yield "probe", [*SMOKE, "--presets", "--attention", f"{{{name}}}"]
+    yield "probe", [*SMOKE, "--presets", "glomo_image_small"]
+    yield "probe", [*SMOKE, "--limit", "0"]
+    yield "probe", [*SMOKE, "--split", "none"]
+    yield "probe", [*SMOKE, "--presets"]
+    for name in ("missing", "folder", "text", "no_corpus"):
+        of_name = ["--prepared", f"{{{name}}}"]
+        yield "tune", [*of_name, "--output", "{new}"]
+        yield "ngram_baseline", of_name
+    yield "tune", ["--output", "{new}"]
+    yield "tune", ["--prepared", "{prepared}", "--output", "{text}"]
+    yield "tune", [*PREPARED, "--space", "num_heads=x"]
+    for judge in ("'", "--unknown", "--data no_such_data"):
+        yield "tune", [*PREPARED, "--objective", "judge", "--judge", judge]
+    yield "ngram_baseline", ["--prepared", "{prepared}", "--window", "0"]
+    yield "ablate", ["--output", "{new}"]
+    yield "ablate", ["--prepared", "{missing}", "--output", "{new}"]
+    yield "ablate", ["--table", "--output", "{folder}"]
+    yield "ablate", [*PREPARED, "--rows", "unknown"]
+    yield "ablate", [*PREPARED, "--pretrain", "'"]
+    for option in ("embedding-dim", "num-heads", "num-graph-layers", "learning-rate"):
+        for value in ("0", "-1", "x"):
+            yield "planted_links", [*SMOKE, f"--{option}={value}"]
+    yield "planted_links", [*SMOKE, "--num-heads", "5"]
+    yield "planted_links", ["--output", "{text}"]
+    yield "planted_links", ["--output", "{of_no_run}"]
+    yield "quickstart", ["--output", "{text}"]
+    yield "quickstart", ["--output", "{new}", "--windows", "0"]
+    for corpus in ("files:{missing}", "files:{empty}", "files:{binary}", "unknown"):
+        yield "word_senses", [*WORD, "--corpus", corpus]
+        yield "prepare_corpus", ["--output", "{new}", "--corpus", corpus]
+        yield "pretrain_elmo", [*SMOKE, "--corpus", corpus]
+    yield "word_senses", []
+    yield "word_senses", ["--word", "play", "--queries", "None with it ."]
+    yield "word_senses", [*WORD, "--count", "0"]
+    yield "word_senses", ["--size", "smoke", "--preset", "no_such_preset"]
+    for option in ("window", "vocabulary-size", "valid-fraction", "workers"):
+        yield "prepare_corpus", [*SMOKE, f"--{option}=-1"]
+    yield "prepare_corpus", ["--size", "smoke", "--output", "{text}"]
+    for data in ("{missing}", "{folder}", "{binary}", "tfds:no_such_data"):
+        yield "pretrain_images", [*SMOKE, "--data", data]
+    yield "pretrain_images", ["--size", "smoke", "--output", "{text}"]
+
+
+@pytest.mark.parametrize(
+    "program, arguments",
+    [
+        pytest.param(program, arguments, id=f"{program} {' '.join(arguments)}")
+        for program, arguments in cases()
+    ],
+)
+def test_wrong_input_ends_in_one_line(program, arguments, inputs, capsys):
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(program).main([a.format(**inputs) for a in arguments])
+    if ended.value.code == 2:  # argparse
+        assert ": error: " in capsys.readouterr().err
+    else:
+        assert str(ended.value.code).startswith("error: ")
+        assert "\n" not in ended.value.code
+    shutil.rmtree(inputs["new"], ignore_errors=True)

@@ -2,11 +2,12 @@
 
     python recipes/warmed_states.py --corpus files:wikipedia.txt.gz
 
-Published programs carry the states of ELMo from one batch to the next, so that a
-sentence has other vectors at each call; here it starts from states of zeros, or from
-those that it is given. Every sentence is read from zeros, from the states behind the
-sentences before it (`warmed_states`), and from those behind others. Printed is the
-cosine of its words' vectors, by the place of the word and by layer.
+Published programs carry the states of ELMo from one batch to the next, so that
+a sentence has other vectors at each call; here it starts from states of zeros,
+or from those that it is given. Every sentence is read from zeros, from the
+states behind some sentences (`warmed_states`), and from those behind others.
+Printed is the cosine of its words' vectors, by the place of the word and by
+layer.
 """
 
 import argparse

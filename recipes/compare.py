@@ -42,6 +42,7 @@ from experiment.comparison.together import check_together
 from experiment.dependencies.task import DependencyTask
 from experiment.images.cifar10 import Cifar10Task
 from experiment.process import UsageError
+from experiment.process import non_negative_int
 from experiment.process import positive_int
 from experiment.run_clock import RunClock
 from experiment.text.imdb import ImdbTask
@@ -100,7 +101,12 @@ def parse_arguments(arguments=None):
         type=positive_int,
         help="of each arm (default: 5; at --size smoke: 1)",
     )
-    add("--first-seed", type=int, default=0, help="the seeds from it on (default: 0)")
+    add(
+        "--first-seed",
+        type=non_negative_int,
+        default=0,
+        help="the seeds from it on (default: 0)",
+    )
     add(
         "--together",
         action="store_true",
@@ -125,8 +131,6 @@ def parse_arguments(arguments=None):
     add("-h", "--help", action="help", help="show this and stop")
     options, rest = parser.parse_known_args(arguments)
     task = TASKS[options.task]()
-    if options.first_seed < 0:
-        parser.error("--first-seed must be 0 or more")
     task_options = make_parser(task, task.__doc__).parse_args(rest)
     is_smoke = task_options.size == "smoke"
     arms = tuple(options.arms or (SMOKE_ARMS if is_smoke else task.arms))

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import experiment.process
 from experiment.process import UsageError
+from experiment.process import non_negative_int
 from experiment.process import positive_int
 from experiment.process import usage_errors
 from experiment.sizes import add_size_option
@@ -99,7 +100,12 @@ def parse_options(arguments=None):
         help="classes of units made at once; others are made when they are asked for "
         "(default: 500)",
     )
-    add("--seed", type=int, default=0, help="of the draw for validation (default: 0)")
+    add(
+        "--seed",
+        type=non_negative_int,
+        default=0,
+        help="of the draw for validation (default: 0)",
+    )
     add(
         "--chunk-characters",
         type=positive_int,

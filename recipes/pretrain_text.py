@@ -1,12 +1,12 @@
-"""Pretrain a graph predictor on text: corpus in, graphs out.
+r"""Pretrain a graph predictor on text: corpus in, graphs out.
 
     python recipes/pretrain_text.py --corpus docs --output runs/docs
-    python recipes/pretrain_text.py --corpus files:wikipedia.txt.gz --size base \
-        --output runs/wikipedia
+    python recipes/pretrain_text.py --corpus files:wikipedia.txt.gz \
+        --size base --output runs/wikipedia
 
 Two steps. `prepare` turns text into arrays of unit ids on disk (TensorFlow and
-tensorflow-text); `train` needs Keras alone and runs on any backend. A killed run
-goes on with `--resume`. In the output folder:
+tensorflow-text); `train` needs Keras alone and runs on any backend. A killed
+run goes on with `--resume`. In the output folder:
 
     prepared/        the arrays, with vocabulary.txt and metadata.json
     preset/          the graph predictor of the best epoch: what is kept
@@ -304,7 +304,8 @@ def train(settings, devices, corpus, classes):
     )
     pictures = []
     if settings.pictures_every:
-        folder, every = settings.output / "pictures", settings.pictures_every
+        folder = settings.output / "pictures"
+        every = min(settings.pictures_every, settings.epochs)
         pictures.append(GraphPictures(valid[:2, :24], corpus.units, folder, every))
     # The windows shuffle.
     run.fit(

@@ -29,6 +29,7 @@ from experiment.folders import hold
 from experiment.folders import read_json
 from experiment.pretraining.corpora import load_corpus
 from experiment.process import UsageError
+from experiment.process import non_negative_int
 from experiment.process import positive_int
 from experiment.process import usage_errors
 from experiment.sizes import add_size_option
@@ -103,7 +104,12 @@ def parse_settings(arguments=None):
         help="classes of units to predict; 0 predicts units "
         + defaults_of(SIZES, "num_classes"),
     )
-    add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    add(
+        "--seed",
+        type=non_negative_int,
+        default=0,
+        help="of all that is drawn (default: 0)",
+    )
     add(
         "--space",
         nargs="+",

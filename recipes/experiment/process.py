@@ -97,6 +97,15 @@ def positive_int(text):
     return int(text)
 
 
+def non_negative_int(text):
+    """Return an int of zero or more, of the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"must be an integer of 0 or more. Received: {text!r}"
+        )
+    return int(text)
+
+
 def positive_float(text):
     """Return a finite float above zero, of the command line."""
     try:

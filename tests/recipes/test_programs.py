@@ -96,8 +96,7 @@ def test_help_runs(name, monkeypatch, capsys):
     # Examples are lines of their own, as they are written.
     described = ast.get_docstring(ast.parse(path.read_text("utf-8")))
     assert "    python recipes/" in described and described in shown
-    if name != "pretrain_text":
-        assert max(map(len, described.splitlines())) < 80
+    assert max(map(len, described.splitlines())) < 80
     for parser in parsers:
         for action in parser._actions:
             assert action.help, action.option_strings

@@ -149,6 +149,11 @@ def cases():
         yield "word_senses", [*WORD, "--corpus", corpus]
         yield "prepare_corpus", ["--output", "{new}", "--corpus", corpus]
         yield "pretrain_elmo", [*SMOKE, "--corpus", corpus]
+        yield "pretrain_text", [*SMOKE, "--corpus", corpus]
+    for option in ("learning-rate", "clip-norm", "seed", "warmup"):
+        for value in ("-1", "nan"):
+            yield "pretrain_text", [*SMOKE, f"--{option}={value}"]
+    yield "pretrain_text", ["--size", "smoke", "--output", "{text}"]
     yield "word_senses", []
     yield "word_senses", ["--word", "play", "--queries", "None with it ."]
     yield "word_senses", [*WORD, "--count", "0"]

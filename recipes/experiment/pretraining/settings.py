@@ -5,6 +5,8 @@ from pathlib import Path
 
 from experiment.devices import add_strategy_option
 from experiment.precision import add_precision_option
+from experiment.process import non_negative_int
+from experiment.process import positive_float
 from experiment.process import positive_int
 from glomo_keras.pretraining.optimization import CLIP_NORM
 from glomo_keras.pretraining.optimization import LEARNING_RATE
@@ -83,7 +85,12 @@ def add_run_options(parser, sizes):
         default="small",
         help="bundle of sizes (default: small)",
     )
-    add("--seed", type=int, default=0, help="of all that is drawn (default: 0)")
+    add(
+        "--seed",
+        type=non_negative_int,
+        default=0,
+        help="of all that is drawn (default: 0)",
+    )
 
 
 def add_training_options(parser, pictures=True, released=False):
@@ -100,11 +107,20 @@ def add_training_options(parser, pictures=True, released=False):
     )
     add(
         "--learning-rate",
-        type=float,
+        type=positive_float,
         help="highest rate (default: 0.003 for adam, 8 for sgd)",
     )
-    add("--warmup", type=int, default=WARMUP, help="steps to it (default: 200)")
-    add("--clip-norm", type=float, help=f"of all gradients (default: 1{clipped})")
+    add(
+        "--warmup",
+        type=non_negative_int,
+        default=WARMUP,
+        help="steps to it (default: 200)",
+    )
+    add(
+        "--clip-norm",
+        type=positive_float,
+        help=f"of all gradients (default: 1{clipped})",
+    )
     add(
         "--patience",
         type=positive_int,

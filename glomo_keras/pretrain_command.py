@@ -46,12 +46,14 @@ def add_options(add, positive):
     add("--epochs", type=positive, help="epochs that the schedule spans")
     add("--steps-per-epoch", type=positive, help="steps an epoch")
     add("--batch-size", type=positive, help="windows of 64 units a step")
-    add("--keep-case", action="store_true", default=None, help="tell The from the")
-    add("--seed", type=int, help="of all that is drawn (default: 0)")
+    add("--keep-case", action="store_true", default=None, help="The and the are two "
+        "units (default: one, in lower case)")  # fmt: skip
+    add("--seed", type=_seed, help="of all that is drawn (default: 0)")
     add("--patience", type=positive, help="epochs without a new best after which the "
         "run ends (default: 10)")  # fmt: skip
     add("--resume", action="store_true", help="go on where the run in OUTPUT was "
-        "stopped; its texts and settings need not be given again")  # fmt: skip
+        "stopped; its texts and settings need not be given again, and only --patience "
+        "may be another")  # fmt: skip
 
 
 def parser_options():
@@ -70,8 +72,16 @@ def pretrain(options):
         from glomo_keras.pretraining.process_memory import keep_freed_memory
         from glomo_keras.pretraining.text_settings import choose_settings
 
-    if not options.texts and not options.resume:
-        raise ValueError("Name one or more files of text.")
+    is_begun = (options.output / run_folder.SETTINGS_FILE).exists()
+    if not options.texts and not (options.resume and is_begun):
+        raise ValueError(
+            "Name one or more files of text; without them --resume goes on with the "
+            f"run that {options.output} holds."
+        )
+    if options.output.is_file():
+        raise ValueError(
+            f"--output must be a folder. Received a file: {options.output}."
+        )
     paths = own_texts.find_texts(options.texts)
     given_sources = own_texts.describe_texts(paths)
     keep_freed_memory()
@@ -95,7 +105,7 @@ def _prepare(settings, sources):
         from glomo_keras.pretraining import own_texts
         from glomo_keras.pretraining import run_folder
 
-    is_begun = run_folder.is_used(settings.output)
+    is_begun = settings.resume
     if not is_begun or own_texts.prepared_sources(settings.prepared) != sources:
         own_texts.prepare_texts(
             settings.texts,
@@ -155,7 +165,7 @@ def _train(settings, texts, classes):
             print()
         saved = training.describe_saved(checkpoint)
         raise KeyboardInterrupt(
-            f"The training was stopped. {saved} --resume goes on."
+            f"The training was stopped. {saved} --resume goes on with its settings."
         ) from None
 
 
@@ -207,4 +217,12 @@ def _announce(settings, texts, pretrainer, checkpoint):
 
 
 def _say(text):
-    print(textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False))
+    lines = textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    print(lines, flush=True)
+
+
+def _seed(text):
+    """Return a seed that Keras takes, of the command line."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), not {text}")
+    return int(text)

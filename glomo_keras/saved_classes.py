@@ -18,12 +18,16 @@ _MODULES = {
 
 
 class _LaterClass:
-    """Stands for a class until its module is imported, which registers the class."""
+    """What Keras finds of a class until its module is imported, to load a model by.
+
+    The import registers the class in its place.
+    """
 
     def __init__(self, name, module):
         self._name, self._module = name, module
 
     def from_config(self, config):
+        """Return the layer or optimizer of a config, of the class itself."""
         module = importlib.import_module(self._module)
         return getattr(module, self._name).from_config(config)
 

@@ -1,6 +1,7 @@
 """`glomo-keras pretrain`: texts to a preset, on after a kill; what is refused."""
 
 import csv
+import os
 import pathlib
 import shutil
 import signal
@@ -193,7 +194,8 @@ def test_a_killed_and_a_stopped_run_goes_on_exactly(
         stop_at(patched, 1, 3, interrupt)
         message = (
             "pretrain: The training was stopped. The last good checkpoint, of epoch 2, "
-            f"step 2, is in {output / 'checkpoints'}. --resume goes on.\n"
+            f"step 2, is in {output / 'checkpoints'}. --resume goes on with its "
+            "settings.\n"
         )
         with pytest.raises(SystemExit) as stopped:
             pretrain("--resume", "--output", output)
@@ -211,6 +213,64 @@ def test_a_killed_and_a_stopped_run_goes_on_exactly(
     for one, other in zip(read_log(whole[0]), read_log(output), strict=True):
         assert one.keys() == other.keys()
         assert float(one["nats"]) == pytest.approx(float(other["nats"]), abs=1e-5)
+
+
+def test_a_run_that_saved_nothing_goes_on_with_its_settings(
+    folder, tmp_path, monkeypatch, capsys
+):
+    output = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        stop_at(patched, 0, 0, interrupt)
+        with pytest.raises(SystemExit, match="^130$"):
+            pretrain(folder / "my text.txt", *TINY, "--seed", 5, "--output", output)
+        assert "There is no checkpoint yet." in capsys.readouterr().err
+        begun = (output / "settings.json").read_text()
+        with pytest.raises(SystemExit, match=r"other settings \(seed: 5, not 3\)"):
+            pretrain("--resume", "--seed", 3, "--output", output)
+        with pytest.raises(SystemExit, match="^130$"):
+            pretrain("--resume", "--output", output)
+    shown = capsys.readouterr().out
+    assert "2 epochs of 5 steps of 192 units:" in " ".join(shown.split())
+    again = (output / "settings.json").read_text()
+    assert again.replace('"resume": true', '"resume": false') == begun
+
+
+def test_settings_of_something_else_are_not_replaced(folder, tmp_path):
+    (tmp_path / "settings.json").write_text('{"mine": 1}')
+    with pytest.raises(SystemExit, match="not that of this command"):
+        pretrain(folder / "my text.txt", *TINY, "--output", tmp_path)
+    assert (tmp_path / "settings.json").read_text() == '{"mine": 1}'
+
+
+def test_places_that_cannot_be(folder, tmp_path, capsys):
+    text = folder / "my text.txt"
+    with pytest.raises(SystemExit, match="--output must be a folder. Received a file"):
+        pretrain(text, "--output", text)
+    with pytest.raises(SystemExit, match="Name one or more files of text; without"):
+        pretrain("--resume", "--output", tmp_path / "mistyped")
+    assert not (tmp_path / "mistyped").exists()
+    with pytest.raises(SystemExit, match="must be without double quotes"):
+        pretrain('he said "x".txt', "--output", tmp_path / "run")
+    for seed in ("-3", str(2**32)):
+        with pytest.raises(SystemExit, match="^2$"):
+            pretrain(text, "--output", tmp_path / "run", f"--seed={seed}")
+        assert "--seed: must lie in [0, 2**32)" in capsys.readouterr().err
+
+
+def test_what_is_said_is_in_a_log_at_once(folder, tmp_path):
+    """A process that is killed has written all lines before."""
+    path = [str(CHECKOUT), str(CHECKOUT / "tests"), str(CHECKOUT / "recipes")]
+    program = f"import sys; sys.path[:0] = {path}\n{KILLED.replace('0, 2', '0, 0')}"
+    arguments = [folder / "my text.txt", *TINY, "--output", tmp_path / "run"]
+    with (tmp_path / "log").open("w+") as log:
+        subprocess.run(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            env={k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"},
+            stdout=log,
+            stderr=subprocess.DEVNULL,
+            timeout=300,
+        )
+    assert "after the first steps" in (tmp_path / "log").read_text()
 
 
 def test_a_finished_run_trains_no_more(copy, capsys):

@@ -29,7 +29,14 @@ def find_texts(patterns):
 
     Raises:
         FileNotFoundError: if one matches no file, or a folder.
+        ValueError: if one holds a double quote.
     """
+    for pattern in patterns:
+        if '"' in str(pattern):
+            raise ValueError(
+                f"Names of texts must be without double quotes. Received: {pattern}. "
+                "Rename the file."
+            )
     # In quotes: a path may hold spaces and commas.
     paths = [path for pattern in patterns for path in find_files(f'"{pattern}"')]
     return [str(path.absolute()) for path in dict.fromkeys(paths)]

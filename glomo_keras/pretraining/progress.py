@@ -29,12 +29,16 @@ class EpochLine(keras.callbacks.Callback):
         self.started, self.done = time.monotonic(), 0
 
     def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
         self.done += 1
-        seconds = (time.monotonic() - self.started) / self.done
+        if self.done == 1:  # it compiles, and says little of the others
+            self.first_ended, seconds, bound = now, now - self.started, "< "
+        else:
+            seconds, bound = (now - self.first_ended) / (self.done - 1), ""
         left = (self.epochs - epoch - 1) * seconds
         print(
             f"epoch {epoch + 1}/{self.epochs}: {self.describe(logs)}; "
-            f"{seconds:.0f} s, {_duration(left)} left",
+            f"{seconds:.0f} s, {bound if left else ''}{_duration(left)} left",
             flush=True,
         )
 

@@ -64,23 +64,22 @@ def choose_settings(options, paths, sources):
         for name, value in options.items()
         if name in names - {*OF_THIS_MACHINE} and value is not None
     }
-    if not run_folder.is_used(output):
+    path = output / run_folder.SETTINGS_FILE
+    is_begun = path.exists() or run_folder.is_used(output)
+    if is_begun:
+        saved = run_folder.read_object(path)
+        lacking = (names | {"sources"}) - saved.keys()
+        if lacking:
+            raise ValueError(
+                f"{path} is not that of this command: it lacks "
+                f"{', '.join(sorted(lacking))}. Give another --output."
+            )
+    if not (is_begun and options["resume"]):
+        run_folder.check_unused(output)
         if options["resume"]:
-            print(f"{output} holds no run to resume: one is begun.")
-        if not paths:
-            raise ValueError("Name one or more files of text.")
+            print(f"{output} holds no run to resume: one is begun.", flush=True)
         values = _defaults(given.get("size", "small")) | given | places
         return TextSettings(**values, texts=tuple(paths), resume=False), sources
-    if not options["resume"]:
-        run_folder.check_unused(output)
-    path = output / run_folder.SETTINGS_FILE
-    saved = run_folder.read_object(path)
-    lacking = (names | {"sources"}) - saved.keys()
-    if lacking:
-        raise ValueError(
-            f"{path} is not that of this command: it lacks {', '.join(sorted(lacking))}"
-            ". Give another --output."
-        )
     fixed = {k: v for k, v in given.items() if k not in _CHANGEABLE}
     run_folder.check_same_settings(output, saved, fixed)
     if paths and sources != saved["sources"]:

@@ -94,10 +94,11 @@ def test_an_epoch_is_one_line_of_a_terminal(clock, capsys, describe):
     line = EpochLine(200, describe)
     line.on_train_begin()
     for epoch in range(100):
-        clock[0] += 127.0
+        clock[0] += 127.0 if epoch else 180.0  # the first one compiles
         line.on_epoch_end(epoch, LOGS)
     shown = capsys.readouterr().out.splitlines()
     assert max(map(len, shown)) <= 80
+    assert shown[0].endswith("; 180 s, < 9.9 h left")
     assert shown[-1].endswith(", specificity 0.31; 127 s, 3.5 h left")
     line.on_epoch_end(199, {**LOGS, "val_dead_heads": 3.0})
     assert "3 dead heads" in capsys.readouterr().out

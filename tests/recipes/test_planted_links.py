@@ -51,7 +51,7 @@ def test_a_run_has_the_steps_that_were_asked_for(tmp_path, eagerly):
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
-def test_half_precision_trains(tmp_path, name):
+def test_half_precision_trains(tmp_path, name, eagerly):
     arguments = ["--output", str(tmp_path), "--arms", "entmax, offsets", *TINY]
     planted_links.main([*arguments, "--precision", name])
     (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()

@@ -240,7 +240,7 @@ def test_arrays_may_lie_in_the_folder_of_the_run(corpus, tmp_path):
     assert (tmp_path / "train_ids.npy").exists()
 
 
-def test_a_control_trains(corpus, whole, tmp_path):
+def test_a_control_trains(corpus, whole, tmp_path, eagerly):
     common = ["--epochs", "1", "--pictures-every", "0", "--graphs", "uniform"]
     run(corpus, tmp_path, *common, "--prepared", str(whole / "prepared"))
     (row,) = read_log(tmp_path)
@@ -256,7 +256,7 @@ def test_a_control_trains(corpus, whole, tmp_path):
     ],
     ids=["coupled", "sentences"],
 )
-def test_an_ablation_trains(tmp_path, more, context_length):
+def test_an_ablation_trains(tmp_path, more, context_length, eagerly):
     document = "A short one. Is it? The third one is longer than those. It ends! "
     text = tmp_path / "text.txt"
     text.write_text("\n\n".join([document * 3] * 9))
@@ -282,7 +282,7 @@ def test_sentences_have_their_own_length_and_need_ends(corpus, whole, tmp_path):
         run(corpus, tmp_path, *places, "--objective", "sentences", "--epochs", "1")
 
 
-def test_classes_are_made_once_and_predicted(corpus, whole, tmp_path, capsys):
+def test_classes_are_made_once_and_predicted(corpus, whole, tmp_path, capsys, eagerly):
     prepared = shutil.copytree(whole / "prepared", tmp_path / "prepared")
     common = "--epochs 1 --pictures-every 0 --num-classes 12 --two-level".split()
     common += "--threshold entmax --position-bias 5 --num-convolutions 2".split()
@@ -412,7 +412,7 @@ def test_arrays_are_used_without_tensorflow(
     assert "Arrays of" in capsys.readouterr().out
 
 
-def test_graphs_of_a_preset_stay_as_they_are(corpus, whole, tmp_path, capsys):
+def test_graphs_of_a_preset_stay_as_they_are(corpus, whole, tmp_path, capsys, eagerly):
     preset = whole / "preset"
     places = "--prepared", str(whole / "prepared"), "--graphs-of", str(preset)
     run(corpus, tmp_path, *places, "--epochs", "2", "--pictures-every", "0")
@@ -495,7 +495,9 @@ def test_counts_are_positive(option, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
-def test_a_run_in_half_precision_goes_on_with_its_loss_scale(corpus, tmp_path, name):
+def test_a_run_in_half_precision_goes_on_with_its_loss_scale(
+    corpus, tmp_path, name, eagerly
+):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     more = ["--epochs", "2", "--pictures-every", "0", "--precision", name]
     run(corpus, whole, *more)

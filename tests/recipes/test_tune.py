@@ -50,7 +50,7 @@ def quick_trials(monkeypatch):
     monkeypatch.setattr(tuner, "run_trial", run_trial)
 
 
-def test_every_trial_is_completed_and_has_weights(prepared, tmp_path, capsys):
+def test_every_trial_is_completed_and_has_weights(prepared, tmp_path, capsys, eagerly):
     tune.main(arguments(prepared, tmp_path, "--trials", "2"))
     rows = (tmp_path / "trials.md").read_text().splitlines()
     assert len(rows) == 2 + 2 and "\n".join(rows) in capsys.readouterr().out
@@ -118,7 +118,7 @@ def test_a_trial_that_fails_is_shown_with_its_error(prepared, tmp_path, quick_tr
     )
 
 
-def test_the_judge_may_decide(prepared, tmp_path, capsys):
+def test_the_judge_may_decide(prepared, tmp_path, capsys, eagerly):
     judge = "--size smoke --steps 4 --epochs 2"
     more = ["--objective", "judge", "--judge", judge, "--trials", "1"]
     tune.main(arguments(prepared, tmp_path, *more))

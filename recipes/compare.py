@@ -212,8 +212,7 @@ def run_missing(comparison):
 
 def run_one_by_one(task, data, settings, missing):
     """Run pairs of an arm and a seed; return their records."""
-    num_arms = len({arm for arm, _ in missing})
-    clock = RunClock(len(missing), num_trials(settings, num_arms))
+    clock = RunClock(len(missing), num_trials(task, data, settings, missing))
     runs = []
     for arm, seed in missing:
         clock.begin(f"{arm}, seed {seed}")

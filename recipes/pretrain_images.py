@@ -248,9 +248,9 @@ def train(settings, devices):
     )
     pictures = []
     if settings.pictures_every:
-        # After the last epoch at the latest.
+        # The first ones after the last epoch of this start, if not before.
         folder = settings.output / "pictures"
-        every = min(settings.pictures_every, settings.epochs)
+        every = min(settings.pictures_every, settings.last_epoch)
         pictures.append(PixelPictures(valid[:2], folder, every))
     run.fit(
         pretrainer,

@@ -304,8 +304,9 @@ def train(settings, devices, corpus, classes):
     )
     pictures = []
     if settings.pictures_every:
+        # The first ones after the last epoch of this start, if not before.
         folder = settings.output / "pictures"
-        every = min(settings.pictures_every, settings.epochs)
+        every = min(settings.pictures_every, settings.last_epoch)
         pictures.append(GraphPictures(valid[:2, :24], corpus.units, folder, every))
     # The windows shuffle.
     run.fit(

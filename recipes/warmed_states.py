@@ -16,6 +16,8 @@ import experiment.process
 import numpy as np
 from experiment.process import UsageError
 from experiment.process import positive_int
+from experiment.process import usage_errors
+from experiment.run_clock import RunClock
 
 from glomo_keras.data import character_ids
 from glomo_keras.data import read_documents
@@ -24,6 +26,7 @@ from glomo_keras.models import BidirectionalLanguageModel
 
 MIN_UNITS, MAX_UNITS = 5, 40
 PLACES = {"1": (0, 1), "2": (1, 2), "3-5": (2, 5), "6-10": (5, 10), "11-40": (10, 40)}
+_BATCH_SIZE = 16
 
 
 def read_sentences(documents, count):
@@ -46,29 +49,67 @@ def read_sentences(documents, count):
     )
 
 
-def cosines_by_place(one, other):
-    """Return the mean cosine of vectors, by the place of the word from the left.
+def word_cosines(one, other):
+    """Return the cosines of vectors of the words of a sentence.
 
     Args:
-        one: list of float arrays `(layers, length, dim)`, a sentence each; the vectors
-            of both directions, joined.
-        other: the same of other states.
+        one: float array `(layers, length, dim)`, the vectors of both directions,
+            joined.
+        other: the same, of other states.
+
+    Returns:
+        Float array `(2, layers, length)`, forward and backward.
+    """
+    first, second = (np.stack(np.split(array, 2, axis=-1)) for array in (one, other))
+    norms = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
+    return (first * second).sum(axis=-1) / norms
+
+
+def means_by_place(cosines):
+    """Return mean cosines, by the place of the word from the left.
+
+    Args:
+        cosines: list of float arrays, of every sentence as from `word_cosines`.
 
     Returns:
         Float array `(places, layers, 2)`, forward and backward; NaN at places that no
         sentence has.
     """
-    by_place = {place: [] for place in PLACES}
-    for pair in zip(one, other, strict=True):
-        first, second = (np.stack(np.split(array, 2, axis=-1)) for array in pair)
-        norms = np.linalg.norm(first, axis=-1) * np.linalg.norm(second, axis=-1)
-        cosines = (first * second).sum(axis=-1) / norms  # (2, layers, length)
-        for place, (start, end) in PLACES.items():
-            by_place[place].append(cosines[..., start:end])
-    joined = [np.concatenate(cosines, axis=-1) for cosines in by_place.values()]
-    missing = np.full(joined[0].shape[:2], np.nan)
-    means = [c.mean(axis=-1) if c.size else missing for c in joined]
+    means = []
+    for start, end in PLACES.values():
+        joined = np.concatenate([c[..., start:end] for c in cosines], axis=-1)
+        missing = np.full(joined.shape[:2], np.nan)
+        means.append(joined.mean(axis=-1) if joined.size else missing)
     return np.stack(means).swapaxes(1, 2)
+
+
+def compare_states(model, ids, lengths, first, second):
+    """Read sentences from zeros and from two other states; return cosines of words.
+
+    Args:
+        model: `BidirectionalLanguageModel`.
+        ids: int array `(sentences, length, max_characters)`.
+        lengths: list of ints, the units of every sentence.
+        first: states, see `warmed_states`.
+        second: states, too.
+
+    Returns:
+        Two lists of the `word_cosines` of every sentence: of zeros and the first
+        states, and of the first and the second states.
+    """
+    of_zeros, of_warmed = [], []
+    steps = RunClock(1).steps(3 * -(-len(ids) // _BATCH_SIZE))
+    for start in range(0, len(ids), _BATCH_SIZE):
+        part = slice(start, start + _BATCH_SIZE)
+        vectors = []
+        for states in (None, first, second):
+            vectors.append(np.asarray(model(ids[part], initial_states=states)))
+            steps.advance()
+        for *by_states, length in zip(*vectors, lengths[part], strict=True):
+            zeros, one, other = (layers[:, :length] for layers in by_states)
+            of_zeros.append(word_cosines(zeros, one))
+            of_warmed.append(word_cosines(one, other))
+    return of_zeros, of_warmed
 
 
 @experiment.process.one_line_errors()
@@ -89,32 +130,31 @@ def main(arguments=None):
         "(default: 200)")  # fmt: skip
     options = parser.parse_args(arguments)
     warm, count = options.warm, options.count
-    sentences = read_sentences(read_documents(options.corpus), 2 * warm + count)
-    model = BidirectionalLanguageModel.from_preset(options.preset, trainable=False)
+    with usage_errors():
+        model = BidirectionalLanguageModel.from_preset(options.preset, trainable=False)
+        documents = read_documents(options.corpus)
+        sentences = read_sentences(documents, 2 * warm + count)
     words = [units + [""] * (MAX_UNITS - len(units)) for units in sentences]
     ids = np.asarray(character_ids(words, model.max_characters))
     print(
         f"{count} sentences of {options.corpus}; states of {warm} others.", flush=True
     )
 
-    compared, lengths = ids[2 * warm :], [len(s) for s in sentences[2 * warm :]]
-
-    def read(states=None):
-        layers = np.asarray(model(compared, initial_states=states))
-        return [of[:, :n] for of, n in zip(layers, lengths, strict=True)]
-
-    zeros = read()
     first, second = (
-        read(model.warmed_states(ids[start : start + warm])) for start in (0, warm)
+        model.warmed_states(ids[start : start + warm]) for start in (0, warm)
     )
-    for title, one, other in (
-        ("zeros and warmed states", zeros, first),
-        ("states of two warm-ups", first, second),
+    lengths = [len(sentence) for sentence in sentences[2 * warm :]]
+    of_zeros, of_warmed = compare_states(model, ids[2 * warm :], lengths, first, second)
+    for title, cosines in (
+        ("zeros and warmed states", of_zeros),
+        ("states of two warm-ups", of_warmed),
     ):
+        means = means_by_place(cosines)
+        layers = range(means.shape[1])
         print(f"\ncosine, {title}")
-        print("| word | " + " | ".join(f"layer {n}" for n in range(len(one[0]))) + " |")
-        print("|---|" + "---|" * len(one[0]))
-        for place, of_layers in zip(PLACES, cosines_by_place(one, other), strict=True):
+        print("| word | " + " | ".join(f"layer {n}" for n in layers) + " |")
+        print("|---|" + "---|" * len(layers))
+        for place, of_layers in zip(PLACES, means, strict=True):
             cells = (" / ".join(f"{value:.3f}" for value in pair) for pair in of_layers)
             print(f"| {place} | " + " | ".join(cells) + " |")
     print(

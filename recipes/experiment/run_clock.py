@@ -13,7 +13,8 @@ class RunClock:
 
     Args:
         num_runs: int, runs that are to come; `None` where nobody knows.
-        num_trials: int, trainings beside them, at other learning rates.
+        num_trials: int, trainings beside them, at other learning rates; below zero
+            where runs are there but for their test.
     """
 
     def __init__(self, num_runs, num_trials=0):

@@ -83,18 +83,52 @@ def test_rates_at_which_nothing_is_finite_are_told(predictor_folder, tmp_path):
     assert records.read_runs(tmp_path) == []
 
 
-def test_trials_of_other_settings_do_not_count(tmp_path):
+@pytest.fixture
+def task():
     task = ImdbTask()
     task.identify_data = lambda data: []
+    return task
+
+
+def trial_line(settings, arm, rate):
+    trial = {
+        "arm": arm, "graph_on": "embeddings", "learning_rate": rate, "data": [],
+        "settings": learning_rates._trial_settings(settings, arm),
+    }  # fmt: skip
+    return json.dumps(trial) + "\n"
+
+
+def test_trainings_are_counted_without_those_that_are_done(task, tmp_path):
+    rates = [0.1, 0.2, 0.4]
+    settings = settings_of(task, "--output", tmp_path, "--learning-rates", *rates)
+
+    def count(*arms, seeds):
+        missing = [(arm, seed) for seed in seeds for arm in arms]
+        more = learning_rates.num_trials(task, None, settings, missing)
+        return len(missing) + more
+
+    assert count("none", seeds=range(5)) == 7  # 3 trials, of which one is the first run
+    assert count("none", "uniform", seeds=range(5)) == 14
+    assert count("none", seeds=range(1, 5)) == 7
+    tried = [trial_line(settings, "none", rate) for rate in rates]
+    (tmp_path / "learning_rates.jsonl").write_text("".join(tried[:2]))
+    assert count("none", seeds=range(5)) == 5
+    (tmp_path / "learning_rates.jsonl").write_text("".join(tried))
+    assert count("none", seeds=range(1, 5)) == 4
+    assert count("none", seeds=range(5)) == 4  # of the first one the test is left
+    assert count("none", "uniform", seeds=range(5)) == 4 + 7
+    for more in (["--learning-rates", 0.1], []):
+        settings = settings_of(task, "--output", tmp_path, *more)
+        assert count("none", "uniform", seeds=range(5)) == 10
+
+
+def test_trials_of_other_settings_do_not_count(task, tmp_path):
     arguments = ["--output", tmp_path, "--learning-rates", 0.1, 0.2]
     settings = settings_of(task, *arguments)
-    trial = {
-        "arm": "none", "graph_on": "embeddings", "learning_rate": 0.1, "data": [],
-        "settings": learning_rates._trial_settings(settings, "none"),
-    }  # fmt: skip
-    (tmp_path / "learning_rates.jsonl").write_text(json.dumps(trial) + "\n")
+    line = trial_line(settings, "none", 0.1)
+    (tmp_path / "learning_rates.jsonl").write_text(line)
     more = settings_of(task, *arguments, 0.4)
-    assert learning_rates._find_trial(task, None, more, "none", 0.1) == trial
+    assert learning_rates._find_trial(task, None, more, "none", 0.1) == json.loads(line)
     other = settings_of(task, *arguments, "--units", 7)
     assert learning_rates._find_trial(task, None, other, "none", 0.1) is None
 

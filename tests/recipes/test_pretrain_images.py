@@ -26,10 +26,10 @@ def read_log(output):
 
 
 def test_a_run_leaves_all_that_it_promises(tmp_path, capsys, eagerly):
-    pretrain(tmp_path, "--stop-after", "1", "--pictures-every", "1")
+    pretrain(tmp_path, "--epochs", "2", "--stop-after", "1")
     (row,) = read_log(tmp_path)
     assert row["epoch"] == "0" and float(row["val_bits"]) < 9
-    pretrain(tmp_path, "--resume", "--stop-after", "1")
+    pretrain(tmp_path, "--epochs", "2", "--resume", "--stop-after", "1")
     shown = capsys.readouterr().out
     assert "Arrays of" in shown
     assert "The run has finished its 1 epochs. Nothing is trained." in shown
@@ -44,7 +44,7 @@ def test_a_run_leaves_all_that_it_promises(tmp_path, capsys, eagerly):
     assert within_4 == {"forward": [[1.0] * 2], "backward": [[1.0] * 2]}
     settings = (tmp_path / "settings.json").read_text()
     with pytest.raises(SystemExit, match="settings .context_window: .1, 2., not .2, 1"):
-        pretrain(tmp_path, "--resume", "--context-window", "2", "1")
+        pretrain(tmp_path, "--epochs", "2", "--resume", "--context-window", "2", "1")
     with pytest.raises(SystemExit, match="holds a run already"):
         pretrain(tmp_path)
     assert (tmp_path / "settings.json").read_text() == settings

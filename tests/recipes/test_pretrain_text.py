@@ -137,6 +137,11 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus, runs):
             assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-5)
 
 
+def test_a_stopped_run_has_pictures(corpus, tmp_path, eagerly):
+    run(corpus, tmp_path, "--epochs", "2", "--stop-after", "1", "--pictures-every", "2")
+    assert len(list((tmp_path / "pictures").glob("epoch_001_text_*.png"))) == 4
+
+
 def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path, eagerly):
     steep = "--optimizer sgd --learning-rate 1e38 --clip-norm 1e9 --pictures-every 0"
     message = (

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import warmed_states
 
+from glomo_keras.data import character_ids
 from glomo_keras.models import BidirectionalLanguageModel
 
 
@@ -33,7 +34,9 @@ def test_cosines_by_pencil():
     vectors[..., 0] = vectors[..., 2] = 1
     other = vectors.copy()
     other[0, 2] = [3, 4, 0, 2]  # the third word: 3/5 forward, 0 backward
-    found = warmed_states.cosines_by_place([vectors, vectors], [vectors, other])
+    cosines = [warmed_states.word_cosines(vectors, of) for of in (vectors, other)]
+    assert cosines[0].shape == (2, 1, 6)
+    found = warmed_states.means_by_place(cosines)
     assert found.shape == (5, 1, 2)
     np.testing.assert_allclose(found[:4, 0, 0], [1, 1, 1 - 0.4 / 6, 1])
     np.testing.assert_allclose(found[:4, 0, 1], [1, 1, 1 - 1 / 6, 1])
@@ -51,3 +54,26 @@ def test_program(preset, tmp_path, capsys):
     assert not rows[0].endswith("| 1.000 / 1.000 |")
     with pytest.raises(SystemExit, match="12 sentences .* and 204 are needed"):
         warmed_states.main([*arguments, "--warm", "2"])
+
+
+def test_sentences_are_read_a_few_at_a_time(preset, monkeypatch):
+    model = BidirectionalLanguageModel.from_preset(preset)
+    words = [["We", "play"] + (n % 3) * ["here"] + (2 - n % 3) * [""] for n in range(7)]
+    ids = np.asarray(character_ids(words, model.max_characters))
+    states = model.warmed_states(ids[:1]), model.warmed_states(ids[1:3])
+    arguments = (ids, [2 + n % 3 for n in range(7)], *states)
+    at_once = warmed_states.compare_states(model, *arguments)
+    sizes = []
+
+    def read(ids, initial_states):
+        sizes.append(len(ids))
+        return model(ids, initial_states=initial_states)
+
+    monkeypatch.setattr(warmed_states, "_BATCH_SIZE", 3)
+    in_parts = warmed_states.compare_states(read, *arguments)
+    assert sizes == [3] * 6 + [1] * 3
+    for one, other in zip(at_once, in_parts, strict=True):
+        assert [c.shape for c in one] == [(2, 3, 2 + n % 3) for n in range(7)]
+        for cosines, same in zip(one, other, strict=True):
+            np.testing.assert_allclose(cosines, same, atol=1e-5)
+    assert np.abs(at_once[0][0][:, 1:] - at_once[1][0][:, 1:]).max() > 1e-4

@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from glomo_keras.models import find_preset
 
+RECIPES = pathlib.Path(__file__).parents[2] / "recipes"
 TASKS = ("imdb", "nli", "squad", "cifar10", "dependency_labels")
 TEXT_TASKS = ("imdb", "nli", "squad", "dependency_labels")
 SMOKE = ("--size", "smoke", "--output", "{new}")
@@ -18,8 +21,15 @@ WORD = "--word play --queries".split() + ["A play ."]
 LOG = "epoch,val_nats,val_forward_perplexity,val_backward_perplexity\n0,1,2,2\n"
 
 
+@pytest.fixture
+def inputs(paths):
+    """The paths, for one case: what it leaves in `new` is removed."""
+    yield paths
+    shutil.rmtree(paths["new"], ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory, prepared):
+def paths(tmp_path_factory, prepared):
     """Paths of what is wrong, by name."""
     folder = tmp_path_factory.mktemp("inputs")
     paths = {name: folder / name for name in ("missing", "folder", "new", "treebank")}
@@ -77,6 +87,7 @@ def inputs(tmp_path_factory, prepared):
 
 
 def cases():
+    """Yield a program, arguments whose last option is wrong, or else the message."""
     for task in TASKS:
         for data in ("{missing}", "{folder}", "{empty}", "tfds:no_such_data", ""):
             yield task, [*SMOKE, "--data", data]
@@ -93,6 +104,8 @@ def cases():
             yield task, [*SMOKE, f"--{option}=nan"]
         yield "compare", [task, "--table", "--output", "{missing}"]
         yield "compare", [task, "--table", "--output", "{of_no_run}"]
+    rates = ["--learning-rates", "0.1", "0.2"]
+    yield "cifar10", [*SMOKE, *rates, "--predictor", "{no_metadata}"]
     for task in TEXT_TASKS:
         for features in ("unknown", "vectors:", "elmo:no_such_preset", ""):
             yield task, [*SMOKE, "--features", features]
@@ -104,14 +117,14 @@ def cases():
         yield task, [*SMOKE, "--data", "{jsonl}"]
     yield "compare", ["imdb", "--table", *RUNS]  # whose scores are damaged
     yield "compare", ["nli", "--table", *RUNS]
-    yield "compare", ["nli", "--arms", "gold", *SMOKE]
-    yield "compare", ["nli", "--seeds", "0", *SMOKE]
+    yield "compare", ["nli", *SMOKE, "--arms", "gold"], "nli has the arms none, "
+    yield "compare", ["nli", *SMOKE, "--seeds", "0"]
     for program in ("compare_designs", "compare_pretraining"):
         for name in ("missing", "folder", "text", "of_no_settings"):
             yield program, [f"{{{name}}}"]
     yield "compare_pretraining", ["{missing}", "--epoch", "0"]
     for name in ("missing", "folder", "text", "of_no_run"):
-        yield "draw_label_curve", [f"{{{name}}}", "--output", "{new}.png"]
+        yield "draw_label_curve", ["--output", "{new}.png", f"{{{name}}}"]
     for data in ("{missing}", "{folder}", "{text}", "{treebank}", "tfds:no_such_data"):
         yield "probe", ["--output", "{new}", "--data", data]
     for preset in ("no_such_preset", "{no_weights}", "{no_vocabulary}", "{text}"):
@@ -124,16 +137,16 @@ def cases():
     yield "probe", [*SMOKE, "--presets"]
     for name in ("missing", "folder", "text", "no_corpus"):
         of_name = ["--prepared", f"{{{name}}}"]
-        yield "tune", [*of_name, "--output", "{new}"]
+        yield "tune", ["--output", "{new}", *of_name]
         yield "ngram_baseline", of_name
-    yield "tune", ["--output", "{new}"]
+    yield "tune", ["--output", "{new}"], "--prepared is required"
     yield "tune", ["--prepared", "{prepared}", "--output", "{text}"]
     yield "tune", [*PREPARED, "--space", "num_heads=x"]
-    for judge in ("'", "--unknown", "--data no_such_data"):
+    for judge in ("'", "--no-such-option 1", "--data no_such_data"):
         yield "tune", [*PREPARED, "--objective", "judge", "--judge", judge]
     yield "ngram_baseline", ["--prepared", "{prepared}", "--window", "0"]
-    yield "ablate", ["--output", "{new}"]
-    yield "ablate", ["--prepared", "{missing}", "--output", "{new}"]
+    yield "ablate", ["--output", "{new}"], "--prepared is required"
+    yield "ablate", ["--output", "{new}", "--prepared", "{missing}"]
     yield "ablate", ["--table", "--output", "{folder}"]
     yield "ablate", [*PREPARED, "--rows", "unknown"]
     yield "ablate", [*PREPARED, "--pretrain", "'"]
@@ -147,6 +160,7 @@ def cases():
     yield "quickstart", ["--output", "{new}", "--windows", "0"]
     for corpus in ("files:{missing}", "files:{empty}", "files:{binary}", "unknown"):
         yield "word_senses", [*WORD, "--corpus", corpus]
+        yield "warmed_states", ["--corpus", corpus]
         yield "prepare_corpus", ["--output", "{new}", "--corpus", corpus]
         yield "pretrain_elmo", [*SMOKE, "--corpus", corpus]
         yield "pretrain_text", [*SMOKE, "--corpus", corpus]
@@ -154,10 +168,13 @@ def cases():
         for value in ("-1", "nan"):
             yield "pretrain_text", [*SMOKE, f"--{option}={value}"]
     yield "pretrain_text", ["--size", "smoke", "--output", "{text}"]
-    yield "word_senses", []
-    yield "word_senses", ["--word", "play", "--queries", "None with it ."]
+    yield "word_senses", [], "--word and --queries are required"
+    yield "word_senses", ["--queries", "None with it .", "--word", "play"]
     yield "word_senses", [*WORD, "--count", "0"]
     yield "word_senses", ["--size", "smoke", "--preset", "no_such_preset"]
+    for preset in ("glomo_text_small_en", "no_such_preset", "{no_metadata}"):
+        yield "warmed_states", ["--preset", preset]
+    yield "warmed_states", ["--count", "0"]
     for option in ("window", "vocabulary-size", "valid-fraction", "workers"):
         yield "prepare_corpus", [*SMOKE, f"--{option}=-1"]
     yield "prepare_corpus", ["--size", "smoke", "--output", "{text}"]
@@ -166,19 +183,42 @@ def cases():
     yield "pretrain_images", ["--size", "smoke", "--output", "{text}"]
 
 
+def words_about(arguments):
+    """What a message about the last option says: its name, or one of its values."""
+    places = [n for n, a in enumerate(arguments) if re.match("--[^ ]+$", a)]
+    place = max(places, default=0)  # or else it is about the first argument
+    name = arguments[place].partition("=")[0]
+    spaced = name.removeprefix("--").replace("-", " ")
+    values = [re.split("[ :]", a)[-1] or "''" for a in arguments[place + 1 :]]
+    return [
+        name,
+        f" {spaced} ",
+        f"`{spaced.replace(' ', '_')}`",
+        *(value for value in values if len(value) > 1),
+    ]
+
+
 @pytest.mark.parametrize(
-    "program, arguments",
+    "program, arguments, says",
     [
-        pytest.param(program, arguments, id=f"{program} {' '.join(arguments)}")
-        for program, arguments in cases()
+        pytest.param(program, arguments, says, id=f"{program} {' '.join(arguments)}")
+        for program, arguments, *says in cases()
     ],
 )
-def test_wrong_input_ends_in_one_line(program, arguments, inputs, capsys):
+def test_wrong_input_ends_in_one_line(program, arguments, says, inputs, capsys):
+    arguments = [a.format(**inputs) for a in arguments]
     with pytest.raises(SystemExit) as ended:
-        importlib.import_module(program).main([a.format(**inputs) for a in arguments])
-    if ended.value.code == 2:  # argparse
-        assert ": error: " in capsys.readouterr().err
+        importlib.import_module(program).main(arguments)
+    message = ended.value.code
+    if message == 2:  # argparse, below its usage
+        message = capsys.readouterr().err.rstrip("\n").partition("error: ")[2]
     else:
-        assert str(ended.value.code).startswith("error: ")
-        assert "\n" not in ended.value.code
-    shutil.rmtree(inputs["new"], ignore_errors=True)
+        assert message.startswith("error: ")
+    # A package that is not installed is no wrong input.
+    assert "\n" not in message and "pip install" not in message
+    assert any(word in message for word in says or words_about(arguments)), message
+
+
+def test_every_program_has_a_case():
+    programs = {path.stem for path in RECIPES.glob("*.py")}
+    assert {program for program, *_ in cases()} == programs

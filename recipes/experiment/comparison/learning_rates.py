@@ -16,6 +16,7 @@ from experiment.comparison.training import train
 from experiment.folders import append_line
 from experiment.folders import read_lines
 from experiment.process import UsageError
+from experiment.process import usage_errors
 from glomo_keras.pretraining.run_folder import differences
 
 SEED = 0
@@ -57,14 +58,29 @@ def tuned(task, data, settings, arm_name, clock=None):
     return dataclasses.replace(settings, learning_rate=best)
 
 
-def num_trials(settings, num_arms):
-    """Return how many trainings the choice of learning rates adds to the runs of arms.
+def num_trials(task, data, settings, missing):
+    """Return how many trainings the choice of learning rates adds to runs.
+
+    The best trial is one of them where the run with its seed is missing: with all rates
+    tried, that is one training less than runs.
 
     Args:
+        task: `Task`.
+        data: what `task.prepare` returned.
         settings: `Settings`.
-        num_arms: int.
+        missing: list of pairs of an arm and a seed, the runs that are not finished.
     """
-    return num_arms * (len(settings.learning_rates or [0]) - 1)
+    rates = set(settings.learning_rates or ())
+    if len(rates) < 2:
+        return 0
+    arms = {arm for arm, _ in missing}
+    untried = [
+        (arm, rate)
+        for arm in arms
+        for rate in rates
+        if _find_trial(task, data, settings, arm, rate) is None
+    ]
+    return len(untried) - sum((arm, SEED) in missing for arm in arms)
 
 
 def best_rate(settings, arm_name, trials):
@@ -206,6 +222,7 @@ def _find_trial(task, data, settings, arm_name, rate):
 
 def _trial_settings(settings, arm_name):
     """Return what decides a trial: the other rates do not."""
-    recorded = settings.recorded(arm_name)
+    with usage_errors():  # of a preset that is damaged
+        recorded = settings.recorded(arm_name)
     del recorded["learning_rates"]
     return recorded

@@ -252,7 +252,12 @@ def main(task, description, arguments=None):
             make_key(options.graph, settings.graph_on, seed)
             for seed in range(options.seeds)
         ]
-        clock = RunClock(len(set(keys) - finished), num_trials(settings, 1))
+        missing = [
+            (options.graph, seed)
+            for seed, key in enumerate(keys)
+            if key not in finished
+        ]
+        clock = RunClock(len(missing), num_trials(task, data, settings, missing))
         for seed, key in enumerate(keys):
             name = f"{task.name}, {options.graph}, seed {seed}"
             if key in finished:

@@ -38,7 +38,7 @@ class EpochLine(keras.callbacks.Callback):
         left = (self.epochs - epoch - 1) * seconds
         print(
             f"epoch {epoch + 1}/{self.epochs}: {self.describe(logs)}; "
-            f"{seconds:.0f} s, {bound if left else ''}{_duration(left)} left",
+            f"{seconds:.0f} s, {bound if left else ''}{duration(left)} left",
             flush=True,
         )
 
@@ -75,7 +75,7 @@ class StepLine(keras.callbacks.Callback):
         count = len(self.measured) - 1 - _FIRST_STEPS
         seconds = (now - self.measured[_FIRST_STEPS]) / count
         done = self.epoch * self.steps + batch + 1
-        left = _duration((self.epochs * self.steps - done) * seconds)
+        left = duration((self.epochs * self.steps - done) * seconds)
         size, unit = self.step_size
         speed = f"{size / max(seconds, 1e-9):,.0f} {unit}/s"
         enough = min(_MEASURED_STEPS, self.steps - 1 - _FIRST_STEPS)
@@ -106,8 +106,14 @@ class StepLine(keras.callbacks.Callback):
             self.stream.flush()
 
 
-def _duration(seconds):
-    """Return a time in words, rounded."""
+def duration(seconds):
+    """Return a time in words, rounded.
+
+    Example:
+
+    >>> [duration(seconds) for seconds in (89, 90, 5399, 5400)]
+    ['89 s', '2 min', '90 min', '1.5 h']
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

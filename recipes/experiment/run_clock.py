@@ -4,6 +4,8 @@ import time
 
 import keras
 
+from glomo_keras.pretraining.progress import duration
+
 _FIRST_STEPS = 3  # which compile, and say nothing of the speed
 _MEASURED_STEPS = 10
 
@@ -102,16 +104,3 @@ class Steps(keras.callbacks.Callback):
         if done < self.num_steps:
             left = (self.num_steps - done) * (end - begin) / (done - begun)
             self.clock.estimate(end - self.started + left)
-
-
-def duration(seconds):
-    """Return a time in words, rounded.
-
-    Args:
-        seconds: float.
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

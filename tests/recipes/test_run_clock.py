@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from experiment import run_clock
 from experiment.run_clock import RunClock
-from experiment.run_clock import duration
 
 
 @pytest.fixture
@@ -72,10 +71,3 @@ def test_steps_of_a_training_are_counted(capsys):
     ones = np.ones((20, 1))
     model.fit(ones, ones, batch_size=1, epochs=2, callbacks=[steps], verbose=0)
     assert capsys.readouterr().out.count("at most about") == 1
-
-
-@pytest.mark.parametrize(
-    "seconds, words", [(89, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")]
-)
-def test_a_duration_is_rounded(seconds, words):
-    assert duration(seconds) == words

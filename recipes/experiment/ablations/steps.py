@@ -15,9 +15,9 @@ from experiment.ablations.settings import TASKS
 from experiment.comparison.records import read_runs
 from experiment.folders import read_array_settings
 from experiment.folders import read_json
-from experiment.run_clock import duration
 from glomo_keras.files import atomic_folder
 from glomo_keras.files import write_json
+from glomo_keras.pretraining.progress import duration
 
 _PROGRAMS = Path(__file__).parents[2]
 PRETRAINING = "pretraining"

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from glomo_keras.export import write_warm_up
+
 PRESET = "glomo_text_small_en"
 SENTENCE = "The old bridge was destroyed by the flood ."
 SCRIPT = pathlib.Path(sys.executable).with_name("glomo-keras")
@@ -27,8 +29,6 @@ print(*(line.split()[0] for line in run(SCRIPT, "list").splitlines()[1:]))
 
 # To a folder that no server watches, warmed up, and then into its place at once.
 print(run(SCRIPT, "export", PRESET, "staging"), end="")
-from glomo_keras.export import write_warm_up  # noqa: E402
-
 write_warm_up("staging/glomo_text_text/1", [SENTENCE])
 for name in ("glomo_text_ids", "glomo_text_text"):
     os.makedirs(f"models/{name}")

@@ -14,6 +14,8 @@ import argparse
 
 import experiment.process
 import numpy as np
+from experiment.markdown import table_header
+from experiment.markdown import table_line
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
@@ -150,13 +152,12 @@ def main(arguments=None):
         ("states of two warm-ups", of_warmed),
     ):
         means = means_by_place(cosines)
-        layers = range(means.shape[1])
+        columns = ["word", *(f"layer {number}" for number in range(means.shape[1]))]
         print(f"\ncosine, {title}")
-        print("| word | " + " | ".join(f"layer {n}" for n in layers) + " |")
-        print("|---|" + "---|" * len(layers))
+        print(*table_header(columns), sep="\n")
         for place, of_layers in zip(PLACES, means, strict=True):
             cells = (" / ".join(f"{value:.3f}" for value in pair) for pair in of_layers)
-            print(f"| {place} | " + " | ".join(cells) + " |")
+            print(table_line([place, *cells]))
     print(
         "\nBefore the stroke the forward half of a vector, behind it the backward one."
     )

@@ -1,22 +1,11 @@
 """States before a sentence, and what they do to its vectors."""
 
-import keras
 import numpy as np
 import pytest
 import warmed_states
 
 from glomo_keras.data import character_ids
 from glomo_keras.models import BidirectionalLanguageModel
-
-
-@pytest.fixture
-def preset(tmp_path):
-    keras.utils.set_random_seed(0)
-    BidirectionalLanguageModel(
-        units=5, projection_dim=4, kernel_sizes=[1, 2], filters=[3, 5],
-        max_characters=11,
-    ).save_to_preset(tmp_path / "elmo")  # fmt: skip
-    return str(tmp_path / "elmo")
 
 
 def test_sentences_end_with_their_mark():
@@ -42,10 +31,10 @@ def test_cosines_by_pencil():
     np.testing.assert_allclose(found[:4, 0, 1], [1, 1, 1 - 1 / 6, 1])
 
 
-def test_program(preset, tmp_path, capsys):
+def test_program(elmo_folder, tmp_path, capsys):
     path = tmp_path / "text.txt"
     path.write_text("The dog saw a cat there .\n\nA play ends well today .\n\n" * 6)
-    arguments = ["--preset", preset, "--corpus", f"files:{path}"]
+    arguments = ["--preset", str(elmo_folder), "--corpus", f"files:{path}"]
     warmed_states.main([*arguments, "--warm", "2", "--count", "4"])
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.startswith("| 1 |")]
@@ -56,8 +45,8 @@ def test_program(preset, tmp_path, capsys):
         warmed_states.main([*arguments, "--warm", "2"])
 
 
-def test_sentences_are_read_a_few_at_a_time(preset, monkeypatch):
-    model = BidirectionalLanguageModel.from_preset(preset)
+def test_sentences_are_read_a_few_at_a_time(elmo_folder, monkeypatch):
+    model = BidirectionalLanguageModel.from_preset(elmo_folder)
     words = [["We", "play"] + (n % 3) * ["here"] + (2 - n % 3) * [""] for n in range(7)]
     ids = np.asarray(character_ids(words, model.max_characters))
     states = model.warmed_states(ids[:1]), model.warmed_states(ids[1:3])

@@ -1,21 +1,10 @@
 """A word in context: sentences with it, and the nearest of them."""
 
-import keras
 import numpy as np
 import pytest
 import word_senses
 
 from glomo_keras.models import BidirectionalLanguageModel
-
-
-@pytest.fixture
-def preset(tmp_path):
-    keras.utils.set_random_seed(0)
-    BidirectionalLanguageModel(
-        units=5, projection_dim=3, kernel_sizes=[1, 2], filters=[3, 5],
-        max_characters=11,
-    ).save_to_preset(tmp_path / "elmo")  # fmt: skip
-    return str(tmp_path / "elmo")
 
 
 def test_sentences_with_a_word():
@@ -30,10 +19,17 @@ def test_sentences_with_a_word():
     assert not word_senses.sentences_with("play", documents, 5, max_units=2)
 
 
-def test_the_nearest_sentence_is_the_same_one(preset, tmp_path, capsys):
+def test_the_nearest_sentence_is_the_same_one(elmo_folder, tmp_path, capsys):
     path = tmp_path / "text.txt"
     path.write_text("We play here.\n\nA play ends well. They saw the play of light.")
-    arguments = ["--preset", preset, "--word", "play", "--corpus", f"files:{path}"]
+    arguments = [
+        "--preset",
+        str(elmo_folder),
+        "--word",
+        "play",
+        "--corpus",
+        f"files:{path}",
+    ]
     arguments += ["--num-neighbours", "1", "--queries"]
     word_senses.main([*arguments, "A play ends well.", "We play here."])
     lines = capsys.readouterr().out.splitlines()
@@ -47,8 +43,8 @@ def test_the_nearest_sentence_is_the_same_one(preset, tmp_path, capsys):
     assert "with the word 'play'" in capsys.readouterr().err
 
 
-def test_vectors_are_those_of_the_word(preset):
-    model = BidirectionalLanguageModel.from_preset(preset)
+def test_vectors_are_those_of_the_word(elmo_folder):
+    model = BidirectionalLanguageModel.from_preset(elmo_folder)
     sentences = [["a", "cat"], ["the", "big", "cat"]]
     vectors = word_senses.vectors_of("cat", sentences, model)
     assert vectors.shape == (2, 3, 6)

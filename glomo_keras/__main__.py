@@ -10,6 +10,7 @@ import pathlib
 import re
 import sys
 
+from glomo_keras import picture_commands
 from glomo_keras import pretrain_command
 from glomo_keras import start_up
 from glomo_keras.graph_lines import HELP_ON_LINES
@@ -88,36 +89,12 @@ def make_parser():
     add("path", help=f"{preset}; folder of a SavedModel, DIRECTORY/NAME/VERSION; or "
         "DIRECTORY/NAME, whose newest version it is then")  # fmt: skip
 
-    add = command("plot", plot, "Draw the graphs of a text, or of images.")
+    add = command("plot", picture_commands.plot, picture_commands.PLOT)
     add("preset", help=preset)
-    add("inputs", nargs="*", default=[], metavar="TEXT or IMAGE", help="a text, for a "
-        "preset of texts; files of images that matplotlib reads, for one of images "
-        "(default: the portrait that comes with matplotlib, and two drawn "
-        "shapes)")  # fmt: skip
-    add("--output", type=pathlib.Path, required=True, help="path of the picture; of "
-        "several, the beginning of their paths: OUTPUT_arcs.png and OUTPUT_grid.png, "
-        "or, for every image, OUTPUT_image_N_center.png and ..._corner.png, what its "
-        "central and its last pixel read")  # fmt: skip
-    add("--kind", choices=("arcs", "grid", "both"), help="of a text. arcs: the mean of "
-        "the heads of the last layer, both directions; grid: all layers and heads, "
-        "forward (default: arcs)")  # fmt: skip
-    for direction in ("forward", "backward"):
-        add(f"--{direction}-head", nargs=2, type=int, metavar=("LAYER", "HEAD"),
-            help="arcs of this head, counted from 0, in place of the mean")  # fmt: skip
-    add("--size", type=positive, help="of images: height and width that their middle "
-        "is shrunk to (default: 16)")  # fmt: skip
-
-    add = command("view", view, "Write a page that shows the graphs of texts, or of "
-        "images, in a browser: every layer and head.")  # fmt: skip
+    picture_commands.add_plot_options(add, positive)
+    add = command("view", picture_commands.view, picture_commands.VIEW)
     add("preset", help=preset)
-    add("--text", action="append", default=[], help="a text, in quotation marks; "
-        "several are shown beside each other")  # fmt: skip
-    add("--image", action="append", default=[], help="file of an image, for a preset "
-        "of images (default: those of plot)")  # fmt: skip
-    add("--size", type=positive, default=16, help="of images: height and width that "
-        "their middle is shrunk to (default: 16)")  # fmt: skip
-    add("--output", type=pathlib.Path, required=True, help="path of the page, .html")
-    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
+    picture_commands.add_view_options(add, positive)
 
     add = command(
         "graphs",
@@ -240,140 +217,6 @@ def inspect(options):
 def _one_line(numbers):
     """Write a list of numbers, such as those of the heads of a layer, in one line."""
     return " ".join(numbers[0].split()).replace("[ ", "[").replace(" ]", "]")
-
-
-def plot(options):
-    """Draw pictures, print their paths."""
-    from glomo_keras.models import ImageGraphPredictor
-    from glomo_keras.models import load_preset
-    from glomo_keras.models.presets import open_preset
-
-    with open_preset(options.preset) as preset:
-        model = None if preset.vocabulary else load_preset(preset)
-    if model is None:
-        paths = _plot_text(preset.folder, options)
-    elif isinstance(model, ImageGraphPredictor):
-        paths = _plot_images(model, options)
-    else:
-        raise ValueError(
-            f"{options.preset} must be a preset of images, or of texts with a "
-            f"vocabulary. It holds a {type(model).__name__} without one."
-        )
-    for path in paths:
-        print(path)
-
-
-def _plot_text(folder, options):
-    from glomo_keras.analysis import plot_text_graphs
-    from glomo_keras.ops import DIRECTIONS
-
-    with without_machine_lines():
-        from glomo_keras.export import TextGraphs
-
-    if len(options.inputs) != 1 or options.size is not None:
-        raise ValueError(
-            "A preset of texts takes one text, in quotation marks, and no --size. "
-            f"Received: {len(options.inputs)} texts, --size {options.size}."
-        )
-    text = os.fsencode(options.inputs[0])  # the bytes, whatever the locale read them as
-    outputs = TextGraphs.from_preset(folder)([text])
-    units = outputs["units"][0]
-    if not outputs["padding_mask"].numpy().any():
-        raise ValueError("The text has no unit: there is nothing to draw.")
-    text_graphs = {direction: outputs[direction][0] for direction in DIRECTIONS}
-    heads = _heads(options)
-    if options.kind != "both":
-        kind = options.kind or "arcs"
-        return [plot_text_graphs(text_graphs, units, options.output, kind, heads)]
-    prefix, suffix = _prefix_and_suffix(options.output)
-    return [
-        plot_text_graphs(text_graphs, units, f"{prefix}_{kind}{suffix}", kind, heads)
-        for kind in ("arcs", "grid")
-    ]
-
-
-def _heads(options):
-    """Return the head of either direction that was asked for, or `None`."""
-    heads = {"forward": options.forward_head, "backward": options.backward_head}
-    given = [name for name, head in heads.items() if head is not None]
-    if given and options.kind == "grid":
-        raise ValueError(
-            "The grid is of all heads. Leave --kind grid out, or the heads."
-        )
-    if len(given) == 1:
-        raise ValueError(
-            "Arcs are of both directions: give --forward-head and --backward-head. "
-            f"Received: --{given[0]}-head alone."
-        )
-    return {name: tuple(head) for name, head in heads.items()} if given else None
-
-
-def _plot_images(predictor, options):
-    import numpy as np
-
-    from glomo_keras.analysis import plot_predicted_images
-    from glomo_keras.data.image_files import example_images
-    from glomo_keras.data.image_files import read_square_image
-
-    if options.kind is not None or _heads(options) is not None:
-        raise ValueError(
-            "--kind and the heads are for presets of texts. Leave them out."
-        )
-    size = options.size or 16
-    if options.inputs:
-        images = np.stack([read_square_image(path, size) for path in options.inputs])
-    else:
-        images = example_images(size)
-    return plot_predicted_images(predictor, images, *_prefix_and_suffix(options.output))
-
-
-def _prefix_and_suffix(output):
-    """Return the beginning of the paths of several pictures, and their format."""
-    return output.with_suffix(""), output.suffix or ".png"
-
-
-def view(options):
-    """Write a page, print its path."""
-    from glomo_keras.models import ImageGraphPredictor
-    from glomo_keras.models import load_preset
-    from glomo_keras.models.presets import open_preset
-
-    with open_preset(options.preset) as preset:
-        model = None if preset.vocabulary else load_preset(preset)
-    title = f"Graphs of {pathlib.Path(options.preset).name}"
-    if isinstance(model, ImageGraphPredictor) and not options.text:
-        print(_view_images(model, options, title))
-        return
-    from glomo_keras.analysis import save_html
-
-    with without_machine_lines():
-        from glomo_keras.export import TextGraphs
-
-    if not options.text or options.image:
-        raise ValueError(
-            "A preset of texts takes --text, once or more, and no --image; one of "
-            f"images the other way around. Received: {len(options.text)} texts and "
-            f"{len(options.image)} images."
-        )
-    text_graphs = TextGraphs.from_preset(preset.folder, options.max_units)
-    outputs = text_graphs([os.fsencode(text) for text in options.text])
-    print(save_html(options.output, outputs, title=title))
-
-
-def _view_images(predictor, options, title):
-    import numpy as np
-
-    from glomo_keras.analysis import save_image_html
-    from glomo_keras.data.image_files import example_images
-    from glomo_keras.data.image_files import read_square_image
-
-    if options.image:
-        read = [read_square_image(path, options.size) for path in options.image]
-        images = np.stack(read)
-    else:
-        images = example_images(options.size)
-    graphs = predictor.predict(images, verbose=0)
-    return save_image_html(options.output, images, graphs, title)
 
 
 def main(arguments=None):

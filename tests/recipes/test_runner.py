@@ -34,14 +34,14 @@ from glomo_keras.locking import held_alone
 )
 def test_a_task_trains_and_leaves_a_record(module, site, predictor_folder, tmp_path):
     arguments = ["--predictor", str(predictor_folder), "--graph-on", site]
-    arguments += ["--size", "smoke", "--graph", "learned"]
+    arguments += [*TINY, "--graph", "learned"]
     module.main([*arguments, "--output", str(tmp_path)])
     (line,) = (tmp_path / "runs.jsonl").read_text().splitlines()
     record = json.loads(line)
     assert record["arm"] == "learned" and record["graph_on"] == site
-    assert record["num_train"] == 180 and record["epochs"] == 2
+    assert record["num_train"] == 32 and record["epochs"] == 2
     with np.load(tmp_path / record["scores"]) as scores:
-        assert len(scores["examples"]) == 240
+        assert len(scores["examples"]) == 16
         for metric, value in record["test"].items():
             assert scores[metric].mean() == pytest.approx(value)
     assert not any((tmp_path / "runs").iterdir())

@@ -4,7 +4,7 @@ r"""Labels of relations between words, with and without graphs: a judge of graph
         --features vectors:vectors.txt.gz --output runs/labels
 
 The label of every word's relation to its head is predicted from the features
-of the word and the messages along one mixture of graphs, by a perceptron.
+of the word and the messages along mixtures of graphs, by a perceptron.
 --data is a folder with *-ud-train.conllu and *-ud-dev.conllu, plain or .gz, as
 Universal Dependencies publishes treebanks; tfds:universal_dependencies/en_ewt;
 or `toy`: made from templates, for trying the recipe. Trained on sentences of

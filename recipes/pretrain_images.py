@@ -152,7 +152,7 @@ def parse_settings(arguments=None):
     add(
         "--threshold",
         choices=("entmax", "mean", "scalar", "query"),
-        help="of the scores; the paper's is mean",
+        help="of the scores; the paper's is scalar",
     )
     add(
         "--position-bias",

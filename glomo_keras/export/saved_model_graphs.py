@@ -29,9 +29,9 @@ class SavedModelGraphs(SavedModelLayer):
     Call arguments:
         inputs: dict of `unit_ids`, int tensor `(batch, length)`, and `padding_mask`,
             bool tensor `(batch, length)`, `True` at real units, as of
-            `GraphPredictor`; or the ids alone, 0 at padding. For an archive of strings
-            a string tensor `(batch,)`; for one of images a tensor `(batch, height,
-            width, channels)` of levels, 0 to 255.
+            `GraphPredictor`; or the ids alone, in a dict or not, 0 at padding. For an
+            archive of strings a string tensor `(batch,)`; for one of images a tensor
+            `(batch, height, width, channels)` of levels, 0 to 255.
         padding_mask: bool tensor `(batch, length)` where `inputs` are ids alone.
             `None` takes all ids but 0.
         training: ignored, as is `mask`: an archive has no dropout.
@@ -81,17 +81,18 @@ class SavedModelGraphs(SavedModelLayer):
                 inputs = keras.ops.cast(inputs, "uint8")
             return self.call_endpoint_fn(**{name: inputs})
         if isinstance(inputs, dict):
-            if padding_mask is not None or set(inputs) != {"unit_ids", "padding_mask"}:
+            known = {"unit_ids"}, {"unit_ids", "padding_mask"}
+            if padding_mask is not None or set(inputs) not in known:
                 raise ValueError(
-                    "`inputs` must hold `unit_ids` and `padding_mask`, and the mask "
+                    "`inputs` must hold `unit_ids`, and may hold `padding_mask`, which "
                     f"must stand nowhere else. Received: {sorted(inputs)}"
                     f"{'' if padding_mask is None else ', and a `padding_mask`'}."
                 )
-            unit_ids, padding_mask = inputs["unit_ids"], inputs["padding_mask"]
+            unit_ids, padding_mask = inputs["unit_ids"], inputs.get("padding_mask")
         else:
             unit_ids = inputs
-            if padding_mask is None:
-                padding_mask = keras.ops.not_equal(unit_ids, 0)
+        if padding_mask is None:
+            padding_mask = keras.ops.not_equal(unit_ids, 0)
         outputs = self.call_endpoint_fn(
             unit_ids=keras.ops.cast(unit_ids, "int32"),
             padding_mask=keras.ops.cast(padding_mask, "bool"),

@@ -32,7 +32,8 @@ def load_tensorflow():
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            with contextlib.suppress(ImportError):  # other backends do without it
+                importlib.import_module("tensorflow")
         finally:
             os.dup2(standard_error, 2)
             os.close(standard_error)

@@ -69,7 +69,9 @@ def test_it_stands_in_for_the_predictor(layer, text_graphs):
         for direction, graphs in outputs.items():
             np.testing.assert_allclose(graphs, expected[direction], atol=1e-6)
     expected = text_graphs.predictor({"unit_ids": IDS, "padding_mask": IDS != 0})
-    np.testing.assert_allclose(layer(IDS)["forward"], expected["forward"], atol=1e-6)
+    for ids in (IDS, {"unit_ids": IDS}):
+        forward = layer(ids)["forward"]
+        np.testing.assert_allclose(forward, expected["forward"], atol=1e-6)
 
 
 def test_it_takes_the_place_of_a_predictor_in_a_saved_model(
@@ -132,7 +134,8 @@ def test_another_working_directory(archives, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "kind, inputs, message",
     [
-        ("ids", {"unit_ids": IDS}, "must hold `unit_ids` and `padding_mask`"),
+        ("ids", {"padding_mask": IDS != 0}, "must hold `unit_ids`"),
+        ("ids", {"unit_ids": IDS, "text": IDS}, r"Received: \['text', 'unit_ids'\]"),
         ("text", {"unit_ids": IDS, "padding_mask": IDS != 0}, "text alone.*a dict"),
     ],
 )

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pretrain_text
 import pytest
+from experiment.pretraining import run as run_parts
 from experiment.pretraining.score_rules import PREDICTORS
 from experiment.process import UsageError
 
@@ -406,6 +407,15 @@ def test_a_run_goes_on_with_its_arrays_when_the_texts_have_changed(
         with open(path, "w") as file:
             file.write(text)
     assert "Arrays of" in capsys.readouterr().out
+
+
+def test_without_tensorboard_its_logs_are_left_out(
+    corpus, whole, tmp_path, monkeypatch, eagerly
+):
+    monkeypatch.setattr(run_parts.importlib.util, "find_spec", lambda name: None)
+    places = ["--prepared", str(whole / "prepared"), "--pictures-every", "0"]
+    run(corpus, tmp_path, *places, "--epochs", "1")
+    assert (tmp_path / "preset").exists() and not (tmp_path / "logs").exists()
 
 
 def test_arrays_are_used_without_tensorflow(

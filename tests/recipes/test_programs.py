@@ -190,3 +190,15 @@ def test_some_errors_end_a_program_with_one_line(error):
         raise ValueError("a fault of the program keeps its traceback")
     with pytest.raises(ImportError), process.one_line_errors():
         import no_such_module  # noqa: F401
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name[:9] == "pretrain_"])
+def test_pretraining_needs_no_tensorflow(name):
+    code = (
+        "import runpy, sys; sys.modules['tensorflow'] = None; "
+        "sys.argv[1:] = ['--help']; "
+        f"runpy.run_module('{name}', run_name='__main__', alter_sys=True)"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "numpy"}
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, env=environment, cwd=RECIPES, check=True)

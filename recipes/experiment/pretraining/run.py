@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import importlib.util
 import json
 
 import keras
@@ -228,9 +229,10 @@ def fit(
 
 
 def _logs(settings, first_epoch):
-    """Return the callbacks that write log.csv and what TensorBoard shows."""
+    """Return the callbacks that write log.csv and, where it can, for TensorBoard."""
     logs = [csv_logger(settings.output / "log.csv", first_epoch)]
-    if keras.backend.backend() == "tensorflow":
+    is_tensorflow = keras.backend.backend() == "tensorflow"
+    if is_tensorflow and importlib.util.find_spec("tensorboard"):
         folder = settings.output / "logs"
         logs.append(keras.callbacks.TensorBoard(folder, write_graph=False))
     return logs

@@ -10,6 +10,7 @@ from experiment.text.graph_arms import TextArm
 from experiment.text.graph_arms import shared_packed_cache
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
+from tiny_tasks import TINY
 from tiny_tasks import settings_of
 
 from glomo_keras.models import GraphCache
@@ -187,3 +188,25 @@ def test_unknown_arms_and_missing_caches_are_named():
         TextArm("learned")
     with pytest.raises(ValueError, match="must be a control.*Received: name='none'"):
         control_graph("none", np.ones((1, 2), bool))
+
+
+def test_residual_messages_leave_the_model_as_it_starts(predictor_folder, tmp_path):
+    task, predictions, weights = ImdbTask(), [], {}
+    flags = ["--output", tmp_path, "--predictor", predictor_folder, *TINY]
+    settings = settings_of(task, *flags, "--residual", "--num-hops", 2)
+    texts = task.prepare(settings)
+    for name in ("none", "local", "learned"):
+        arm = task.make_arm(name, 0, settings)
+        keras.utils.clear_session()  # names of layers begin anew
+        model = task.build(texts, arm, settings)
+        for layer in model.layers:
+            if "transfer" not in layer.name:
+                layer.set_weights(weights.setdefault(layer.name, layer.get_weights()))
+        batches = TextBatches(texts, "test", arm, np.arange(8), batch_size=8)
+        predictions.append(model.predict(batches, verbose=0))
+    assert np.ptp(predictions[0], axis=0).min() > 1e-3
+    for others in predictions[1:]:
+        np.testing.assert_allclose(others, predictions[0], atol=1e-6)
+    recorded = settings.recorded("local")
+    assert recorded.pop("residual") is True
+    assert settings_of(task, *flags, "--num-hops", 2).recorded("local") == recorded

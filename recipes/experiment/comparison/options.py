@@ -65,6 +65,12 @@ def make_parser(task, description):
     )
     add("--no-composed", action="store_true", help="mix no products of graphs")
     add(
+        "--residual",
+        action="store_true",
+        help="add what the gate lets through to the features, in place of putting it "
+        "beside them: the model keeps its size, and starts as it is without graphs",
+    )
+    add(
         "--unconditional",
         action="store_true",
         help="mixture weights that do not depend on the features",

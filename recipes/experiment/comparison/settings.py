@@ -25,6 +25,7 @@ class Settings:
         message_dim: int, size that features are projected to before they are sent. 0
             means that they are sent as they are.
         no_composed: bool, whether products of graphs are left out.
+        residual: bool, whether messages are added to features, not put beside them.
         unconditional: bool, whether mixture weights do not depend on the features.
         graph_dropout: float, before the gate.
         graph_memory: float, GiB of graphs or messages that are kept in memory.
@@ -50,6 +51,7 @@ class Settings:
     num_mixtures: int
     message_dim: int
     no_composed: bool
+    residual: bool
     unconditional: bool
     graph_dropout: float
     graph_memory: float
@@ -80,6 +82,7 @@ class Settings:
             "num_mixtures": self.num_mixtures,
             "message_dim": self.message_dim or None,
             "composed": not self.no_composed,
+            "residual": self.residual,
             "conditional": not self.unconditional,
             "dropout": self.graph_dropout,
         }
@@ -113,6 +116,8 @@ class Settings:
         else:
             del recorded["learning_rate"]
             recorded["learning_rates"] = list(self.learning_rates)
+        if not self.residual:  # as runs have it that do not say it
+            del recorded["residual"]
         recorded["backend"] = keras.backend.backend()
         if arm_name in PREDICTED_ARMS:
             preset = find_preset(self.predictor)

@@ -18,6 +18,7 @@ TABLES = (
     ("labels_window",),
     ("labels_needle",),
     ("labels_needle_free",),
+    ("cifar10_8000",),
     ("imdb_250",),
     ("imdb_2500",),
     ("imdb_2500_present",),

@@ -21,13 +21,12 @@ TABLES = (
     ("cifar10_8000",),
     ("imdb_250",),
     ("imdb_2500",),
-    ("imdb_2500_present",),
     ("imdb_25000",),
     ("nli_20000",),
     ("squad_2500",),
     ("squad_elmo",),
     ("squad_2500", "squad_elmo"),
-    ("imdb_2500", "imdb_elmo", "imdb_both"),
+    ("imdb_vectors", "imdb_elmo", "imdb_both"),
 )
 DEV_TABLES = (
     (

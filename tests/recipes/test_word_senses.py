@@ -22,15 +22,8 @@ def test_sentences_with_a_word():
 def test_the_nearest_sentence_is_the_same_one(elmo_folder, tmp_path, capsys):
     path = tmp_path / "text.txt"
     path.write_text("We play here.\n\nA play ends well. They saw the play of light.")
-    arguments = [
-        "--preset",
-        str(elmo_folder),
-        "--word",
-        "play",
-        "--corpus",
-        f"files:{path}",
-    ]
-    arguments += ["--num-neighbours", "1", "--queries"]
+    arguments = ["--preset", str(elmo_folder), "--corpus", f"files:{path}"]
+    arguments += ["--word", "play", "--num-neighbours", "1", "--queries"]
     word_senses.main([*arguments, "A play ends well.", "We play here."])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("3 sentences with 'play'")

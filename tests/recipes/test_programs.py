@@ -190,17 +190,3 @@ def test_some_errors_end_a_program_with_one_line(error):
         raise ValueError("a fault of the program keeps its traceback")
     with pytest.raises(ImportError), process.one_line_errors():
         import no_such_module  # noqa: F401
-
-
-@pytest.mark.parametrize("name", [name for name in PROGRAMS if name[:9] == "pretrain_"])
-def test_pretraining_needs_no_tensorflow(name):
-    code = (
-        "import runpy, sys; sys.modules['tensorflow'] = None; "
-        "sys.argv[1:] = ['--help']; "
-        f"runpy.run_module('{name}', run_name='__main__', alter_sys=True)"
-    )
-    chosen = {"KERAS_BACKEND": "numpy", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", code]
-    subprocess.run(
-        command, env=os.environ | chosen, cwd=RECIPES, capture_output=True, check=True
-    )

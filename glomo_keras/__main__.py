@@ -13,6 +13,7 @@ import sys
 from glomo_keras import picture_commands
 from glomo_keras import pretrain_command
 from glomo_keras import start_up
+from glomo_keras.files import named_path
 from glomo_keras.graph_lines import HELP_ON_LINES
 from glomo_keras.graph_lines import write_graphs
 from glomo_keras.start_up import without_machine_lines
@@ -69,7 +70,7 @@ def make_parser():
     preset = "name or folder of a preset, such as glomo_text_small_en"
     add = command("export", export, "Write a preset as SavedModels for TF Serving.")
     add("preset", help=preset)
-    add("directory", type=pathlib.Path, help="folder of models; archives go to "
+    add("directory", type=named_path, help="folder of models; archives go to "
         "DIRECTORY/NAME_ids/VERSION and DIRECTORY/NAME_text/VERSION, of images to "
         "DIRECTORY/NAME/VERSION, of language models to DIRECTORY/NAME_words/VERSION "
         "and DIRECTORY/NAME_text/VERSION")  # fmt: skip
@@ -104,7 +105,7 @@ def make_parser():
         epilog=HELP_ON_LINES,
     )
     add("preset", help=preset)
-    add("files", nargs="*", default=[], type=pathlib.Path, help="(default: standard "
+    add("files", nargs="*", default=[], type=named_path, help="(default: standard "
         "input)")  # fmt: skip
     add("--words", action="store_true", help="a table in place of JSON: a line a unit, "
         "with the words that it reads")  # fmt: skip

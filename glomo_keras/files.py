@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import argparse
 import contextlib
 import errno
 import json
@@ -91,6 +92,31 @@ def atomic_folder(path):
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def named_path(text):
+    """Return the path that a command line names.
+
+    An empty one, of a variable that the shell does not know, would be the folder that
+    the program is started in.
+
+    Args:
+        text: string.
+
+    Returns:
+        `pathlib.Path`.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is empty.
+
+    Example:
+
+    >>> named_path("runs/first").name
+    'first'
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("must be a path. Received: ''")
+    return pathlib.Path(text)
 
 
 def write_text(path, text):

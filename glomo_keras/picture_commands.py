@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+from glomo_keras.files import named_path
 from glomo_keras.start_up import without_machine_lines
 
 PLOT = "Draw the graphs of a text, or of images."
@@ -23,7 +24,7 @@ def add_plot_options(add, positive):
         "preset of texts; files of images that matplotlib reads, for one of images "
         "(default: the portrait that comes with matplotlib, and two drawn "
         "shapes)")  # fmt: skip
-    add("--output", type=pathlib.Path, required=True, help="path of the picture; of "
+    add("--output", type=named_path, required=True, help="path of the picture; of "
         "several, the beginning of their paths: OUTPUT_arcs.png and OUTPUT_grid.png, "
         "or, for every image, OUTPUT_image_N_center.png and ..._corner.png, what its "
         "central and its last pixel read")  # fmt: skip
@@ -45,7 +46,7 @@ def add_view_options(add, positive):
         "of images (default: those of plot)")  # fmt: skip
     add("--size", type=positive, default=16, help="of images: height and width that "
         "their middle is shrunk to (default: 16)")  # fmt: skip
-    add("--output", type=pathlib.Path, required=True, help="path of the page, .html")
+    add("--output", type=named_path, required=True, help="path of the page, .html")
     add("--max-units", type=positive, default=256, help="units a text (default: 256)")
 
 

@@ -2,12 +2,12 @@
 
 import argparse
 import importlib.util
-import pathlib
 import shlex
 import sys
 import textwrap
 
 from glomo_keras import start_up
+from glomo_keras.files import named_path
 from glomo_keras.pretraining.settings import list_sizes
 from glomo_keras.pretraining.text_sizes import SIZES
 
@@ -38,7 +38,7 @@ def add_options(add, positive):
     """
     add("texts", nargs="*", default=[], metavar="TEXT", help="text files, UTF-8, plain "
         "or gzip; a blank line ends a document")  # fmt: skip
-    add("--output", type=pathlib.Path, required=True, help="folder of the run")
+    add("--output", type=named_path, required=True, help="folder of the run")
     add("--size", choices=_SIZES, help="of the predictor and of its training: smoke is "
         "a try of minutes (default: small)")  # fmt: skip
     add("--vocabulary-size", type=positive, help="units, at most, that have an id of "

@@ -23,7 +23,6 @@ OUTPUT: ROW/seed_N/pretraining with the preset, ROW/seed_N/TASK with the run, a
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import experiment.process
 from experiment.ablations import report
@@ -41,6 +40,7 @@ from experiment.sizes import defaults_of
 from experiment.sizes import fill_in
 from experiment.sizes import smoke_arrays
 
+from glomo_keras.files import named_path
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.pretraining.run_folder import differences
@@ -74,8 +74,12 @@ def parse_settings(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--prepared", type=Path, help="arrays of pretrain_text.py (smoke: made up)")
-    add("--output", required=True, type=Path, help="folder of all runs")
+    add(
+        "--prepared",
+        type=named_path,
+        help="arrays of pretrain_text.py (smoke: made up)",
+    )
+    add("--output", required=True, type=named_path, help="folder of all runs")
     add_size_option(parser, SIZES)
     add(
         "--rows",

@@ -18,7 +18,6 @@ a part of train, and the test examples are read once, at the end of a run.
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import experiment.process
 from experiment.comparison import runner
@@ -48,6 +47,8 @@ from experiment.run_clock import RunClock
 from experiment.text.imdb import ImdbTask
 from experiment.text.nli import NliTask
 from experiment.text.squad import SquadTask
+
+from glomo_keras.files import named_path
 
 TASKS = {
     task.name: task
@@ -118,7 +119,7 @@ def parse_arguments(arguments=None):
     add(
         "--against",
         nargs="+",
-        type=Path,
+        type=named_path,
         default=(),
         help="outputs of the same task with other features, for the --table",
     )

@@ -19,7 +19,6 @@ runs differ, after their last epoch:
 import argparse
 import collections
 import math
-from pathlib import Path
 
 import experiment.process
 import numpy as np
@@ -28,6 +27,7 @@ from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import usage_errors
 
+from glomo_keras.files import named_path
 from glomo_keras.pretraining.epoch_log import read_log
 
 # What says where a run lies and how long its schedule is; not how it is designed.
@@ -146,7 +146,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
+    parser.add_argument("runs", nargs="+", type=named_path, help="folders of the runs")
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
     print("\n".join([LEGEND, "", *make_table(options.runs)]))

@@ -10,7 +10,6 @@ Runs whose steps or validation differ are refused.
 
 import argparse
 import math
-from pathlib import Path
 
 import experiment.process
 from experiment.folders import read_json
@@ -18,6 +17,7 @@ from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
 
+from glomo_keras.files import named_path
 from glomo_keras.ops import DIRECTIONS
 from glomo_keras.pretraining.epoch_log import read_log
 from glomo_keras.pretraining.run_folder import differences
@@ -92,7 +92,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of the runs")
+    parser.add_argument("runs", nargs="+", type=named_path, help="folders of the runs")
     parser.add_argument(
         "--epoch",
         type=positive_int,

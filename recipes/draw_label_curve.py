@@ -9,7 +9,6 @@ means over the seeds of an arm are joined by a line, and every seed is a dot.
 """
 
 import argparse
-from pathlib import Path
 
 import experiment.process
 import numpy as np
@@ -24,6 +23,7 @@ from glomo_keras.analysis.figures import PLAIN
 from glomo_keras.analysis.figures import new_figure
 from glomo_keras.analysis.figures import save_figure
 from glomo_keras.analysis.figures import write_header
+from glomo_keras.files import named_path
 
 # Told apart by colour-blind readers as well, and by their marks.
 STYLES = {
@@ -92,9 +92,11 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("folders", nargs="+", type=Path, help="outputs of compare.py, of one task")
+    add(
+        "folders", nargs="+", type=named_path, help="outputs of compare.py, of one task"
+    )
     add("--metric", help="(default: the first one of the task)")
-    add("--output", required=True, type=Path, help="path of the picture")
+    add("--output", required=True, type=named_path, help="path of the picture")
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
     runs = []

@@ -17,7 +17,6 @@ up.
 """
 
 import argparse
-from pathlib import Path
 
 import experiment.process
 import numpy as np
@@ -27,6 +26,7 @@ from experiment.run_clock import RunClock
 
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.windows import fixed_windows
+from glomo_keras.files import named_path
 from glomo_keras.ops import DIRECTIONS
 
 
@@ -170,7 +170,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--prepared", type=Path, required=True, help="folder of the arrays")
+    add("--prepared", type=named_path, required=True, help="folder of the arrays")
     add(
         "--num-words",
         type=positive_int,

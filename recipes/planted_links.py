@@ -22,7 +22,6 @@ import argparse
 import csv
 import dataclasses
 import time
-from pathlib import Path
 
 import experiment.process
 import keras
@@ -50,6 +49,7 @@ from glomo_keras.data.planted import planted_sequences
 from glomo_keras.data.planted import planted_vocabulary
 from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
+from glomo_keras.files import named_path
 from glomo_keras.files import write_text
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.pretraining.run_folder import differences
@@ -285,7 +285,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--output", required=True, type=Path, help="folder of the runs")
+    add("--output", required=True, type=named_path, help="folder of the runs")
     add_size_option(parser, SIZES)
     add("--arms", nargs="+", choices=ARMS, help="(default: all; smoke: mean untrained)")
     add("--no-jit", action="store_true", help="do not compile with XLA")

@@ -19,7 +19,6 @@ metadata.json, the index, which is written last.
 
 import argparse
 import contextlib
-from pathlib import Path
 
 import experiment.process
 from experiment.process import UsageError
@@ -31,6 +30,7 @@ from experiment.sizes import defaults_of
 from experiment.sizes import fill_in
 
 from glomo_keras.data.shards.prepare import prepare_shards
+from glomo_keras.files import named_path
 
 SIZES = {
     "smoke": {"corpus": "planted"},
@@ -58,7 +58,7 @@ def parse_options(arguments=None):
         default=0.02,
         help="share of the documents drawn for validation (default: 0.02)",
     )
-    add("--output", required=True, type=Path, help="folder of the shards")
+    add("--output", required=True, type=named_path, help="folder of the shards")
     add(
         "--workers", type=positive_int, default=1, help="processes (default: 1, itself)"
     )

@@ -46,6 +46,7 @@ from experiment.text.labelled_files import data_file
 from experiment.text.labelled_files import tfds_version
 
 from glomo_keras.data.text_files import describe_source
+from glomo_keras.files import named_path
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.models import find_preset
@@ -134,7 +135,7 @@ def main(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--output", required=True, type=Path, help="folder of the results")
+    add("--output", required=True, type=named_path, help="folder of the results")
     add(
         "--data",
         default="toy",
@@ -150,7 +151,9 @@ def main(arguments=None):
         nargs="*",
         help=f"names or folders of presets {defaults_of(SIZES, 'presets')}",
     )
-    add("--attention", nargs="*", type=Path, default=(), help=".npz files of maps")
+    add(
+        "--attention", nargs="*", type=named_path, default=(), help=".npz files of maps"
+    )
     options = parser.parse_args(arguments)
     fill_in(options, SIZES)
     if not options.presets and not options.attention:

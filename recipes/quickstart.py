@@ -39,6 +39,7 @@ from glomo_keras.analysis import plot_graph_arcs
 from glomo_keras.analysis import plot_history
 from glomo_keras.analysis import plot_predicted_texts
 from glomo_keras.callbacks import RaiseOnNaN
+from glomo_keras.files import named_path
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
@@ -318,7 +319,7 @@ def main(arguments=None):
     add = parser.add_argument
     add(
         "--output",
-        type=Path,
+        type=named_path,
         default=Path("runs/quickstart"),
         help="folder of pictures and model (default: runs/quickstart)",
     )

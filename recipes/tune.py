@@ -21,7 +21,6 @@ table with its error.
 
 import argparse
 import dataclasses
-from pathlib import Path
 
 import experiment.process
 from experiment.comparison.options import split_quoted
@@ -46,6 +45,7 @@ from experiment.tuning.tuner import check_space
 from experiment.tuning.tuner import ended_trials
 from experiment.tuning.tuner import make_tuner
 
+from glomo_keras.files import named_path
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
 from glomo_keras.pretraining.run_folder import differences
@@ -80,8 +80,12 @@ def parse_settings(arguments=None):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--prepared", type=Path, help="arrays of pretrain_text.py (smoke: made up)")
-    add("--output", required=True, type=Path, help="folder of the search")
+    add(
+        "--prepared",
+        type=named_path,
+        help="arrays of pretrain_text.py (smoke: made up)",
+    )
+    add("--output", required=True, type=named_path, help="folder of the search")
     add_size_option(parser, SIZES)
     add("--tuner", choices=TUNERS, default="random", help="(default: random)")
     add("--objective", choices=OBJECTIVES, default="nats", help="(default: nats)")

@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and folders have one worker."""
 
+import argparse
 import errno
 import json
 import pathlib
@@ -133,3 +134,11 @@ def test_a_damaged_json_file_is_named(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match="settings.json is damaged: it is no JSON"):
         files.read_json(str(path))
+
+
+def test_a_command_line_names_a_path():
+    assert files.named_path("a/b") == pathlib.Path("a/b")
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="must be a path. Received: ''"
+    ):
+        files.named_path("")

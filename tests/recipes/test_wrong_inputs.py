@@ -181,6 +181,12 @@ def cases():
     for data in ("{missing}", "{folder}", "{binary}", "tfds:no_such_data"):
         yield "pretrain_images", [*SMOKE, "--data", data]
     yield "pretrain_images", ["--size", "smoke", "--output", "{text}"]
+    for program in (
+        *TASKS, "ablate", "draw_label_curve", "planted_links", "prepare_corpus",
+        "pretrain_elmo", "pretrain_images", "pretrain_text", "probe", "quickstart",
+        "tune",
+    ):  # fmt: skip
+        yield program, ["--output", ""]  # not the folder it is started in
 
 
 def words_about(arguments):

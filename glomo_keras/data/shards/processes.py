@@ -39,7 +39,7 @@ def run_processes(sources, settings, directory, described, num_classes, workers,
     work = directory / WORK
     with _Pool(workers) as pool:
         units = UnitCounts(work)
-        progress = _Progress("split into units", log)
+        progress = _Progress("split into units", log, num_sources=len(sources))
         paths, window_lengths = [], 0
         split = functools.partial(_split_to_file, settings=settings, folder=work)
         chunks = (
@@ -51,14 +51,14 @@ def run_processes(sources, settings, directory, described, num_classes, workers,
             paths.append(path)
             units.add(names, counts)
             window_lengths = window_lengths + lengths
-            progress.add(num_units)
+            progress.add(path, num_units)
         progress.end()
         vocabulary = write_vocabulary(
             units.most_common(settings.vocabulary_size - 2), settings, directory
         )
         lengths = choose_lengths(window_lengths, settings.max_padding)
         counts = CorpusCounts(vocabulary.count(b"\n"))
-        progress = _Progress("written", log)
+        progress = _Progress("written", log, num_chunks=len(paths))
         summaries = []
         write = functools.partial(
             _write_to_file,
@@ -71,7 +71,8 @@ def run_processes(sources, settings, directory, described, num_classes, workers,
             written = WrittenChunk.load(path)
             summaries.append(written.summary)
             counts.add(written)
-            progress.add(sum(written.summary[s]["units"] for s in ("train", "valid")))
+            units_of = (written.summary[split]["units"] for split in ("train", "valid"))
+            progress.add(path, sum(units_of))
         progress.end()
     write_index(directory, described, summaries, counts, lengths, num_classes)
 
@@ -141,15 +142,25 @@ def _end_with_parent():
 
 
 class _Progress:
-    """A line of progress every few seconds."""
+    """A line of progress every few seconds: how much is done, and how much there is.
 
-    def __init__(self, what, log):
+    Args:
+        what: string, what is done to chunks.
+        log: function that takes lines.
+        num_sources: int, sources that chunks are read from, or `None`.
+        num_chunks: int, all chunks, or `None` while that is not known.
+    """
+
+    def __init__(self, what, log, num_sources=None, num_chunks=None):
         self._what, self._log = what, log
+        self._num_sources = num_sources
+        self._of_all = "" if num_chunks is None else f" of {num_chunks:,}"
         self._started = time.monotonic()
         self._next = self._started + _SECONDS_BETWEEN_LINES
-        self._num_units = self._num_chunks = 0
+        self._num_units = self._num_chunks = self._source = 0
 
-    def add(self, num_units):
+    def add(self, path, num_units):
+        self._source = int(path.name.partition("-")[0])  # see `Chunk.name`
         self._num_units += num_units
         self._num_chunks += 1
         if time.monotonic() > self._next:
@@ -158,7 +169,10 @@ class _Progress:
 
     def end(self):
         seconds = max(time.monotonic() - self._started, 1e-9)
+        place = ""
+        if self._num_sources is not None and self._num_sources > 1:
+            place = f", source {self._source + 1:,} of {self._num_sources:,}"
         self._log(
-            f"{self._what}: {self._num_chunks:,} chunks, {self._num_units:,} units "
-            f"({self._num_units / seconds:,.0f} a second)"
+            f"{self._what}: {self._num_chunks:,}{self._of_all} chunks{place}, "
+            f"{self._num_units:,} units ({self._num_units / seconds:,.0f} a second)"
         )

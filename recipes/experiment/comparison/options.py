@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import pathlib
 import shlex
 import textwrap
 
@@ -11,6 +10,7 @@ from experiment.devices import add_strategy_option
 from experiment.process import UsageError
 from experiment.process import positive_int
 from experiment.process import usage_errors
+from glomo_keras.files import named_path
 
 
 def make_parser(task, description):
@@ -27,7 +27,7 @@ def make_parser(task, description):
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--output", required=True, type=pathlib.Path, help="folder of arrays and runs")
+    add("--output", required=True, type=named_path, help="folder of arrays and runs")
     add("--size", choices=task.sizes, default="small", help="(default: small)")
     add("--prepare-only", action="store_true", help="stop after the arrays are written")
     add = parser.add_argument_group("graphs").add_argument

@@ -39,6 +39,7 @@ from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.distribution import DistributedModel
+from glomo_keras.files import named_path
 
 EXTRA_ARMS = ("needle", "needle-alone", "attention")
 LABEL_SMOOTHING = 0.1
@@ -155,7 +156,7 @@ class DependencyTask(Task):
         add("--units", type=int, help="size of the hidden layer")
         add(
             "--attention",
-            type=pathlib.Path,
+            type=named_path,
             help=".npz file of the attention maps of a Transformer, for the arm of "
             "that name: train_7 and dev_7 of the eighth sentences, see probe.py",
         )

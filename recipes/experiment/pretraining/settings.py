@@ -1,13 +1,13 @@
 """Settings of a pretraining run, and the options of the command line for them."""
 
 import dataclasses
-from pathlib import Path
 
 from experiment.devices import add_strategy_option
 from experiment.precision import add_precision_option
 from experiment.process import non_negative_int
 from experiment.process import positive_float
 from experiment.process import positive_int
+from glomo_keras.files import named_path
 from glomo_keras.pretraining.optimization import CLIP_NORM
 from glomo_keras.pretraining.optimization import LEARNING_RATE
 from glomo_keras.pretraining.optimization import WARMUP
@@ -69,8 +69,12 @@ def add_run_options(parser, sizes):
     """Add where a run goes, how it goes on, and how large it is."""
     parser.epilog = list_sizes(sizes)
     add = parser.add_argument
-    add("--output", required=True, type=Path, help="folder of the run")
-    add("--prepared", type=Path, help="folder of the arrays (default: OUTPUT/prepared)")
+    add("--output", required=True, type=named_path, help="folder of the run")
+    add(
+        "--prepared",
+        type=named_path,
+        help="folder of the arrays (default: OUTPUT/prepared)",
+    )
     add("--prepare-only", action="store_true", help="stop after the arrays are written")
     add(
         "--resume",

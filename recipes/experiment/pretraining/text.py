@@ -6,6 +6,7 @@ from pathlib import Path
 from experiment.pretraining import run
 from experiment.pretraining.settings import PretrainingSettings
 from glomo_keras.data.corpora import read_documents
+from glomo_keras.files import named_path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def add_corpus_options(parser, more=""):
     )
     add(
         "--shards",
-        type=Path,
+        type=named_path,
         help="folder of what prepare_corpus.py wrote, which decides texts, vocabulary "
         "and windows in place of the other options",
     )

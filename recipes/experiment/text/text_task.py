@@ -22,6 +22,7 @@ from experiment.text.text_arrays import prepare_texts
 from experiment.text.text_batches import TextBatches
 from experiment.text.word_features import parse_features
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.files import named_path
 from glomo_keras.models import LanguageModelLayerCache
 
 
@@ -136,7 +137,7 @@ class TextTask(Task):
         )
         add(
             "--elmo-cache",
-            type=pathlib.Path,
+            type=named_path,
             help="folder of the layers of language models, computed once; comparisons "
             "of the same texts may share it (default: --output)",
         )

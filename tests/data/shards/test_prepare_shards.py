@@ -2,6 +2,7 @@
 
 import collections
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -261,7 +262,11 @@ def test_what_is_not_installed_is_named(
 def test_the_program_writes_what_its_options_say(spec, shards, tmp_path, capsys):
     recipe.main(["--corpus", spec, "--output", str(tmp_path), *COMMAND])
     assert contents(tmp_path) == contents(shards)
-    assert "a second)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert re.search(
+        r"split into units: .* chunks, source (\d+) of \1, .* a second\)", printed
+    )
+    assert re.search(r"written: (\d+) of \1 chunks, .* a second\)", printed)
     with pytest.raises(SystemExit, match="error: `shift` and `min_units` must be"):
         recipe.main(["--output", str(tmp_path), "--window", "3"])
     options = recipe.parse_options(

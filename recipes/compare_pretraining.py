@@ -5,7 +5,7 @@
 Prints, for the last epoch that all runs have finished, by direction the nats
 of the next unit on the fixed validation windows, or the bits per dimension of
 the next pixel of the images held out, and the differences to the first run.
-Runs whose steps or validation differ are refused.
+Runs whose steps, schedule, targets or validation differ are refused.
 """
 
 import argparse
@@ -22,10 +22,19 @@ from glomo_keras.ops import DIRECTIONS
 from glomo_keras.pretraining.epoch_log import read_log
 from glomo_keras.pretraining.run_folder import differences
 
-# What must agree for losses to be of the same steps and of the same validation.
+# What must agree for losses to be of the same steps, targets and validation.
 SHARED_SETTINGS = (
     "steps_per_epoch",
     "batch_size",
+    "epochs",
+    "optimizer",
+    "learning_rate",
+    "warmup",
+    "objective",
+    "context_length",
+    "num_classes",
+    "two_level",
+    "arrays",
     "corpus",
     "valid_corpus",
     "keep_case",
@@ -61,7 +70,7 @@ def read_settings(folders):
         if other:
             raise UsageError(
                 f"{folder} cannot be compared with {folders[0]} ({other}). Give runs "
-                "of the same steps and validation."
+                "of the same steps, schedule, targets and validation."
             )
     return first
 

@@ -43,6 +43,7 @@ from glomo_keras.files import named_path
 from glomo_keras.layers import GraphTransfer
 from glomo_keras.models import GLoMoPretrainer
 from glomo_keras.models import GraphPredictor
+from glomo_keras.ops import DIRECTIONS
 
 CODE = """\
 if isinstance(value, str):
@@ -208,10 +209,11 @@ def arm_graphs(arm, predictor, windows):
     if arm == "local":
         return local_graphs(mask, "float16")
     if arm == "uniform":
-        return {"forward": control_graph("uniform", mask, "float16")}
+        return dict.fromkeys(DIRECTIONS, control_graph("uniform", mask, "float16"))
     if arm == "gold":
         is_callee = windows.callees[:, :, None] == np.arange(LENGTH)
-        return {"forward": is_callee[:, None, None].astype("float16")}
+        gold = is_callee[:, None, None].astype("float16")
+        return {"forward": gold, "backward": np.zeros_like(gold)}
     graphs = predictor.predict(
         {"unit_ids": windows.unit_ids, "padding_mask": mask}, batch_size=64, verbose=0
     )

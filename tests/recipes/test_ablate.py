@@ -175,7 +175,7 @@ def test_tables_by_pencil(tmp_path):
     assert cells["| sparse"][5].startswith("-50.00 [-")
     assert cells["| sparse"][6:] == ["88.96", "-0.20 |"]
     assert cells["| uniform"][3:5] == ["", "1"]  # one seed has no spread
-    assert cells["| uniform"][5].startswith("+1.25 [+0.00, +")
+    assert cells["| uniform"][5] == "+1.25 [-1.20, +3.70]"
     (order,) = (line for line in lines if line.startswith("Of the paper's"))
     assert order.endswith(
         "hold: sparse; unclear: none; reversed: hierarchical; of one seed: uniform."

@@ -7,13 +7,13 @@ import compare_pretraining
 import pytest
 
 
-def write_run(folder, rows, epochs=None, **settings):
+def write_run(folder, rows, numbers=None, **settings):
     folder.mkdir()
-    epochs = range(len(rows)) if epochs is None else epochs
+    numbers = range(len(rows)) if numbers is None else numbers
     with (folder / "log.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=["epoch", *rows[0]])
         writer.writeheader()
-        for epoch, row in zip(epochs, rows, strict=True):
+        for epoch, row in zip(numbers, rows, strict=True):
             writer.writerow({"epoch": epoch, **row})
     settings = {"steps_per_epoch": 250, "batch_size": 16, "window": 200, **settings}
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -53,7 +53,7 @@ def test_text_and_images(tmp_path, capsys):
 
 
 def test_rows_are_taken_by_their_epoch(tmp_path, capsys):
-    one = write_run(tmp_path / "one", [text(1.0), text(2.718281828)], epochs=[1, 0])
+    one = write_run(tmp_path / "one", [text(1.0), text(2.718281828)], numbers=[1, 0])
     compare_pretraining.main([one, "--epoch", "1"])
     assert capsys.readouterr().out.splitlines()[2].split()[1] == "1.000"
 

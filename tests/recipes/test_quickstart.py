@@ -74,9 +74,11 @@ def test_the_right_graph_reads_the_name():
     callees = np.full((2, quickstart.LENGTH), -1)
     callees[1, 7] = 3
     windows = python_source.Windows(np.ones_like(callees), callees)
-    (graph,) = quickstart.arm_graphs("gold", None, windows).values()
-    assert graph.shape == (2, 1, 1, quickstart.LENGTH, quickstart.LENGTH)
-    assert np.argwhere(graph).tolist() == [[1, 0, 0, 7, 3]]
+    graphs = quickstart.arm_graphs("gold", None, windows)
+    for graph in graphs.values():
+        assert graph.shape == (2, 1, 1, quickstart.LENGTH, quickstart.LENGTH)
+    assert np.argwhere(graphs["forward"]).tolist() == [[1, 0, 0, 7, 3]]
+    assert not graphs["backward"].any()
 
 
 def test_the_spread_of_seeds_is_that_of_a_sample():

@@ -54,13 +54,13 @@ class TextArm(Arm):
         return layers, heads + (self.name == "learned+local")
 
     def connect(self, features, inputs, settings):
-        # The same layers for all texts of an example. They are made for every arm, so
-        # that what is built after them draws its seeds at the same place.
+        if self.name == "none":
+            return features
         transfer_class, arguments = GraphTransfer, settings.transfer_arguments()
         if self.is_packed:
             transfer_class = PackedGraphTransfer
             del arguments["composed"]  # the cache decides it: products are terms
-        transfers = [
+        transfers = [  # the same layers for all texts of an example
             transfer_class(
                 **arguments,
                 units=next(iter(features.values())).shape[-1],
@@ -68,8 +68,6 @@ class TextArm(Arm):
             )
             for hop in range(1, settings.num_hops + 1)
         ]
-        if self.name == "none":
-            return features
         fused = {}
         for field, field_features in features.items():
             graphs = self._connect_graphs(field, field_features.shape[1], inputs)

@@ -231,6 +231,7 @@ def test_plot_of_images_that_come_with_matplotlib(pixels, tmp_path, capsys):
         (["plot", "PRESET", "a", "--output", "FILE/x.png"], "plot: .*taken"),
         (["view", "PRESET", "--text", "a", "--output", "FILE/x"], "view: .*taken"),
         (["plot", "PIXELS", "FILE", "--output", "x.png"], "plot: .*image file.*taken"),
+        (["view", "PIXELS", "--image", "EMPTY", "--output", "x"], "view: An image"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
         (["graphs", "PRESET", "FILE"], "graphs: There is no text in .*taken"),
         (["graphs", "PRESET", "FOLDER"], "graphs: .*Is a directory"),
@@ -264,6 +265,8 @@ def test_errors_are_one_line(text_preset, pixels, tmp_path, arguments, message):
     (tmp_path / "taken").touch()
     places = {"PRESET": text_preset, "PIXELS": pixels, "FOLDER": str(tmp_path)}
     places["FILE"] = str(tmp_path / "taken")
+    (tmp_path / "empty.png").touch()
+    places["EMPTY"] = str(tmp_path / "empty.png")
     for name, path in places.items():
         arguments = [argument.replace(name, path) for argument in arguments]
     with pytest.raises(SystemExit, match=message) as error:

@@ -137,7 +137,7 @@ def make_parser():
     add("--max-bytes", type=positive, default=65_536, help="bytes a line; the rest "
         "of a longer one is not read (default: 65536)")  # fmt: skip
     add("--replace-invalid", action="store_true", help="read bytes that are not UTF-8 "
-        "as U+FFFD, in place of an error")  # fmt: skip
+        "as U+FFFD, and NUL bytes as spaces, in place of an error")  # fmt: skip
 
     add = command(
         "pretrain",

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 
 import keras
 import numpy as np
@@ -165,6 +166,17 @@ def test_a_page_of_texts(text_preset, tmp_path, capsys):
     page = path.read_text("utf-8")
     assert '"units":["the","cat","sat"]' in page and '"units":["a","cat"]' in page
     assert "<title>Graphs</title>" in page and "Graphs of " in page
+
+
+def test_a_page_of_a_preset_whose_name_is_not_utf_8(text_preset, tmp_path, capsys):
+    folder = tmp_path / "caf\udce9"  # in Latin-1, as Python reads its name
+    try:
+        shutil.copytree(text_preset, folder)
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 alone")
+    path = tmp_path / "page.html"
+    command_line.main(["view", str(folder), "--text", "the cat", "--output", str(path)])
+    assert '"title":"Graphs of caf\ufffd"' in path.read_text("utf-8")
 
 
 def test_pictures_and_pages_are_of_so_many_units(text_preset, tmp_path):

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -20,12 +21,25 @@ from glomo_keras.start_up import without_machine_lines
 from glomo_keras.version import __version__
 
 _INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C has ended
+_ERRORS = (
+    FloatingPointError,
+    ImportError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+)
+_LARGEST = 2**31 - 1  # TensorFlow counts units and bytes in 32 bits
+_LARGEST_VERSION = 2**63 - 1  # that TF Serving takes
 
 
-def positive(text):
+def positive(text, largest=_LARGEST):
     """Return an int above zero, of the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a positive integer, not {text}")
+    if int(text) > largest:
+        raise argparse.ArgumentTypeError(f"must be at most {largest}, not {text}")
     return int(text)
 
 
@@ -76,8 +90,9 @@ def make_parser():
         "and DIRECTORY/NAME_text/VERSION")  # fmt: skip
     add("--name", help="of the models; give one where the folder holds another preset "
         "(default: glomo_text, glomo_image, glomo_elmo)")  # fmt: skip
-    add("--version", type=positive, help="(default: the next one, of the same preset "
-        "trained anew)")  # fmt: skip
+    version_number = functools.partial(positive, largest=_LARGEST_VERSION)
+    add("--version", type=version_number, help="(default: the next one, of the same "
+        "preset trained anew)")  # fmt: skip
     add("--num-senders", type=positive, help="of top_senders, which language models "
         "do not have (default: 4)")  # fmt: skip
     add("--max-batch", type=positive, default=64, help="texts or images a request "
@@ -122,7 +137,7 @@ def make_parser():
     add("--max-bytes", type=positive, default=65_536, help="bytes a line; the rest "
         "of a longer one is not read (default: 65536)")  # fmt: skip
     add("--replace-invalid", action="store_true", help="read bytes that are not UTF-8 "
-        "as U+FFFD, in place of an error")  # fmt: skip
+        "as U+FFFD, and NUL bytes as spaces, in place of an error")  # fmt: skip
 
     add = command(
         "pretrain",
@@ -236,12 +251,33 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         print(failed + (str(stop) or "Stopped."), file=sys.stderr)
         sys.exit(_INTERRUPTED)
-    except (OSError, ValueError, TypeError, ImportError, FloatingPointError) as error:
+    except (*_ERRORS, *_tensorflow_errors()) as error:
         try:
             sys.stdout.flush()
         except OSError:
             _drop_output()
-        sys.exit(failed + " ".join(str(error).split()))
+        sys.exit(failed + " ".join(_describe(error, options).split()))
+
+
+def _tensorflow_errors():
+    """Return what TensorFlow raises, if it is imported."""
+    tensorflow = sys.modules.get("tensorflow")
+    return (tensorflow.errors.OpError,) if tensorflow else ()
+
+
+def _describe(error, options):
+    """Say what went wrong; where memory was too little, which option needs less."""
+    is_exhausted = type(error).__name__ == "ResourceExhaustedError"  # or a full disk
+    if not isinstance(error, MemoryError) and (
+        not is_exhausted or "No space left" in str(error)
+    ):
+        return str(error)
+    names = ["batch-size", "max-units"]
+    if getattr(options, "size", None) is not None:
+        names = ["size"]
+    names = [f"--{name}" for name in names if hasattr(options, name.replace("-", "_"))]
+    advice = f" Give a smaller {' or '.join(names)}." if names else ""
+    return f"There is too little memory.{advice}"
 
 
 def _drop_output():

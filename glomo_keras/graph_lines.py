@@ -5,6 +5,8 @@ import itertools
 import json
 import sys
 
+import numpy as np
+
 from glomo_keras.analysis import top_senders
 from glomo_keras.analysis.graph_arrays import unit_strings
 from glomo_keras.ops import DIRECTIONS
@@ -41,12 +43,13 @@ def write_graphs(options):
         from glomo_keras.export import TextGraphs
 
     for path in options.files:  # a missing one is an error before hours of others
-        path.open("rb").close()
+        if not path.is_fifo():  # one that is closed again has lost its writer
+            path.open("rb").close()
     text_graphs = TextGraphs.from_preset(options.preset, options.max_units)
     _check_heads(text_graphs.predictor, options)
     lines = read_lines(options.files, options.max_bytes, options.replace_invalid)
     number = 0
-    while batch := list(itertools.islice(lines, options.batch_size)):
+    for batch in _batches(lines, options.batch_size):
         if options.words and number == 0:
             print(_TABLE_HEAD)
         for units, graphs in _units_and_graphs(text_graphs(batch), options):
@@ -57,6 +60,23 @@ def write_graphs(options):
                 print(json_line(units, graphs, options.top))
             number += 1
         sys.stdout.flush()
+
+
+def _batches(lines, size):
+    """Yield lists of lines; an error of reading comes after the lines before it."""
+    failure = None
+    while failure is None:
+        batch = []
+        try:
+            for line in itertools.islice(lines, size):
+                batch.append(line)
+        except (OSError, ValueError) as error:
+            failure = error
+        if batch:
+            yield batch
+        elif failure is None:
+            return
+    raise failure
 
 
 def _check_heads(predictor, options):
@@ -106,13 +126,14 @@ def read_lines(files, max_bytes, replace_invalid=False):
     Args:
         files: list of `pathlib.Path`; none means standard input.
         max_bytes: int. The rest of a longer line is left out.
-        replace_invalid: bool, whether lines that are not UTF-8 are returned too.
+        replace_invalid: bool, whether lines that are not UTF-8, or hold a NUL byte,
+            are returned too.
 
     Yields:
         Bytes, a line without its end.
 
     Raises:
-        ValueError: if there is no line, or one that is not UTF-8.
+        ValueError: if there is no line, or one that is not UTF-8 or holds a NUL byte.
 
     Example:
 
@@ -134,7 +155,7 @@ def read_lines(files, max_bytes, replace_invalid=False):
             for number, (line, is_cut) in enumerate(_cut_lines(file, max_bytes), 1):
                 is_empty = False
                 if not replace_invalid:
-                    _check_utf_8(line, is_cut, f"{name}, line {number}")
+                    _check_text(line, is_cut, f"{name}, line {number}")
                 yield line
     if is_empty:
         place = ", ".join(map(str, files)) if files else "standard input"
@@ -151,7 +172,7 @@ def _cut_lines(file, max_bytes):
         yield line.rstrip(b"\r\n"), is_cut
 
 
-def _check_utf_8(line, is_cut, place):
+def _check_text(line, is_cut, place):
     try:
         # Half a character may stand where a line was cut.
         codecs.getincrementaldecoder("utf-8")().decode(line, final=not is_cut)
@@ -160,6 +181,11 @@ def _check_utf_8(line, is_cut, place):
             f"{place}, is not UTF-8: byte {error.start + 1} of it is "
             f"0x{line[error.start]:02x}. Convert the text, or give --replace-invalid."
         ) from error
+    if b"\0" in line:  # which is UTF-8, but of no text
+        raise ValueError(
+            f"{place}, holds a NUL byte: it must be UTF-8 text, and is binary, UTF-16 "
+            "or UTF-32. Convert the text, or give --replace-invalid."
+        )
 
 
 def choose_heads(graphs, layer=None, head=None):
@@ -237,7 +263,7 @@ def table_rows(number, units, graphs, num_senders):
 def _strongest(array, num_senders):
     """Nested lists of the senders of every receiver."""
     if not array.shape[-1]:
-        return []
+        return np.empty(array.shape[:-1]).tolist()
     best = top_senders(array, min(num_senders, array.shape[-1]))
     return _pairs(best.indices, best.weights)
 

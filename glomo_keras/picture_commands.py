@@ -11,6 +11,8 @@ VIEW = (
     "Write a page that shows the graphs of texts, or of images, in a browser: every "
     "layer and head."
 )
+_SIZE = 16
+_MAX_UNITS = 256
 
 
 def add_plot_options(add, positive):
@@ -34,8 +36,7 @@ def add_plot_options(add, positive):
     for direction in ("forward", "backward"):
         add(f"--{direction}-head", nargs=2, type=int, metavar=("LAYER", "HEAD"),
             help="arcs of this head, counted from 0, in place of the mean")  # fmt: skip
-    add("--size", type=positive, help="of images: height and width that their middle "
-        "is shrunk to (default: 16)")  # fmt: skip
+    _add_limits(add, positive)
 
 
 def add_view_options(add, positive):
@@ -44,10 +45,16 @@ def add_view_options(add, positive):
         "several are shown beside each other")  # fmt: skip
     add("--image", action="append", default=[], help="file of an image, for a preset "
         "of images (default: those of plot)")  # fmt: skip
-    add("--size", type=positive, default=16, help="of images: height and width that "
-        "their middle is shrunk to (default: 16)")  # fmt: skip
     add("--output", type=named_path, required=True, help="path of the page, .html")
-    add("--max-units", type=positive, default=256, help="units a text (default: 256)")
+    _add_limits(add, positive)
+
+
+def _add_limits(add, positive):
+    # Without defaults, so that one that is of no use is seen.
+    add("--size", type=positive, help="of images: height and width that their middle "
+        f"is shrunk to (default: {_SIZE})")  # fmt: skip
+    add("--max-units", type=positive, help="of texts: units that are read of each "
+        f"(default: {_MAX_UNITS})")  # fmt: skip
 
 
 def plot(options):
@@ -84,7 +91,8 @@ def _plot_text(folder, options):
             f"Received: {len(options.inputs)} texts, --size {options.size}."
         )
     text = os.fsencode(options.inputs[0])  # the bytes, whatever the locale read them as
-    outputs = TextGraphs.from_preset(folder)([text])
+    max_units = options.max_units or _MAX_UNITS
+    outputs = TextGraphs.from_preset(folder, max_units)([text])
     units = outputs["units"][0]
     if not outputs["padding_mask"].numpy().any():
         raise ValueError("The text has no unit: there is nothing to draw.")
@@ -119,11 +127,12 @@ def _heads(options):
 def _plot_images(predictor, options):
     from glomo_keras.analysis import plot_predicted_images
 
-    if options.kind is not None or _heads(options) is not None:
+    if (options.kind, options.max_units, _heads(options)) != (None, None, None):
         raise ValueError(
-            "--kind and the heads are for presets of texts. Leave them out."
+            "--kind, --max-units and the heads are for presets of texts. Leave them "
+            "out."
         )
-    images = _read_images(options.inputs, options.size or 16)
+    images = _read_images(options.inputs, options.size)
     return plot_predicted_images(predictor, images, *_prefix_and_suffix(options.output))
 
 
@@ -155,7 +164,10 @@ def view(options):
             f"images the other way around. Received: {len(options.text)} texts and "
             f"{len(options.image)} images."
         )
-    text_graphs = TextGraphs.from_preset(preset.folder, options.max_units)
+    if options.size is not None:
+        raise ValueError("--size is for presets of images. Leave it out.")
+    max_units = options.max_units or _MAX_UNITS
+    text_graphs = TextGraphs.from_preset(preset.folder, max_units)
     outputs = text_graphs([os.fsencode(text) for text in options.text])
     print(save_html(options.output, outputs, title=title))
 
@@ -163,6 +175,8 @@ def view(options):
 def _view_images(predictor, options, title):
     from glomo_keras.analysis import save_image_html
 
+    if options.max_units is not None:
+        raise ValueError("--max-units is for presets of texts. Leave it out.")
     images = _read_images(options.image, options.size)
     graphs = predictor.predict(images, verbose=0)
     return save_image_html(options.output, images, graphs, title)
@@ -170,6 +184,7 @@ def _view_images(predictor, options, title):
 
 def _read_images(paths, size):
     """Return square images of some files; without any, the examples."""
+    size = size or _SIZE
     import numpy as np
 
     from glomo_keras.data.image_files import example_images

@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 
 import keras
 import numpy as np
@@ -13,6 +14,9 @@ import tensorflow as tf
 
 import glomo_keras
 from glomo_keras import __main__ as command_line
+from glomo_keras import analysis
+from glomo_keras.data import image_files
+from glomo_keras.export import TextGraphs
 from glomo_keras.export import archive_reading
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import ImageGraphPredictor
@@ -164,6 +168,41 @@ def test_a_page_of_texts(text_preset, tmp_path, capsys):
     assert "<title>Graphs</title>" in page and "Graphs of " in page
 
 
+def test_a_page_of_a_preset_whose_name_is_not_utf_8(text_preset, tmp_path, capsys):
+    folder = tmp_path / "caf\udce9"  # in Latin-1, as Python reads its name
+    try:
+        shutil.copytree(text_preset, folder)
+    except OSError:
+        pytest.skip("the file system takes names in UTF-8 alone")
+    path = tmp_path / "page.html"
+    command_line.main(["view", str(folder), "--text", "the cat", "--output", str(path)])
+    assert '"title":"Graphs of caf\ufffd"' in path.read_text("utf-8")
+
+
+def test_pictures_and_pages_are_of_so_many_units(text_preset, tmp_path):
+    pytest.importorskip("matplotlib")
+    text = "the cat sat beneath"
+    for command in (["plot", text_preset, text], ["view", text_preset, "--text", text]):
+        path = tmp_path / f"{command[0]}.svg"
+        command_line.main([*command, "--max-units", "3", "--output", str(path)])
+        drawn = path.read_text("utf-8")
+        assert "sat" in drawn and "beneath" not in drawn
+
+
+def test_a_picture_is_of_no_more_units_than_a_page(text_preset, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    drawn = []
+
+    def draw(graphs, units, path, *_):
+        drawn.append(len(units))
+        return path
+
+    monkeypatch.setattr(analysis, "plot_text_graphs", draw)
+    output = ["--output", str(tmp_path / "x.png")]
+    command_line.main(["plot", text_preset, "cat " * 300, *output])
+    assert drawn == [256]
+
+
 def test_a_page_of_images(pixels, tmp_path, capsys):
     path = tmp_path / "page.html"
     command_line.main(["view", pixels, "--size", "4", "--output", str(path)])
@@ -231,6 +270,7 @@ def test_plot_of_images_that_come_with_matplotlib(pixels, tmp_path, capsys):
         (["plot", "PRESET", "a", "--output", "FILE/x.png"], "plot: .*taken"),
         (["view", "PRESET", "--text", "a", "--output", "FILE/x"], "view: .*taken"),
         (["plot", "PIXELS", "FILE", "--output", "x.png"], "plot: .*image file.*taken"),
+        (["view", "PIXELS", "--image", "EMPTY", "--output", "x"], "view: An image"),
         (["graphs", "PRESET", "no_such_file"], "graphs: .*no_such_file"),
         (["graphs", "PRESET", "FILE"], "graphs: There is no text in .*taken"),
         (["graphs", "PRESET", "FOLDER"], "graphs: .*Is a directory"),
@@ -245,7 +285,22 @@ def test_plot_of_images_that_come_with_matplotlib(pixels, tmp_path, capsys):
         ),
         (["graphs", "PIXELS"], "has no vocabulary.*ImageGraphPredictor.from_preset"),
         (["plot", "PIXELS", "a cat", "--output", "x.png"], "plot: .*a cat"),
-        (["plot", "PIXELS", "--kind", "grid", "--output", "x"], "--kind and the heads"),
+        (
+            ["plot", "PIXELS", "--kind", "grid", "--output", "x"],
+            "and the heads are for",
+        ),
+        (
+            ["plot", "PIXELS", "--max-units", "9", "--output", "x"],
+            "--max-units and the heads are for presets of texts. Leave them out.",
+        ),
+        (
+            ["view", "PIXELS", "--max-units", "9", "--output", "x"],
+            "--max-units is for presets of texts. Leave it out.",
+        ),
+        (
+            ["view", "PRESET", "--text", "a", "--size", "9", "--output", "x"],
+            "--size is for presets of images. Leave it out.",
+        ),
         (["plot", "PRESET", "a", *HEAD, "--output", "x.png"], "give .*-backward-head"),
         (
             ["plot", "PRESET", "a", *HEAD, "--kind", "grid", "--output", "x"],
@@ -264,11 +319,82 @@ def test_errors_are_one_line(text_preset, pixels, tmp_path, arguments, message):
     (tmp_path / "taken").touch()
     places = {"PRESET": text_preset, "PIXELS": pixels, "FOLDER": str(tmp_path)}
     places["FILE"] = str(tmp_path / "taken")
+    (tmp_path / "empty.png").touch()
+    places["EMPTY"] = str(tmp_path / "empty.png")
     for name, path in places.items():
         arguments = [argument.replace(name, path) for argument in arguments]
     with pytest.raises(SystemExit, match=message) as error:
         command_line.main(arguments)
     assert "\n" not in str(error.value)
+
+
+OUT_OF_MEMORY = tf.errors.ResourceExhaustedError(None, None, "OOM when\nallocating")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OUT_OF_MEMORY])
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["graphs", "PRESET", "TEXTS"], "--batch-size or --max-units"),
+        (["plot", "PRESET", "a", "--output", "x"], "--max-units"),
+        (["view", "PRESET", "--text", "a", "--output", "x"], "--max-units"),
+        (["view", "PIXELS", "--size", "8", "--output", "x"], "--size"),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    text_preset, pixels, tmp_path, monkeypatch, arguments, advice, error
+):
+    def exhaust(*_):
+        raise error
+
+    monkeypatch.setattr(TextGraphs, "__call__", exhaust)
+    monkeypatch.setattr(image_files, "example_images", exhaust)
+    path = tmp_path / "texts"
+    path.write_bytes(b"the cat\n")
+    places = {"PRESET": text_preset, "PIXELS": pixels, "TEXTS": str(path)}
+    with pytest.raises(SystemExit) as ended:
+        command_line.main([places.get(argument, argument) for argument in arguments])
+    assert str(ended.value) == (
+        f"python -m glomo_keras {arguments[0]}: There is too little memory. Give a "
+        f"smaller {advice}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (MemoryError(), "There is too little memory."),
+        (OverflowError("too\nlarge"), "too large"),
+        (tf.errors.NotFoundError(None, None, "no\nfile"), "no file"),
+        (
+            tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
+            "No space left on device",
+        ),
+    ],
+)
+def test_errors_of_numbers_and_of_tensorflow_are_one_line(monkeypatch, error, line):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(presets, "summarize_presets", fail)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(["list"])
+    assert str(ended.value) == f"python -m glomo_keras list: {line}"
+
+
+def test_numbers_that_are_too_large_are_refused(capsys):
+    def refuses(*arguments):
+        with pytest.raises(SystemExit, match="^2$"):
+            command_line.make_parser().parse_args(arguments)
+        return capsys.readouterr().err
+
+    for option in ("--max-bytes", "--max-units", "--batch-size", "--top"):
+        shown = refuses("graphs", "a", option, str(2**31))
+        assert f"{option}: must be at most 2147483647, not 2147483648\n" in shown
+    version = "export", "a", "b", "--version"  # such as a time in microseconds
+    options = command_line.make_parser().parse_args([*version, str(2**63 - 1)])
+    assert options.version == 2**63 - 1
+    assert "must be at most" in refuses(*version, str(2**63))
 
 
 def test_help_names_the_commands(capsys):

@@ -1,5 +1,6 @@
 """`glomo-keras graphs`: texts in, JSON lines or a table out; streams and encodings."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -53,6 +55,21 @@ def test_graphs_of_standard_input_and_every_head(text_preset, capsys, monkeypatc
         [3] * 3
     ] * 2
     assert found["backward"][1][2][2] == []  # the last unit reads nothing
+
+
+def test_every_head_of_a_text_without_units_reads_nothing(
+    text_preset, tmp_path, capsys
+):
+    path = tmp_path / "texts"
+    path.write_bytes(b"\nthe\n")
+    empty, single = run_graphs(capsys, text_preset, path, "--all-heads")
+    two_layers_of_three_heads = [[[]] * 3] * 2
+    assert empty == {
+        "units": [],
+        "forward": two_layers_of_three_heads,
+        "backward": two_layers_of_three_heads,
+    }
+    assert single["forward"] == [[[[]]] * 3] * 2
 
 
 def test_a_missing_file_is_told_before_anything_is_written(
@@ -224,6 +241,8 @@ def test_help_says_what_json_and_table_hold(capsys):
         (b"the\ncat \xff\n", "line 2, is not UTF-8: byte 5 of it is 0xff"),
         ("the cat\n".encode("utf-16"), "line 1, is not UTF-8: byte 1 of it is 0xf"),
         (b"caf\xc3", "line 1, is not UTF-8: byte 4 of it is 0xc3"),  # cut by its end
+        (b"the\ncat\nsat \0\n", "line 3, holds a NUL byte"),
+        ("the cat\n".encode("utf-16-le"), "line 1, holds a NUL byte"),
     ],
 )
 def test_what_is_not_utf_8_is_refused(text_preset, tmp_path, capsys, content, place):
@@ -232,7 +251,66 @@ def test_what_is_not_utf_8_is_refused(text_preset, tmp_path, capsys, content, pl
     with pytest.raises(SystemExit, match=f"graphs: .*texts, {place}") as error:
         run_graphs(capsys, text_preset, path)
     assert "\n" not in str(error.value)
-    assert not capsys.readouterr().out
+    # The lines before it are of one batch with it, and are written.
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == int(re.match(r"line (\d)", place)[1]) - 1
+    for line, unit in zip(lines, ["the", "cat"][: len(lines)], strict=True):
+        assert json.loads(line)["units"] == [unit]
+
+
+def test_lines_before_a_wrong_one_are_rows_of_the_table(text_preset, tmp_path, capsys):
+    path = tmp_path / "texts"
+    path.write_bytes(b"a\nthe\ncat\nsat\n\xff\nmat\n")
+    with pytest.raises(SystemExit, match="line 5, is not UTF-8"):
+        run_table(capsys, text_preset, path, "--batch-size", 3)
+    rows = [row.split("\t")[:3] for row in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == [[str(i), "0", w] for i, w in enumerate("a the cat sat".split())]
+
+
+def test_a_file_that_goes_away_loses_no_lines_of_others(
+    text_preset, tmp_path, capsys, monkeypatch
+):
+    first, second = tmp_path / "first", tmp_path / "second"
+    for path in (first, second):
+        path.write_text("the\n")
+    load = TextGraphs.from_preset
+
+    def load_slowly(*arguments):
+        second.unlink()
+        return load(*arguments)
+
+    monkeypatch.setattr(TextGraphs, "from_preset", load_slowly)
+    with pytest.raises(SystemExit, match="second"):
+        run_graphs(capsys, text_preset, first, second)
+    assert json.loads(capsys.readouterr().out)["units"] == ["the"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_is_read(text_preset, tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    texts = tmp_path / "texts"
+    texts.write_text("a\n")
+
+    def end():  # what would wait for ever
+        with contextlib.suppress(OSError):
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"the cat\n"])
+    timer = threading.Timer(60, end)
+    writer.start()
+    timer.start()
+    found = run_graphs(capsys, text_preset, texts, pipe)
+    timer.cancel()
+    writer.join()
+    assert [line["units"] for line in found] == [["a"], ["the", "cat"]]
+
+
+def test_a_nul_byte_can_be_read_as_a_space(text_preset, tmp_path, capsys):
+    path = tmp_path / "texts"
+    path.write_bytes(b"the\0cat\n")
+    (found,) = run_graphs(capsys, text_preset, path, "--replace-invalid")
+    assert found["units"] == ["the", "cat"]
 
 
 def test_half_a_character_at_the_cut_is_no_error(text_preset, tmp_path, capsys):

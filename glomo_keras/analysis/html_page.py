@@ -103,7 +103,7 @@ def write_page(template, data, path):
 
     Args:
         template: str, file beside this one.
-        data: what JSON can hold.
+        data: what JSON can hold. Lone surrogates, which UTF-8 cannot, become U+FFFD.
         path: path of the page, whose folder is made.
 
     Returns:
@@ -116,8 +116,9 @@ def write_page(template, data, path):
     ...     write_page("graph_page.html", {}, folder + "/page.html").name
     'page.html'
     """
-    # Of what would end the element, no character is left.
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    # Of what would end the element, no character is left.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     page = importlib.resources.files("glomo_keras.analysis") / template
     path = pathlib.Path(path)

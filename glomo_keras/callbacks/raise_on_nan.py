@@ -22,6 +22,8 @@ class RaiseOnNaN(keras.callbacks.Callback):
         describe: function of the epoch and the step, ints from 1, that returns one or
             more sentences for the error: what the step read, what is saved. `None` adds
             nothing.
+        checkpoint: the `ResumableCheckpoint` of the same `fit`: steps of an epoch that
+            was done in part by an earlier process count. `None` where there is none.
 
     Raises:
         FloatingPointError: if a loss or a weight is not finite. Names the epoch and
@@ -42,15 +44,17 @@ class RaiseOnNaN(keras.callbacks.Callback):
     rate or clipped gradients, and look for inputs that are not finite.
     """
 
-    def __init__(self, describe=None):
+    def __init__(self, describe=None, checkpoint=None):
         super().__init__()
         self.describe = describe
+        self.checkpoint = checkpoint
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step = epoch + 1, 0
 
     def on_train_batch_end(self, batch, logs=None):
-        self._step = batch + 1
+        steps_before = self.checkpoint.steps_before if self.checkpoint else 0
+        self._step = steps_before + batch + 1
         self._check("loss", logs)
 
     def on_epoch_end(self, epoch, logs=None):

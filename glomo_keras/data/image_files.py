@@ -19,7 +19,8 @@ def read_square_image(path, size):
 
     Raises:
         ImportError: if matplotlib is not installed.
-        ValueError: if the image is smaller.
+        OSError: if the file cannot be opened.
+        ValueError: if it is no image, or damaged, or the image is smaller.
 
     Example:
 
@@ -29,7 +30,18 @@ def read_square_image(path, size):
     _require_matplotlib()
     from matplotlib import image
 
-    pixels = image.imread(path)
+    try:
+        # By its content, whatever its name says: a JPEG may be called .png.
+        pixels = image.imread(path, format="any")
+    except MemoryError:
+        raise
+    except Exception as error:  # where a file is damaged, it may be any
+        if getattr(error, "errno", None):  # it is missing, or not to be opened
+            raise
+        raise ValueError(
+            f"An image file must be whole and of a format that Pillow reads. Received: "
+            f"{path} ({error}). Convert it, or fetch it again."
+        ) from error
     if pixels.dtype != np.uint8:  # floats reach to 1, integers as far as they can
         top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else 1
         pixels = (pixels / top * 255).round().astype("uint8")

@@ -119,7 +119,7 @@ def encode_at_most(vocabulary, texts, max_units=None):
     batch = vocabulary.encode(texts)
     length = tf.shape(batch["unit_ids"])[1]
     if max_units is not None:
-        length = tf.minimum(length, max_units)
+        length = tf.minimum(length, min(max_units, tf.int32.max))
     batch["units"] = batch["units"].to_tensor("")
     return {name: _with_length(tensor, length) for name, tensor in batch.items()}
 

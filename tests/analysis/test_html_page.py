@@ -55,6 +55,15 @@ def test_units_cannot_end_the_script(tmp_path):
     assert page.count("</script>") == 2
 
 
+def test_lone_surrogates_are_replacement_characters(tmp_path):
+    units = ["bad \ud83d", "film"]
+    graphs = {"forward": np.zeros((1, 1, 1, 2, 2))}
+    path = save_html(tmp_path / "page.html", graphs, [units], title="caf\udce9")
+    data, _ = data_of(path)
+    assert data["title"] == "caf\ufffd"
+    assert data["texts"][0]["units"] == ["bad \ufffd", "film"]
+
+
 @pytest.mark.parametrize(
     ("graphs", "units", "message"),
     [

@@ -1,5 +1,7 @@
 """A training that diverges ends with an error, before anything is kept."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -62,6 +64,17 @@ def test_the_error_says_what_the_step_read():
             verbose=0,
         )  # fmt: skip
     assert seen == [(1, 2)]
+
+
+def test_steps_of_an_earlier_process_count():
+    checkpoint = types.SimpleNamespace(steps_before=7)
+    seen = []
+    check = RaiseOnNaN(lambda *place: seen.append(place), checkpoint)
+    check.on_epoch_begin(1)
+    check.on_train_batch_end(0, {"loss": 1.0})
+    with pytest.raises(FloatingPointError, match="in epoch 2, step 9. "):
+        check.on_train_batch_end(1, {"loss": np.nan})
+    assert seen == [(2, 9)]
 
 
 def test_a_later_epoch_is_named():

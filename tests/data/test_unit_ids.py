@@ -56,6 +56,8 @@ def test_ids_are_those_of_the_vocabulary(preset):
             np.testing.assert_array_equal(tensor, expected[name])
     cut = UnitIds.from_preset(preset, max_units=3)(tf.constant(TEXTS))
     np.testing.assert_array_equal(cut["unit_ids"], expected["unit_ids"][:, :3])
+    whole = UnitIds.from_preset(preset, max_units=2**40)(tf.constant(TEXTS))
+    np.testing.assert_array_equal(whole["unit_ids"], expected["unit_ids"])
 
 
 def test_a_model_of_strings_trains_and_is_saved_whole(preset, tmp_path):

@@ -1,6 +1,7 @@
 """Lines about long work, as an 80-column terminal shows them."""
 
 import io
+import types
 
 import pytest
 
@@ -72,6 +73,29 @@ def test_a_terminal_has_one_line_that_moves(clock):
     # 24 steps of the first epoch are done, 7,976 of 0.5 s are left.
     assert estimate == "2,048 units/s: about 66 min for what is to be trained."
     assert moving == ("epoch 2/200 step 30/40: loss 4.321, 2,048 units/s, 66 min left")
+
+
+def test_steps_of_an_earlier_process_count(clock):
+    terminal = Terminal()
+    checkpoint = types.SimpleNamespace(steps_before=7)
+    line = StepLine(3, 40, (1024, "units"), terminal, checkpoint)
+    line.on_train_begin()
+    line.on_epoch_begin(1)
+    for step in range(33):
+        clock[0] += 0.5
+        line.on_train_batch_end(step, {"loss": 4.3214})
+        if step == 23:  # 40 + 31 steps are done, 49 of 0.5 s are left
+            assert terminal.screen()[0].endswith(
+                "about 24 s for what is to be trained."
+            )
+    _, moving = terminal.screen()
+    assert moving == "epoch 2/3 step 40/40: loss 4.321, 2,048 units/s, 20 s left"
+    checkpoint.steps_before = 0  # as it sets it where an epoch begins
+    line.on_epoch_begin(2)
+    for step in range(5):
+        clock[0] += 0.5
+        line.on_train_batch_end(step, {"loss": 4.3214})
+    assert "epoch 3/3 step 5/40:" in terminal.screen()[1]
 
 
 def test_the_line_is_gone_where_an_epoch_ends(clock):

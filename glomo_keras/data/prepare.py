@@ -10,12 +10,14 @@ import numpy as np
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.corpora import read_documents
-from glomo_keras.data.prepared import CLASSES_FILE
+from glomo_keras.data.prepared import CLASSES_NAME
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
 from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import check_unclaimed
+from glomo_keras.data.prepared import find_preparation
 from glomo_keras.data.prepared import load_prepared
-from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.prepared import named_files
 from glomo_keras.data.provisional_ids import ProvisionalIds
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.files import atomic_write
@@ -72,7 +74,8 @@ def prepare_corpus(
 
     Raises:
         ValueError: if an argument is out of range, the corpus is empty, or it has
-            too few documents to draw from.
+            too few documents to draw from; or if `directory` holds a `metadata.json`
+            or classes of units that are no preparation's.
         TypeError: if one is of another type.
 
     Example:
@@ -126,13 +129,14 @@ def prepare_corpus(
         settings["max_document_units"] = int(max_document_units)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
-        finished = read_metadata(directory)
-        if finished is not None:
+        finished = find_preparation(directory)
+        if finished is None:
+            check_unclaimed(directory, CLASSES_NAME)
+        else:
             if finished["settings"] == settings and _is_whole(directory, log):
                 log(f"{directory} already holds this corpus with these settings.")
                 return finished
             log(f"{directory} holds another preparation, which is replaced.")
-            (directory / METADATA_FILE).unlink()
         _clear(directory)
         return _prepare(corpora, directory, settings, log)
 
@@ -147,12 +151,14 @@ def _is_whole(directory, log):
 
 
 def _clear(directory):
-    """Remove what a killed preparation left, which may be large, and old classes."""
+    """Remove what a killed preparation left, which may be large, and an old one."""
     for path in directory.iterdir():
         if is_unfinished(path) and path.name.endswith(_LARGE_FILES):
             path.unlink()
-    for path in directory.glob(CLASSES_FILE.format("*")):
+    for path in named_files(directory, CLASSES_NAME):
         path.unlink()
+    # Last: without it nobody could tell that the classes were not the user's.
+    (directory / METADATA_FILE).unlink(missing_ok=True)
 
 
 def _prepare(corpora, directory, settings, log):

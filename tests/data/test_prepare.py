@@ -276,6 +276,35 @@ def test_what_a_kill_left_is_removed(corpus, tmp_path):
     assert ".writing-1-ab-train_ids.npy" not in names
 
 
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({"metadata.json": '{"format": 1, "config": {}}'}, "whose metadata.json is"),
+        ({"metadata.json": '{"settings": {"mine": 1}}'}, "whose metadata.json is"),
+        ({"metadata.json": '{"settings": '}, "whose metadata.json is damaged"),
+        ({"classes_2024.npy": "mine"}, "would replace: classes_2024.npy. Give another"),
+    ],
+)
+def test_files_of_something_else_are_not_replaced(corpus, tmp_path, files, message):
+    directory = tmp_path / "out"
+    directory.mkdir()
+    files = {**files, "vocabulary.txt": "mine", "classes_mine.npy": "mine"}
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    with pytest.raises(ValueError, match=f"`directory` must be empty.*{message}"):
+        prepare_corpus(corpus[0], directory, log=str)
+    assert files == {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_a_preparation_is_replaced_with_its_classes_alone(corpus, tmp_path):
+    directory = _prepare(corpus[0], tmp_path / "out")
+    for name in ("classes_7.npy", "classes_mine.npy"):
+        (directory / name).write_text("")
+    _prepare(corpus[0], directory, seed=3)
+    assert not (directory / "classes_7.npy").exists()
+    assert (directory / "classes_mine.npy").exists()
+
+
 def test_two_processes_prepare_once(corpus, tmp_path):
     directory, lines = tmp_path / "out", []
     with ThreadPoolExecutor(3) as pool:

@@ -209,6 +209,48 @@ def test_what_is_finished_stays_and_what_is_damaged_is_made_again(spec, tmp_path
     assert listed == {path.name for path in tmp_path.glob("*.array_record")}
 
 
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({"work/thesis.tex": "mine"}, "work is something else"),
+        ({"work": "mine"}, "work is something else"),
+        ({"work/settings.json": "[1]", "work/a": ""}, "work is something else"),
+        ({"metadata.json": '{"mine": 1}'}, "whose metadata.json is"),
+        ({"train-00000-000000.array_record": ""}, "train-00000-000000.array_record"),
+        ({"rejected-00001-000002.jsonl": ""}, "would replace: rejected-00001-000002"),
+        ({"classes_2024.npy": ""}, "would replace: classes_2024.npy"),
+    ],
+)
+def test_files_of_something_else_are_not_replaced(spec, tmp_path, files, message):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=f"`directory` must .*{message}.*Give another"):
+        prepare(spec, tmp_path, **SETTINGS)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in paths}
+    assert found == files
+
+
+def test_what_is_beside_shards_stays_when_they_are_replaced(spec, tmp_path):
+    names = ["rejected-papers.txt", "classes_mine.npy", "other.array_record"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "work").mkdir()  # as a kill may leave it
+    prepare(spec, tmp_path, **SETTINGS)
+    prepare(spec, tmp_path, **(SETTINGS | dict(seed=8)))
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
+
+
+def test_a_kill_before_the_first_chunk_is_begun_anew(spec, shards, tmp_path):
+    """Old shards are gone in part, and the settings are not written."""
+    (tmp_path / "work" / "split").mkdir(parents=True)
+    (tmp_path / "work" / "settings.json").write_text('{"format": "shards 0"}')
+    (tmp_path / "valid-00009-000009.array_record").write_text("old")
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
 def test_bad_documents_are_counted_and_in_a_file(tmp_path):
     text = tmp_path / "text.txt"
     text.write_bytes(b"one two three\n\nna\xefve\n\nfour five six\n")

@@ -1,6 +1,7 @@
 """Checkpoints that a killed training resumes from, and early stopping with them."""
 
 import math
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -220,11 +221,13 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             np.savez(temporary, **arrays)
         write_json(self.directory / "CURRENT", state)
         for path in self.directory.iterdir():
-            is_older = (
-                path.name.startswith("epoch_") and path.name.split(".")[0] != name
-            )
-            if is_older or is_unfinished(path):
+            file = _FILE_NAME.fullmatch(path.name)
+            if is_unfinished(path) or (file and file["state"] != name):
                 path.unlink()
+
+
+# Of every file beside `CURRENT`: others in the folder may begin like them.
+_FILE_NAME = re.compile(r"(?P<state>epoch_\d{4,}(_step_\d{6,})?)\.(weights\.h5|npz)")
 
 
 def _name(state):

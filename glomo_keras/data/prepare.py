@@ -21,6 +21,7 @@ from glomo_keras.data.prepared import named_files
 from glomo_keras.data.provisional_ids import ProvisionalIds
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.files import atomic_write
+from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
 from glomo_keras.files import write_json
 from glomo_keras.locking import locked
@@ -77,6 +78,8 @@ def prepare_corpus(
             too few documents to draw from; or if `directory` holds a `metadata.json`
             or classes of units that are no preparation's.
         TypeError: if one is of another type.
+        OSError: if a file cannot be read, or the disk is full: `metadata.json` is not
+            there then, and nothing half-written.
 
     Example:
 
@@ -275,18 +278,19 @@ def _count(provisional_ids, is_valid_unit, num_distinct):
 
 def _write_ids(path, provisional_ids, is_chosen, final_ids):
     """Write the final ids of the chosen units; return how many are known."""
-    num_chosen, num_written, num_known = int(is_chosen.sum()), 0, 0
+    num_chosen, num_known = int(is_chosen.sum()), 0
+    check_free_space(path.parent, num_chosen * final_ids.itemsize)
     with atomic_write(path) as temporary:
-        if not num_chosen:  # nothing can be mapped in an empty file
-            np.save(temporary, np.zeros(0, final_ids.dtype))
-            return 0
-        ids = np.lib.format.open_memmap(
-            temporary, "w+", final_ids.dtype, shape=(num_chosen,)
-        )
-        for chunk in _chunks(len(provisional_ids)):
-            part = final_ids[provisional_ids[chunk][is_chosen[chunk]]]
-            ids[num_written : num_written + len(part)] = part
-            num_written += len(part)
-            num_known += int((part != 1).sum())
-        ids.flush()
+        # Written, not mapped: a map of a file on a full disk ends the process.
+        with temporary.open("wb") as file:
+            header = {
+                "descr": np.lib.format.dtype_to_descr(final_ids.dtype),
+                "fortran_order": False,
+                "shape": (num_chosen,),
+            }
+            np.lib.format.write_array_header_1_0(file, header)
+            for chunk in _chunks(len(provisional_ids)):
+                part = final_ids[provisional_ids[chunk][is_chosen[chunk]]]
+                file.write(part.tobytes())
+                num_known += int((part != 1).sum())
     return num_known

@@ -1,7 +1,10 @@
 """Preparation: arrays on disk that mean the text they came from."""
 
+import errno
 import json
 import os
+import shutil
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -303,6 +306,16 @@ def test_a_preparation_is_replaced_with_its_classes_alone(corpus, tmp_path):
     _prepare(corpus[0], directory, seed=3)
     assert not (directory / "classes_7.npy").exists()
     assert (directory / "classes_mine.npy").exists()
+
+
+def test_a_full_disk_is_said_before_ids_are_written(corpus, tmp_path, monkeypatch):
+    full = types.SimpleNamespace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(OSError, match="too little free space") as raised:
+        prepare_corpus(corpus[0], tmp_path / "out", log=str)
+    assert raised.value.errno == errno.ENOSPC
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"vocabulary.txt", "train_offsets.npy"}
 
 
 def test_two_processes_prepare_once(corpus, tmp_path):

@@ -1,6 +1,7 @@
 """The steps of a preparation, each of one chunk: what runs it does not matter."""
 
 import dataclasses
+import errno
 import functools
 import hashlib
 import itertools
@@ -175,6 +176,9 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
 
     Returns:
         `WrittenChunk`.
+
+    Raises:
+        OSError: if a file cannot be written; of a shard, nothing is left.
     """
     places = _vocabulary_places(vocabulary)
     vocabulary_size = len(places) + 2
@@ -384,8 +388,13 @@ def _write_records(path, records):
 
     with atomic_write(path) as temporary:
         # Every record is found by itself. Ids hardly get smaller by compression.
-        writer = ArrayRecordWriter(str(temporary), "group_size:1,uncompressed")
-        for record in records:
-            writer.write(record)
-        writer.close()
+        try:
+            writer = ArrayRecordWriter(str(temporary), "group_size:1,uncompressed")
+            for record in records:
+                writer.write(record)
+            writer.close()
+        except RuntimeError as error:  # so it says what the system says
+            is_full = "No space left" in str(error)
+            number = errno.ENOSPC if is_full else errno.EIO
+            raise OSError(number, str(error), str(path)) from error
     return path.stat().st_size

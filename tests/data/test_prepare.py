@@ -89,6 +89,28 @@ def test_vocabulary_is_of_the_training_text_and_does_not_depend_on_batches(
         assert 0.5 < metadata["coverage"][split] < 1
 
 
+@pytest.mark.parametrize("limit", [None, 1, 40, 41])
+def test_a_long_document_is_read_in_parts(tmp_path, monkeypatch, limit):
+    path = tmp_path / "text.txt"
+    long = "Don't  stop : naïve \u200b日本 the_end .\n" * 5
+    path.write_text(f"one\n\n{long}\n\ntwo three\n\n{long}\n\nfour", "utf-8")
+    arguments = dict(max_document_units=7, limit=limit, valid_fraction=0, log=str)
+    prepare_corpus(f"files:{path}", tmp_path / "whole", **arguments)
+    split, sizes = provisional_ids.split_units, []
+
+    def note(texts):
+        sizes.append(max(map(len, texts)))
+        return split(texts)
+
+    monkeypatch.setattr(provisional_ids, "split_units", note)
+    monkeypatch.setattr(provisional_ids, "_BATCH_CHARACTERS", 20)
+    prepare_corpus(f"files:{path}", tmp_path / "parts", **arguments)
+    assert max(sizes) < 20 + len("the_end")
+    for name in ("vocabulary.txt", "train_ids.npy", "train_offsets.npy"):
+        first, second = (tmp_path / part / name for part in ("whole", "parts"))
+        assert first.read_bytes() == second.read_bytes()
+
+
 def _prepare(spec, directory, **arguments):
     prepare_corpus(spec, directory, log=str, **arguments)
     return directory

@@ -1,5 +1,6 @@
 """What a folder of shards holds: written last, read and checked first."""
 
+import collections
 import pathlib
 import re
 import typing
@@ -195,6 +196,10 @@ def write_index(directory, described, summaries, counts, lengths, num_classes):
         "lengths": lengths,
         "rejected_documents": sum(summary["rejected"] for summary in summaries),
     }
+    reasons = collections.Counter()
+    for summary in summaries:
+        reasons.update(summary.get("reasons", {}))  # chunks of older code have none
+    metadata["rejected_reasons"] = dict(reasons)
     for name in ("documents", "units", "short"):
         metadata[name] = {
             split: sum(summary[split][name] for summary in summaries)

@@ -66,7 +66,7 @@ def prepare_shards(
 
     Documents are drawn for validation by their content, so that copies of one are not
     on both sides. Those that are not UTF-8, hold NUL bytes or have over 20,000,000
-    characters are counted and set aside.
+    characters are counted and set aside: a blank line ends a document.
 
     Args:
         spec: string, see `read_documents`. Each of several files is a source.
@@ -95,7 +95,8 @@ def prepare_shards(
     Returns:
         Dict, the metadata: `settings`, `documents`, `units`, `short_documents`,
         `windows` (by padded length), `coverage` and `shards` by split,
-        `vocabulary_size`, `lengths`, `rejected_documents`.
+        `vocabulary_size`, `lengths`, `rejected_documents`, and `rejected_reasons`,
+        their number by reason.
 
     Raises:
         ValueError: if an argument is out of range, or no document is left to train on;
@@ -176,8 +177,13 @@ def prepare_shards(
             f"windows in {len(metadata['shards'][split]):,} shards"
         )
     if metadata["rejected_documents"]:
+        reasons = ", ".join(
+            f"{reason}: {number:,}"
+            for reason, number in sorted(metadata["rejected_reasons"].items())
+        )
         log(
-            f"{metadata['rejected_documents']:,} documents were set aside, in "
+            f"{metadata['rejected_documents']:,} documents were set aside"
+            f"{f' ({reasons})' if reasons else ''}, in "
             f"{directory / 'rejected-*.jsonl'}"
         )
     return metadata

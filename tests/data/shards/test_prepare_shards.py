@@ -22,6 +22,7 @@ from glomo_keras.data import load_shards
 from glomo_keras.data import prepare_corpus
 from glomo_keras.data import prepared_classes
 from glomo_keras.data import shard_classes
+from glomo_keras.data.shards import chunks
 from glomo_keras.data.shards import processes as module
 from glomo_keras.data.shards.records import decode_documents
 
@@ -261,12 +262,30 @@ def test_bad_documents_are_counted_and_in_a_file(tmp_path):
         **(SETTINGS | dict(valid_fraction=0, log=lines.append)),
     )
     assert metadata["rejected_documents"] == 1
-    assert "1 documents were set aside" in lines[-1]
+    assert metadata["rejected_reasons"] == {"not UTF-8": 1}
+    assert "1 documents were set aside (not UTF-8: 1), in" in lines[-1]
     (path,) = (tmp_path / "shards").glob("rejected-*.jsonl")
     (record,) = [json.loads(line) for line in path.read_text().splitlines()]
     assert record["document"] == 1 and record["reason"] == "not UTF-8"
     numbers = {key[1] for key, _ in records_of(tmp_path / "shards", "train")}
     assert numbers == {0, 2}
+
+
+def test_a_file_without_a_blank_line_is_said_to_be_one_document(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "MAX_CHARACTERS", 100)
+    paths = [tmp_path / "long.txt", tmp_path / "short.txt"]
+    paths[0].write_text("one sentence a line\n" * 9)
+    paths[1].write_text("one two three\n\n" * 3)
+    lines = []
+    settings = SETTINGS | dict(valid_fraction=0, num_classes=None, log=lines.append)
+    with pytest.raises(ValueError) as raised:
+        prepare(f"files:{paths[0]}", tmp_path / "alone", **settings)
+    reason = "over 100 characters without a blank line"
+    assert f"document 0 of files:{paths[0]} ({reason})." in str(raised.value)
+    spec = f"files:{paths[0]},{paths[1]}"
+    metadata = prepare(spec, tmp_path / "both", **settings)
+    assert metadata["rejected_reasons"] == {reason: 1}
+    assert f"1 documents were set aside ({reason}: 1), in" in lines[-1]
 
 
 @pytest.mark.parametrize(

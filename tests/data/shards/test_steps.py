@@ -48,7 +48,7 @@ def test_bad_documents_are_set_aside(tmp_path, monkeypatch):
     assert rejected == [
         (1, "not UTF-8", r"ca\xf6l not"),
         (2, "a NUL byte", "a\0b"),
-        (3, "over 20 characters", "x" * 10),
+        (3, "over 20 characters without a blank line", "x" * 10),
     ]
     assert all(r["source"] == chunk.source.spec for r in chunk.rejected)
 

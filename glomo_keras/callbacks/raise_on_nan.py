@@ -22,6 +22,8 @@ class RaiseOnNaN(keras.callbacks.Callback):
         describe: function of the epoch and the step, ints from 1, that returns one or
             more sentences for the error: what the step read, what is saved. `None` adds
             nothing.
+        checkpoint: `ResumableCheckpoint` of the same `fit`, or `None`. An epoch that it
+            resumes in its midst is counted from its first step.
 
     Raises:
         FloatingPointError: if a loss or a weight is not finite. Names the epoch and
@@ -42,15 +44,18 @@ class RaiseOnNaN(keras.callbacks.Callback):
     rate or clipped gradients, and look for inputs that are not finite.
     """
 
-    def __init__(self, describe=None):
+    def __init__(self, describe=None, checkpoint=None):
         super().__init__()
         self.describe = describe
+        self.checkpoint = checkpoint
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._step = epoch + 1, 0
 
     def on_train_batch_end(self, batch, logs=None):
         self._step = batch + 1
+        if self.checkpoint is not None:
+            self._step += self.checkpoint.steps_before
         self._check("loss", logs)
 
     def on_epoch_end(self, epoch, logs=None):

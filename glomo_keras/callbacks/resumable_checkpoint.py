@@ -39,6 +39,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         writes: bool, whether this process writes: of the workers of a cluster, one
             does, for all. All of them restore, and call `on_best`.
 
+    Attributes:
+        state: dict, what is saved: `epochs`, `steps`, `best`, `best_epoch`.
+        steps_before: int, steps of the epoch that were done before it was resumed.
+
     Raises:
         TypeError, ValueError: if `patience` or `save_every` is no positive integer.
             ValueError also from `fit`, if the monitored value is not logged.
@@ -84,7 +88,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             "best": float("inf"),
             "best_epoch": 0,
         }
-        self.steps_before = 0  # of this epoch, in an earlier process
+        self.steps_before = 0
         self._metrics = []
 
     @property

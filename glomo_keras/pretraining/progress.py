@@ -51,12 +51,14 @@ class StepLine(keras.callbacks.Callback):
         steps: int, of an epoch.
         step_size: pair of an int and a string: how many of what a step reads.
         stream: file; `None` is the standard output as it is then.
+        checkpoint: `ResumableCheckpoint` of the same `fit`, or `None`. An epoch that it
+            resumes in its midst is counted from its first step.
     """
 
-    def __init__(self, epochs, steps, step_size, stream=None):
+    def __init__(self, epochs, steps, step_size, stream=None, checkpoint=None):
         super().__init__()
         self.epochs, self.steps, self.step_size = epochs, steps, step_size
-        self.stream = stream
+        self.stream, self.checkpoint = stream, checkpoint
         self.measured, self.shown, self.is_estimated = [], 0.0, False
 
     def on_train_begin(self, logs=None):
@@ -74,7 +76,10 @@ class StepLine(keras.callbacks.Callback):
             return
         count = len(self.measured) - 1 - _FIRST_STEPS
         seconds = (now - self.measured[_FIRST_STEPS]) / count
-        done = self.epoch * self.steps + batch + 1
+        step = batch + 1
+        if self.checkpoint is not None:
+            step += self.checkpoint.steps_before
+        done = self.epoch * self.steps + step
         left = duration((self.epochs * self.steps - done) * seconds)
         size, unit = self.step_size
         speed = f"{size / max(seconds, 1e-9):,.0f} {unit}/s"
@@ -86,7 +91,7 @@ class StepLine(keras.callbacks.Callback):
             self.is_estimated = True
         if self.is_terminal and now - self.shown > 0.2:
             line = (
-                f"epoch {self.epoch + 1}/{self.epochs} step {batch + 1}/{self.steps}: "
+                f"epoch {self.epoch + 1}/{self.epochs} step {step}/{self.steps}: "
                 f"loss {float((logs or {}).get('loss', float('nan'))):.3f}, {speed}, "
                 f"{left} left"
             )

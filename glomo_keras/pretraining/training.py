@@ -113,7 +113,6 @@ def fit(
 
     def describe_step(epoch, step):
         number = (epoch - 1) * settings.steps_per_epoch + step - 1
-        number += checkpoint.steps_before
         return _describe_batch(batches, number, settings) + describe_saved(checkpoint)
 
     with _file_errors(batches, checkpoint):
@@ -123,9 +122,14 @@ def fit(
             settings.last_epoch,
             settings.steps_per_epoch,
             [
-                RaiseOnNaN(describe_step),
+                RaiseOnNaN(describe_step, checkpoint),
                 *logs,
-                StepLine(settings.epochs, settings.steps_per_epoch, step_size),
+                StepLine(
+                    settings.epochs,
+                    settings.steps_per_epoch,
+                    step_size,
+                    checkpoint=checkpoint,
+                ),
                 EpochLine(settings.epochs, describe),
                 checkpoint,
                 *callbacks,

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from glomo_keras.callbacks import RaiseOnNaN
+from glomo_keras.callbacks import ResumableCheckpoint
 
 
 class Record(keras.callbacks.Callback):
@@ -71,6 +72,44 @@ def test_a_later_epoch_is_named():
     ):
         fit(np.ones(13), np.zeros(13), keras.optimizers.SGD(5.0), epochs=9)
     assert fit.epochs
+
+
+class Batches(keras.utils.PyDataset):
+    """Endless batches, of which one is not finite."""
+
+    first_step = 0
+    num_batches = None
+    bad = None
+
+    def __getitem__(self, index):
+        value = np.nan if self.first_step + index == self.bad else 0.5
+        return np.full((1, 1), value), np.ones((1, 1))
+
+
+@pytest.mark.parametrize(
+    "epochs, bad, place", [(1, 7, "epoch 1, step 8"), (2, 11, "epoch 2, step 2")]
+)
+def test_steps_are_those_of_the_epoch_after_a_resume(tmp_path, epochs, bad, place):
+    """Saved at step 6 of 10, and gone on from there."""
+    seen = []
+
+    def train(bad):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        checkpoint = ResumableCheckpoint(
+            tmp_path, "loss", 9, on_best=lambda model: None, save_every=2
+        )
+        checkpoint.restore(model)
+        batches = Batches()
+        batches.bad = bad
+        check = RaiseOnNaN(lambda *place: seen.append(place), checkpoint)
+        checkpoint.fit(model, batches, epochs, 10, [check, checkpoint], verbose=0)
+
+    with pytest.raises(FloatingPointError, match="in epoch 1, step 7"):
+        train(6)
+    with pytest.raises(FloatingPointError, match=f"`loss` is nan in {place}"):
+        train(bad)
+    assert seen[1] == (bad // 10 + 1, bad % 10 + 1)
 
 
 def test_the_validation_loss_is_checked():

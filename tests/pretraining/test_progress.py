@@ -1,6 +1,7 @@
 """Lines about long work, as an 80-column terminal shows them."""
 
 import io
+import types
 
 import pytest
 
@@ -49,13 +50,14 @@ def clock(monkeypatch):
     return now
 
 
-def train(clock, stream, epochs=200, steps=40, stop_at=None):
+def train(clock, stream, epochs=200, steps=40, stop_at=None, steps_before=0):
     """Steps of half a second, validation of 100 seconds after every epoch."""
-    line = StepLine(epochs, steps, (1024, "units"), stream)
+    checkpoint = types.SimpleNamespace(steps_before=steps_before)
+    line = StepLine(epochs, steps, (1024, "units"), stream, checkpoint)
     line.on_train_begin()
     for epoch in range(epochs):
         line.on_epoch_begin(epoch)
-        for step in range(steps):
+        for step in range(steps - checkpoint.steps_before):
             clock[0] += 30.0 if epoch == step == 0 else 0.5  # the first one compiles
             line.on_train_batch_end(step, {"loss": 4.3214, "density": 0.5})
             if (epoch, step) == stop_at:
@@ -63,6 +65,7 @@ def train(clock, stream, epochs=200, steps=40, stop_at=None):
         line.on_test_begin()
         clock[0] += 100.0
         line.on_epoch_end(epoch)
+        checkpoint.steps_before = 0
 
 
 def test_a_terminal_has_one_line_that_moves(clock):
@@ -72,6 +75,15 @@ def test_a_terminal_has_one_line_that_moves(clock):
     # 24 steps of the first epoch are done, 7,976 of 0.5 s are left.
     assert estimate == "2,048 units/s: about 66 min for what is to be trained."
     assert moving == ("epoch 2/200 step 30/40: loss 4.321, 2,048 units/s, 66 min left")
+
+
+def test_an_epoch_that_is_resumed_is_counted_from_its_first_step(clock):
+    terminal = Terminal()
+    train(clock, terminal, epochs=2, stop_at=(0, 27), steps_before=11)
+    # 11 + 24 steps are done, 45 of 0.5 s are left; then 11 + 28 are, and 41.
+    estimate, moving = terminal.screen()
+    assert estimate == "2,048 units/s: about 22 s for what is to be trained."
+    assert moving == "epoch 1/2 step 39/40: loss 4.321, 2,048 units/s, 20 s left"
 
 
 def test_the_line_is_gone_where_an_epoch_ends(clock):

@@ -233,7 +233,7 @@ def name_rejected(split):
     return [
         f"document {document['document']} of {document['source']} "
         f"({document['reason']})"
-        for document in split.rejected[:_NUM_NAMED]
+        for document in split.rejected[: _NUM_NAMED + 1]
     ]
 
 
@@ -257,10 +257,11 @@ def write_vocabulary(units, settings, directory, rejected=()):
         if len(rejected) > _NUM_NAMED:
             named += " and more"
         aside = f" Set aside, counted from 0: {named}." if named else ""
+        smaller = ", or a smaller `valid_fraction`" if settings.valid_fraction else ""
         raise ValueError(
             f"The corpus has no document to train on that has units.{aside} Give UTF-8 "
-            "text with blank lines between documents, or a smaller `valid_fraction`. "
-            f"Received: valid_fraction={settings.valid_fraction}."
+            f"text with blank lines between documents{smaller}. Received: "
+            f"valid_fraction={settings.valid_fraction}."
         )
     vocabulary = Vocabulary([unit.decode() for unit in units], settings.lowercase)
     vocabulary.save(pathlib.Path(directory) / VOCABULARY_FILE)

@@ -282,6 +282,7 @@ def test_a_file_without_a_blank_line_is_said_to_be_one_document(tmp_path, monkey
         prepare(f"files:{paths[0]}", tmp_path / "alone", **settings)
     reason = "over 100 characters without a blank line"
     assert f"document 0 of files:{paths[0]} ({reason})." in str(raised.value)
+    assert "smaller" not in str(raised.value)  # than 0
     spec = f"files:{paths[0]},{paths[1]}"
     metadata = prepare(spec, tmp_path / "both", **settings)
     assert metadata["rejected_reasons"] == {reason: 1}

@@ -74,9 +74,9 @@ def prepare_corpus(
         `skipped_lines`, `versions`, `seconds`.
 
     Raises:
-        ValueError: if an argument is out of range, the corpus is empty, or it has
-            too few documents to draw from; or if `directory` holds a `metadata.json`
-            or classes of units that are no preparation's.
+        ValueError: if an argument is out of range, the corpus is empty or has no unit,
+            or it has too few documents to draw from; or if `directory` holds a
+            `metadata.json` or classes of units that are no preparation's.
         TypeError: if one is of another type.
         OSError: if a file cannot be read, or the disk is full: `metadata.json` is not
             there then, and nothing half-written.
@@ -181,6 +181,13 @@ def _prepare(corpora, directory, settings, log):
         provisional_ids = stream.ids()
         is_valid_unit = np.repeat(is_valid, lengths)
         counts = _count(provisional_ids, is_valid_unit, len(stream.distinct))
+        if not counts.any():
+            raise ValueError(
+                f"{settings['spec']!r} has no unit to train on. Received: "
+                f"{len(lengths) - is_valid.sum():,} documents to train on and "
+                f"{is_valid.sum():,} for validation. Give texts of words, or a smaller "
+                "`valid_fraction`."
+            )
         words = [unit.decode() for unit in stream.distinct]
         vocabulary = Vocabulary.from_counts(
             {

@@ -415,6 +415,12 @@ def test_errors(corpus, tmp_path):
     ):
         with pytest.raises(TypeError, match=message):
             prepare_corpus(spec, tmp_path / "out", log=str, **arguments)
+    invisible = tmp_path / "invisible.txt"
+    invisible.write_text("\u200b\n\n\u200b", "utf-8")
+    for fraction in (0, 0.5):
+        with pytest.raises(ValueError, match=r"invisible.txt' has no unit to train on"):
+            _prepare(f"files:{invisible}", tmp_path / "out", valid_fraction=fraction)
+    assert not (tmp_path / "out" / "vocabulary.txt").exists()
     empty = tmp_path / "empty.txt"
     empty.write_text("\n")
     with pytest.raises(ValueError, match="empty.txt' is empty"):

@@ -1,6 +1,7 @@
 """The text file of a vocabulary: its format, and the check of all its lines."""
 
 import typing
+import unicodedata
 
 PADDING_MARK = "[PAD]"
 UNKNOWN_MARK = "[UNK]"
@@ -31,7 +32,8 @@ def parse_vocabulary(content, source):
 
     Raises:
         ValueError: if it is no vocabulary: not UTF-8, without the two reserved marks,
-            or with a line that is empty, repeated or holds white space; names the line.
+            or with a line that is empty, repeated or holds white space, or capitals
+            where units are lowered; names the line.
 
     Example:
 
@@ -68,19 +70,24 @@ def parse_vocabulary(content, source):
             f"{source} line 2 must be {UNKNOWN_MARK!r}. Received: {units[:1]}. Give a "
             "file that `Vocabulary.save` wrote."
         )
-    check_vocabulary_units(units[1:], where=lambda index: f"{source} line {index + 3}")
-    return VocabularyFile([PADDING_MARK, *units], option == LOWERCASE_OPTION)
+    lowercase = option == LOWERCASE_OPTION
+    check_vocabulary_units(
+        units[1:], lambda index: f"{source} line {index + 3}", lowercase
+    )
+    return VocabularyFile([PADDING_MARK, *units], lowercase)
 
 
-def check_vocabulary_units(units, where):
+def check_vocabulary_units(units, where, lowercase=False):
     """Raise unless strings can be the units of a vocabulary, the marks left out.
 
     Args:
         units: list of strings.
         where: function of an index, which names its place in messages.
+        lowercase: bool, whether units are lowered before they are looked up.
 
     Raises:
-        ValueError: if a unit is empty, holds white space, or occurs twice.
+        ValueError: if a unit is empty, holds white space, or occurs twice; or holds
+            capitals with `lowercase`.
         TypeError: if one is no string.
 
     Example:
@@ -104,4 +111,18 @@ def check_vocabulary_units(units, where):
             raise ValueError(
                 f"{where(index)} repeats the unit {unit!r}. Every unit has one id."
             )
+        if lowercase and _has_capitals(unit):
+            raise ValueError(
+                f"{where(index)} must be in lower case: with lowercase=true the units "
+                f"of texts are lowered before they are looked up. Received: {unit!r}. "
+                f"Give {unit.lower()!r}, or a vocabulary that does not lower."
+            )
         seen.add(unit)
+
+
+def _has_capitals(unit):
+    if unit == unit.lower():
+        return False
+    # Younger capitals than these may stay: TensorFlow, which lowers, lacks some.
+    known = unicodedata.ucd_3_2_0
+    return any(c != c.lower() and known.category(c) != "Cn" for c in unit)

@@ -52,8 +52,8 @@ def plot_history(history, path=None, metrics=("loss",), title="Training history"
     Raises:
         ImportError: if matplotlib is not installed.
         FileNotFoundError: if `history` is the path of no file.
-        ValueError: if the history has no epoch or no such metric, or the suffix of
-            `path` is wrong.
+        ValueError: if the history has no epoch or no such metric, if `metrics` is
+            empty or one string, or the suffix of `path` is wrong.
 
     Example:
 
@@ -69,6 +69,18 @@ def plot_history(history, path=None, metrics=("loss",), title="Training history"
     epochs = columns.pop("epoch") + 1
     if metrics is None:
         metrics = list(dict.fromkeys(name.removeprefix("val_") for name in columns))
+    if isinstance(metrics, str):
+        raise ValueError(
+            "`metrics` must be a list of names of metrics. Received one string: "
+            f"{metrics!r}. Put it into a list."
+        )
+    metrics = list(metrics)
+    if not metrics:
+        raise ValueError(
+            "`metrics` must be one metric of the history or more. Received none, and "
+            f"the history has: {', '.join(columns) or 'no metric'}. Name one, or train "
+            "with one."
+        )
     for name in metrics:
         if name not in columns and f"val_{name}" not in columns:
             raise ValueError(

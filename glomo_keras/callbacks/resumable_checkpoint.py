@@ -1,6 +1,7 @@
 """Checkpoints that a killed training resumes from, and early stopping with them."""
 
 import math
+import re
 import warnings
 import zipfile
 from pathlib import Path
@@ -37,6 +38,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             epoch. `None` saves epochs alone.
         writes: bool, whether this process writes: of the workers of a cluster, one
             does, for all. All of them restore, and call `on_best`.
+
+    Attributes:
+        state: dict, what is saved: `epochs`, `steps`, `best`, `best_epoch`.
+        steps_before: int, steps of the epoch that were done before it was resumed.
 
     Raises:
         TypeError, ValueError: if `patience` or `save_every` is no positive integer.
@@ -83,7 +88,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             "best": float("inf"),
             "best_epoch": 0,
         }
-        self.steps_before = 0  # of this epoch, in an earlier process
+        self.steps_before = 0
         self._metrics = []
 
     @property
@@ -220,11 +225,13 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             np.savez(temporary, **arrays)
         write_json(self.directory / "CURRENT", state)
         for path in self.directory.iterdir():
-            is_older = (
-                path.name.startswith("epoch_") and path.name.split(".")[0] != name
-            )
-            if is_older or is_unfinished(path):
+            file = _FILE_NAME.fullmatch(path.name)
+            if is_unfinished(path) or (file and file["state"] != name):
                 path.unlink()
+
+
+# Of every file beside `CURRENT`: others in the folder may begin like them.
+_FILE_NAME = re.compile(r"(?P<state>epoch_\d{4,}(_step_\d{6,})?)\.(weights\.h5|npz)")
 
 
 def _name(state):

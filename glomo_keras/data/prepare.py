@@ -10,15 +10,18 @@ import numpy as np
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.corpora import read_documents
-from glomo_keras.data.prepared import CLASSES_FILE
+from glomo_keras.data.prepared import CLASSES_NAME
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
 from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import check_unclaimed
+from glomo_keras.data.prepared import find_preparation
 from glomo_keras.data.prepared import load_prepared
-from glomo_keras.data.prepared import read_metadata
+from glomo_keras.data.prepared import named_files
 from glomo_keras.data.provisional_ids import ProvisionalIds
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.files import atomic_write
+from glomo_keras.files import check_free_space
 from glomo_keras.files import is_unfinished
 from glomo_keras.files import write_json
 from glomo_keras.locking import locked
@@ -71,9 +74,12 @@ def prepare_corpus(
         `skipped_lines`, `versions`, `seconds`.
 
     Raises:
-        ValueError: if an argument is out of range, the corpus is empty, or it has
-            too few documents to draw from.
+        ValueError: if an argument is out of range, the corpus is empty or has no unit,
+            or it has too few documents to draw from; or if `directory` holds a
+            `metadata.json` or classes of units that are no preparation's.
         TypeError: if one is of another type.
+        OSError: if a file cannot be read, or the disk is full: `metadata.json` is not
+            there then, and nothing half-written.
 
     Example:
 
@@ -126,13 +132,14 @@ def prepare_corpus(
         settings["max_document_units"] = int(max_document_units)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
-        finished = read_metadata(directory)
-        if finished is not None:
+        finished = find_preparation(directory)
+        if finished is None:
+            check_unclaimed(directory, CLASSES_NAME)
+        else:
             if finished["settings"] == settings and _is_whole(directory, log):
                 log(f"{directory} already holds this corpus with these settings.")
                 return finished
             log(f"{directory} holds another preparation, which is replaced.")
-            (directory / METADATA_FILE).unlink()
         _clear(directory)
         return _prepare(corpora, directory, settings, log)
 
@@ -147,12 +154,14 @@ def _is_whole(directory, log):
 
 
 def _clear(directory):
-    """Remove what a killed preparation left, which may be large, and old classes."""
+    """Remove what a killed preparation left, which may be large, and an old one."""
     for path in directory.iterdir():
         if is_unfinished(path) and path.name.endswith(_LARGE_FILES):
             path.unlink()
-    for path in directory.glob(CLASSES_FILE.format("*")):
+    for path in named_files(directory, CLASSES_NAME):
         path.unlink()
+    # Last: without it nobody could tell that the classes were not the user's.
+    (directory / METADATA_FILE).unlink(missing_ok=True)
 
 
 def _prepare(corpora, directory, settings, log):
@@ -172,6 +181,13 @@ def _prepare(corpora, directory, settings, log):
         provisional_ids = stream.ids()
         is_valid_unit = np.repeat(is_valid, lengths)
         counts = _count(provisional_ids, is_valid_unit, len(stream.distinct))
+        if not counts.any():
+            raise ValueError(
+                f"{settings['spec']!r} has no unit to train on. Received: "
+                f"{len(lengths) - is_valid.sum():,} documents to train on and "
+                f"{is_valid.sum():,} for validation. Give texts of words, or a smaller "
+                "`valid_fraction`."
+            )
         words = [unit.decode() for unit in stream.distinct]
         vocabulary = Vocabulary.from_counts(
             {
@@ -269,18 +285,19 @@ def _count(provisional_ids, is_valid_unit, num_distinct):
 
 def _write_ids(path, provisional_ids, is_chosen, final_ids):
     """Write the final ids of the chosen units; return how many are known."""
-    num_chosen, num_written, num_known = int(is_chosen.sum()), 0, 0
+    num_chosen, num_known = int(is_chosen.sum()), 0
+    check_free_space(path.parent, num_chosen * final_ids.itemsize)
     with atomic_write(path) as temporary:
-        if not num_chosen:  # nothing can be mapped in an empty file
-            np.save(temporary, np.zeros(0, final_ids.dtype))
-            return 0
-        ids = np.lib.format.open_memmap(
-            temporary, "w+", final_ids.dtype, shape=(num_chosen,)
-        )
-        for chunk in _chunks(len(provisional_ids)):
-            part = final_ids[provisional_ids[chunk][is_chosen[chunk]]]
-            ids[num_written : num_written + len(part)] = part
-            num_written += len(part)
-            num_known += int((part != 1).sum())
-        ids.flush()
+        # Written, not mapped: a map of a file on a full disk ends the process.
+        with temporary.open("wb") as file:
+            header = {
+                "descr": np.lib.format.dtype_to_descr(final_ids.dtype),
+                "fortran_order": False,
+                "shape": (num_chosen,),
+            }
+            np.lib.format.write_array_header_1_0(file, header)
+            for chunk in _chunks(len(provisional_ids)):
+                part = final_ids[provisional_ids[chunk][is_chosen[chunk]]]
+                file.write(part.tobytes())
+                num_known += int((part != 1).sum())
     return num_known

@@ -1,6 +1,8 @@
 """A corpus that `prepare_corpus` has turned into arrays, read with NumPy only."""
 
+import os
 import pathlib
+import re
 import typing
 
 import numpy as np
@@ -12,6 +14,7 @@ from glomo_keras.vocabulary_file import parse_vocabulary
 METADATA_FILE = "metadata.json"
 VOCABULARY_FILE = "vocabulary.txt"
 CLASSES_FILE = "classes_{}.npy"
+CLASSES_NAME = re.compile(CLASSES_FILE.format(r"\d+"))
 SPLITS = ("train", "valid")
 
 
@@ -106,6 +109,52 @@ def read_metadata(directory):
         return None
     is_dict = isinstance(metadata, dict)
     return metadata if is_dict and isinstance(metadata.get("settings"), dict) else None
+
+
+def find_preparation(directory):
+    """Return the metadata of a preparation of texts, or `None` if none is finished.
+
+    Raises:
+        ValueError: if `metadata.json` is there, and is damaged or of something else: it
+            is not to be replaced.
+    """
+    directory = pathlib.Path(directory)
+    metadata = read_metadata(directory)
+    if metadata is not None and "spec" in metadata["settings"]:
+        return metadata
+    if os.path.lexists(directory / METADATA_FILE):
+        raise ValueError(
+            "`directory` must be empty, or hold an earlier preparation, which is "
+            f"replaced. Received: {directory}, whose {METADATA_FILE} is damaged, or "
+            "that of something else. Give another folder, or remove this file if you "
+            "do not need it."
+        )
+    return None
+
+
+def named_files(directory, pattern):
+    """Return the paths of the files whose whole name fits a pattern, in order."""
+    return sorted(
+        path
+        for path in pathlib.Path(directory).iterdir()
+        if pattern.fullmatch(path.name) and path.is_file()
+    )
+
+
+def check_unclaimed(directory, pattern):
+    """Raise if there are files that a preparation would replace, of which none is.
+
+    Raises:
+        ValueError: if there is one; names it.
+    """
+    found = named_files(directory, pattern)
+    if found:
+        raise ValueError(
+            "`directory` must be empty, or hold an earlier preparation, which is "
+            f"replaced. Received: {directory}, which holds no preparation, and a file "
+            f"that one would replace: {found[0].name}. Give another folder, or remove "
+            "this file if you do not need it."
+        )
 
 
 def _describes_text(metadata):

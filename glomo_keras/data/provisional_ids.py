@@ -39,22 +39,29 @@ class ProvisionalIds:
         first_document, first_unit = self.num_documents, self._num_units
         started = time.monotonic()
         next_line = started + _SECONDS_BETWEEN_LINES
+        last_unit = np.inf if limit is None else first_unit + limit
         for document in documents:
-            batch.append(document)
-            characters += len(document)
+            if len(document) > _BATCH_CHARACTERS:
+                self._add(batch, last_unit - self._num_units)
+                batch, characters = [], 0
+                if self._num_units >= last_unit:
+                    break
+                self._add_long(document)
+            else:
+                batch.append(document)
+                characters += len(document)
             # Near the limit batches get small, so that little is read in vain.
-            left = np.inf if limit is None else first_unit + limit - self._num_units
+            left = last_unit - self._num_units
             if characters >= min(_BATCH_CHARACTERS, 3 * left):
                 self._add(batch, left)
                 batch, characters = [], 0
-                if limit is not None and self._num_units - first_unit >= limit:
+                if self._num_units >= last_unit:
                     break
             if time.monotonic() > next_line:
                 next_line += _SECONDS_BETWEEN_LINES
                 self._report(documents.spec, first_document, first_unit, started)
         else:
-            left = np.inf if limit is None else first_unit + limit - self._num_units
-            self._add(batch, left)
+            self._add(batch, last_unit - self._num_units)
         self._report(documents.spec, first_document, first_unit, started)
 
     def _report(self, spec, first_document, first_unit, started):
@@ -77,16 +84,26 @@ class ProvisionalIds:
         # Documents that begin after the limit was reached are left out.
         num_documents = int(np.searchsorted(np.cumsum(lengths), left)) + 1
         lengths = lengths[:num_documents]
-        flat_units = units.flat_values[: int(lengths.sum())]
+        self._write(units.flat_values[: int(lengths.sum())])
+        self._lengths.extend(lengths.tolist())
+
+    def _add_long(self, document):
+        """Add a document in parts: its units take many times the memory of its text."""
+        before = self._num_units
+        for part in _parts(document, _BATCH_CHARACTERS):
+            self._write(split_units([part]).units.flat_values)
+        self._lengths.append(self._num_units - before)
+
+    def _write(self, flat_units):
         units, positions = tf.unique(flat_units)
         distinct = self.distinct
         ids = np.fromiter(
             (distinct.setdefault(unit, len(distinct)) for unit in units.numpy()),
             dtype=np.int32,
         )
-        self._file.write(ids[positions.numpy()].tobytes())
-        self._lengths.extend(lengths.tolist())
-        self._num_units += int(lengths.sum())
+        positions = positions.numpy()
+        self._file.write(ids[positions].tobytes())
+        self._num_units += len(positions)
 
     def ids(self):
         """Return all ids: int32 `(num_units,)`, a memory map of the file."""
@@ -102,3 +119,13 @@ class ProvisionalIds:
     @property
     def document_lengths(self):
         return np.array(self._lengths, dtype=np.int64)
+
+
+def _parts(text, num_characters):
+    """Yield the parts of a text, cut at spaces, which no unit holds."""
+    start = 0
+    while start < len(text):
+        limit = text.find(" ", start + num_characters)
+        limit = len(text) if limit < 0 else limit
+        yield text[start:limit]
+        start = limit + 1

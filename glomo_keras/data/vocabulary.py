@@ -38,8 +38,8 @@ class Vocabulary:
             `archive.track(vocabulary.table)`.
 
     Raises:
-        ValueError: if a unit is empty, holds white space, or occurs twice; or for one
-            string in place of a list.
+        ValueError: if a unit is empty, holds white space, or occurs twice; if it holds
+            capitals with `lowercase`; or for one string in place of a list.
 
     Example:
 
@@ -56,8 +56,8 @@ class Vocabulary:
     def __init__(self, units, lowercase=False):
         check_string_list("units", units)
         units = [replace_surrogates(unit) for unit in units]
-        check_vocabulary_units(units, where=lambda index: f"`units`[{index}]")
         self.lowercase = bool(lowercase)
+        check_vocabulary_units(units, lambda index: f"`units`[{index}]", self.lowercase)
         self._units = (PADDING_MARK, UNKNOWN_MARK, *units)
         # Of constants: a table of a file would need the file whenever it is exported.
         self.table = tf.lookup.StaticHashTable(

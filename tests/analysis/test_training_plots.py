@@ -119,6 +119,21 @@ def test_wrong_histories(tmp_path, history, message):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    "history, metrics, message",
+    [
+        (HISTORY, (), "must be one metric.* the history has: loss, density, val_loss"),
+        ({"epoch": [0, 1]}, None, "must be one.* the history has: no metric"),
+        (HISTORY, "loss", "must be a list of names.* Received one string: 'loss'"),
+        (HISTORY, ["x"], "must be in the history.* Received: 'x'"),
+    ],
+)
+def test_wrong_metrics(tmp_path, history, metrics, message):
+    with pytest.raises(ValueError, match=f"`metrics` {message}"):
+        plot_history(history, tmp_path / "history.png", metrics=metrics)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("text", ["", "epoch,loss\n"])
 def test_csv_files_without_an_epoch(tmp_path, text):
     path = tmp_path / "history.csv"

@@ -89,6 +89,22 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(saved, monkeypatch, step
     ]
 
 
+def test_other_files_of_the_folder_stay(saved):
+    folder, _, checkpoint = saved
+    (folder / "epoch_pictures").mkdir()
+    others = ["epoch_001_layer_0.png", "epoch_0001.png", "epoch_0001_step_7.npz"]
+    for name in others:
+        (folder / name).write_text("mine")
+    own = ["epoch_0001_step_000007.npz", "epoch_12345.weights.h5"]
+    for name in own:
+        (folder / name).write_text("old")
+    checkpoint.on_epoch_end(1, {"error": 0.4})
+    assert {path.name for path in folder.iterdir()} == {
+        *("CURRENT", "epoch_0002.npz", "epoch_0002.weights.h5", "epoch_pictures"),
+        *others,
+    }
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_an_epoch_that_is_not_finite_is_not_saved(saved, value):
     folder, model, checkpoint = saved

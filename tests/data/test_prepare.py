@@ -1,7 +1,10 @@
 """Preparation: arrays on disk that mean the text they came from."""
 
+import errno
 import json
 import os
+import shutil
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -84,6 +87,28 @@ def test_vocabulary_is_of_the_training_text_and_does_not_depend_on_batches(
         ids = getattr(prepared, f"{split}_ids")
         assert metadata["coverage"][split] == pytest.approx((ids != 1).mean(), abs=1e-6)
         assert 0.5 < metadata["coverage"][split] < 1
+
+
+@pytest.mark.parametrize("limit", [None, 1, 40, 41])
+def test_a_long_document_is_read_in_parts(tmp_path, monkeypatch, limit):
+    path = tmp_path / "text.txt"
+    long = "Don't  stop : naïve \u200b日本 the_end .\n" * 5
+    path.write_text(f"one\n\n{long}\n\ntwo three\n\n{long}\n\nfour", "utf-8")
+    arguments = dict(max_document_units=7, limit=limit, valid_fraction=0, log=str)
+    prepare_corpus(f"files:{path}", tmp_path / "whole", **arguments)
+    split, sizes = provisional_ids.split_units, []
+
+    def note(texts):
+        sizes.append(max(map(len, texts)))
+        return split(texts)
+
+    monkeypatch.setattr(provisional_ids, "split_units", note)
+    monkeypatch.setattr(provisional_ids, "_BATCH_CHARACTERS", 20)
+    prepare_corpus(f"files:{path}", tmp_path / "parts", **arguments)
+    assert max(sizes) < 20 + len("the_end")
+    for name in ("vocabulary.txt", "train_ids.npy", "train_offsets.npy"):
+        first, second = (tmp_path / part / name for part in ("whole", "parts"))
+        assert first.read_bytes() == second.read_bytes()
 
 
 def _prepare(spec, directory, **arguments):
@@ -276,6 +301,45 @@ def test_what_a_kill_left_is_removed(corpus, tmp_path):
     assert ".writing-1-ab-train_ids.npy" not in names
 
 
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({"metadata.json": '{"format": 1, "config": {}}'}, "whose metadata.json is"),
+        ({"metadata.json": '{"settings": {"mine": 1}}'}, "whose metadata.json is"),
+        ({"metadata.json": '{"settings": '}, "whose metadata.json is damaged"),
+        ({"classes_2024.npy": "mine"}, "would replace: classes_2024.npy. Give another"),
+    ],
+)
+def test_files_of_something_else_are_not_replaced(corpus, tmp_path, files, message):
+    directory = tmp_path / "out"
+    directory.mkdir()
+    files = {**files, "vocabulary.txt": "mine", "classes_mine.npy": "mine"}
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    with pytest.raises(ValueError, match=f"`directory` must be empty.*{message}"):
+        prepare_corpus(corpus[0], directory, log=str)
+    assert files == {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_a_preparation_is_replaced_with_its_classes_alone(corpus, tmp_path):
+    directory = _prepare(corpus[0], tmp_path / "out")
+    for name in ("classes_7.npy", "classes_mine.npy"):
+        (directory / name).write_text("")
+    _prepare(corpus[0], directory, seed=3)
+    assert not (directory / "classes_7.npy").exists()
+    assert (directory / "classes_mine.npy").exists()
+
+
+def test_a_full_disk_is_said_before_ids_are_written(corpus, tmp_path, monkeypatch):
+    full = types.SimpleNamespace(free=1_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    with pytest.raises(OSError, match="too little free space") as raised:
+        prepare_corpus(corpus[0], tmp_path / "out", log=str)
+    assert raised.value.errno == errno.ENOSPC
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"vocabulary.txt", "train_offsets.npy"}
+
+
 def test_two_processes_prepare_once(corpus, tmp_path):
     directory, lines = tmp_path / "out", []
     with ThreadPoolExecutor(3) as pool:
@@ -351,6 +415,12 @@ def test_errors(corpus, tmp_path):
     ):
         with pytest.raises(TypeError, match=message):
             prepare_corpus(spec, tmp_path / "out", log=str, **arguments)
+    invisible = tmp_path / "invisible.txt"
+    invisible.write_text("\u200b\n\n\u200b", "utf-8")
+    for fraction in (0, 0.5):
+        with pytest.raises(ValueError, match=r"invisible.txt' has no unit to train on"):
+            _prepare(f"files:{invisible}", tmp_path / "out", valid_fraction=fraction)
+    assert not (tmp_path / "out" / "vocabulary.txt").exists()
     empty = tmp_path / "empty.txt"
     empty.write_text("\n")
     with pytest.raises(ValueError, match="empty.txt' is empty"):

@@ -126,6 +126,10 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         ("[PAD]\n[UNK]\nthe\n".encode("utf-16-be"), "is UTF-16, UTF-32 or binary"),
         ("[PAD]\n[UNK]\nthe\n".encode("utf-32"), "is UTF-16, UTF-32 or binary"),
         (b"[PAD] \n[UNK]\nthe\n", "line 1 must be"),
+        (
+            b"[PAD] lowercase=true\n[UNK]\nthe\nThe\n",
+            "line 4 must be in lower case.* Received: 'The'. Give 'the'",
+        ),
     ],
 )
 def test_a_malformed_file_is_named_with_its_line(tmp_path, data, message):
@@ -149,6 +153,22 @@ def test_bad_arguments_are_refused():
     for length in (0, -1):
         with pytest.raises(ValueError, match="`length` must be a positive integer"):
             Vocabulary(["a"]).encode(["a"], length=length)
+
+
+def test_units_that_no_lowered_text_has_are_refused():
+    for unit in ("The", "ÉTÉ", "naÏve", "ΣΑΣ", "ǅ"):
+        with pytest.raises(ValueError, match=r"`units`\[1\] must be in lower case"):
+            Vocabulary(["cat", unit], lowercase=True)
+        assert Vocabulary(["cat", unit]).units[3] == unit
+
+
+def test_what_is_lowered_is_lower_case():
+    """Of every character: TensorFlow's tables may be older than those of Python."""
+    characters = [chr(code) for code in range(1, 0x110000)]
+    characters = [c for c in characters if c.isprintable() and not c.isspace()]
+    vocabulary = Vocabulary.from_counts(dict.fromkeys(characters, 1), lowercase=True)
+    ids = vocabulary.lookup(characters).numpy()
+    assert ids.min() > 1 and len(set(ids.tolist())) == len(vocabulary) - 2
 
 
 @pytest.mark.parametrize("text", ["the cat sat", b"the cat", ""])

@@ -6,6 +6,7 @@ from glomo_keras.data.shards.chunks import read_chunks
 from glomo_keras.data.shards.index import CorpusCounts
 from glomo_keras.data.shards.index import write_index
 from glomo_keras.data.shards.steps import choose_lengths
+from glomo_keras.data.shards.steps import name_rejected
 from glomo_keras.data.shards.steps import split_chunk
 from glomo_keras.data.shards.steps import write_chunk
 from glomo_keras.data.shards.steps import write_vocabulary
@@ -33,6 +34,7 @@ def run_pipeline(sources, settings, directory, described, num_classes, beam_opti
             | "Spread" >> beam.Reshuffle()
             | "Split" >> beam.Map(split_chunk, settings)
         )
+        rejected = splits | "Rejected" >> beam.FlatMap(name_rejected)
         vocabulary = (
             splits
             | "Units" >> beam.FlatMap(_occurring_units)
@@ -43,7 +45,10 @@ def run_pipeline(sources, settings, directory, described, num_classes, beam_opti
                 key=lambda unit: (-unit[1], unit[0]),
                 reverse=True,
             )
-            | "Vocabulary" >> beam.Map(_write_vocabulary, settings, directory)
+            | "Vocabulary"
+            >> beam.Map(
+                _write_vocabulary, settings, directory, beam.pvalue.AsIter(rejected)
+            )
         )
         lengths = (
             splits
@@ -77,8 +82,9 @@ def _occurring_units(split):
     return [(unit, count) for unit, count in pairs if count]
 
 
-def _write_vocabulary(counts, settings, directory):
-    return write_vocabulary([unit for unit, _ in counts], settings, directory)
+def _write_vocabulary(counts, settings, directory, rejected):
+    units = [unit for unit, _ in counts]
+    return write_vocabulary(units, settings, directory, rejected)
 
 
 def _add_arrays(arrays):

@@ -126,7 +126,9 @@ def _file_documents(path):
         if text and not is_title(text):
             characters += len(text) + 1
             if characters > MAX_CHARACTERS:
-                reason = reason or f"over {MAX_CHARACTERS:,} characters"
+                reason = reason or (
+                    f"over {MAX_CHARACTERS:,} characters without a blank line"
+                )
             else:
                 lines.append(text)
         elif lines or reason:

@@ -1,6 +1,8 @@
 """What a folder of shards holds: written last, read and checked first."""
 
+import collections
 import pathlib
+import re
 import typing
 
 import numpy as np
@@ -8,9 +10,10 @@ import numpy as np
 from glomo_keras.data.classes import classes_of_counts
 from glomo_keras.data.classes import kept_classes
 from glomo_keras.data.numpy_files import open_arrays
-from glomo_keras.data.prepared import CLASSES_FILE
+from glomo_keras.data.prepared import CLASSES_NAME
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
+from glomo_keras.data.prepared import named_files
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.prepared import read_units
 from glomo_keras.data.shards.steps import num_neighbours
@@ -20,7 +23,11 @@ from glomo_keras.files import write_json
 FORMAT = "shards 1"  # a change of the files' meaning prepares again
 NEIGHBOURS_FILE = "neighbours.npz"
 _SHARD_SUFFIX = ".array_record"
-_REJECTED_PREFIX = "rejected-"
+_CHUNK_NAME = r"\d{5,}-\d{6,}"  # see `Chunk.name`
+REPLACED_NAMES = re.compile(
+    rf"(train|valid)-{_CHUNK_NAME}{re.escape(_SHARD_SUFFIX)}"
+    rf"|rejected-{_CHUNK_NAME}\.jsonl|{CLASSES_NAME.pattern}"
+)
 
 
 class Shard(typing.NamedTuple):
@@ -189,6 +196,10 @@ def write_index(directory, described, summaries, counts, lengths, num_classes):
         "lengths": lengths,
         "rejected_documents": sum(summary["rejected"] for summary in summaries),
     }
+    reasons = collections.Counter()
+    for summary in summaries:
+        reasons.update(summary.get("reasons", {}))  # chunks of older code have none
+    metadata["rejected_reasons"] = dict(reasons)
     for name in ("documents", "units", "short"):
         metadata[name] = {
             split: sum(summary[split][name] for summary in summaries)
@@ -219,10 +230,8 @@ def clear_shards(directory):
     """Remove shards and what belongs to them, the description first."""
     directory = pathlib.Path(directory)
     (directory / METADATA_FILE).unlink(missing_ok=True)
-    names = (CLASSES_FILE.format("*"), f"*{_SHARD_SUFFIX}", f"{_REJECTED_PREFIX}*")
-    for name in names:
-        for path in directory.glob(name):
-            path.unlink()
+    for path in named_files(directory, REPLACED_NAMES):
+        path.unlink()
 
 
 def _read_counts(corpus):

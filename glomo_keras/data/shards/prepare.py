@@ -7,15 +7,19 @@ import shutil
 
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.prepared import METADATA_FILE
+from glomo_keras.data.prepared import check_unclaimed
+from glomo_keras.data.prepared import find_preparation
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.shards.chunks import find_sources
 from glomo_keras.data.shards.index import FORMAT
+from glomo_keras.data.shards.index import REPLACED_NAMES
 from glomo_keras.data.shards.index import clear_shards
 from glomo_keras.data.shards.index import load_shards
 from glomo_keras.data.shards.processes import STAGES
 from glomo_keras.data.shards.processes import WORK
 from glomo_keras.data.shards.processes import run_processes
 from glomo_keras.data.shards.steps import ShardSettings
+from glomo_keras.files import is_unfinished
 from glomo_keras.files import read_json
 from glomo_keras.files import remove_unfinished
 from glomo_keras.files import write_json
@@ -62,7 +66,7 @@ def prepare_shards(
 
     Documents are drawn for validation by their content, so that copies of one are not
     on both sides. Those that are not UTF-8, hold NUL bytes or have over 20,000,000
-    characters are counted and set aside.
+    characters are counted and set aside: a blank line ends a document.
 
     Args:
         spec: string, see `read_documents`. Each of several files is a source.
@@ -91,10 +95,13 @@ def prepare_shards(
     Returns:
         Dict, the metadata: `settings`, `documents`, `units`, `short_documents`,
         `windows` (by padded length), `coverage` and `shards` by split,
-        `vocabulary_size`, `lengths`, `rejected_documents`.
+        `vocabulary_size`, `lengths`, `rejected_documents`, and `rejected_reasons`,
+        their number by reason.
 
     Raises:
-        ValueError: if an argument is out of range, or no document is left to train on.
+        ValueError: if an argument is out of range, or no document is left to train on;
+            or if `directory` holds a `metadata.json`, a folder `work` or shards that
+            are no preparation's.
         TypeError: if one is of another type.
         ImportError: if array_record is not installed, or Beam and it is asked for.
         OSError: if a file has gone or is damaged, or the disk is full.
@@ -146,6 +153,7 @@ def prepare_shards(
     }
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
+        _check_replaceable(directory)
         if _is_finished(directory, described, log):
             return read_metadata(directory)
         _begin(directory, described, log)
@@ -159,7 +167,7 @@ def prepare_shards(
             run_pipeline(
                 sources, settings, directory, described, num_classes, beam_options
             )
-        shutil.rmtree(directory / WORK)
+        _remove_work(directory / WORK)
     metadata = read_metadata(directory)
     for split, units in metadata["units"].items():
         log(
@@ -169,8 +177,13 @@ def prepare_shards(
             f"windows in {len(metadata['shards'][split]):,} shards"
         )
     if metadata["rejected_documents"]:
+        reasons = ", ".join(
+            f"{reason}: {number:,}"
+            for reason, number in sorted(metadata["rejected_reasons"].items())
+        )
         log(
-            f"{metadata['rejected_documents']:,} documents were set aside, in "
+            f"{metadata['rejected_documents']:,} documents were set aside"
+            f"{f' ({reasons})' if reasons else ''}, in "
             f"{directory / 'rejected-*.jsonl'}"
         )
     return metadata
@@ -220,6 +233,38 @@ def _check_installed(module, extra):
         ) from error
 
 
+def _check_replaceable(directory):
+    """Raise if a preparation would remove what is not one's."""
+    work = directory / WORK
+    is_begun = _is_own_work(work)
+    if not is_begun and work.exists() and not _is_empty(work):
+        raise ValueError(
+            f"`directory` must hold no {WORK!r}, other than that of an earlier "
+            f"preparation, which is replaced. Received: {directory}, where {work} is "
+            "something else. Give another folder, or rename that one."
+        )
+    if find_preparation(directory) is None and not is_begun:
+        check_unclaimed(directory, REPLACED_NAMES)
+
+
+def _is_own_work(work):
+    try:
+        return read_json(work / "settings.json")["format"].startswith("shards ")
+    except (AttributeError, KeyError, OSError, TypeError, ValueError):
+        return False
+
+
+def _is_empty(work):
+    return work.is_dir() and all(map(is_unfinished, work.iterdir()))
+
+
+def _remove_work(work):
+    # Last what tells that it is a preparation's, for one who is killed here.
+    for name in STAGES:
+        shutil.rmtree(work / name, ignore_errors=True)
+    shutil.rmtree(work)
+
+
 def _is_finished(directory, described, log):
     metadata = read_metadata(directory)
     if metadata is None:
@@ -239,18 +284,17 @@ def _is_finished(directory, described, log):
 def _begin(directory, described, log):
     """Keep the chunks of a preparation that was killed, if it was of the same."""
     work = directory / WORK
-    (directory / METADATA_FILE).unlink(missing_ok=True)
-    try:
-        is_same = read_json(work / "settings.json") == described
-    except (OSError, ValueError):
-        is_same = False
-    if is_same:
+    if _is_own_work(work) and read_json(work / "settings.json") == described:
         log(f"{work} holds a part of this preparation, which goes on.")
+        (directory / METADATA_FILE).unlink(missing_ok=True)
     else:
+        work.mkdir(exist_ok=True)
+        # Whoever is killed from here on leaves what is known as a preparation's.
+        write_json(work / "settings.json", {"format": FORMAT})
         clear_shards(directory)
-        shutil.rmtree(work, ignore_errors=True)
         for name in STAGES:
-            (work / name).mkdir(parents=True)
+            shutil.rmtree(work / name, ignore_errors=True)
+            (work / name).mkdir()
         write_json(work / "settings.json", described)
     for folder in (directory, *(work / name for name in STAGES)):
         remove_unfinished(folder)

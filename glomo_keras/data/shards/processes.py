@@ -15,6 +15,7 @@ from glomo_keras.data.shards.index import write_index
 from glomo_keras.data.shards.steps import SplitChunk
 from glomo_keras.data.shards.steps import WrittenChunk
 from glomo_keras.data.shards.steps import choose_lengths
+from glomo_keras.data.shards.steps import name_rejected
 from glomo_keras.data.shards.steps import split_chunk
 from glomo_keras.data.shards.steps import write_chunk
 from glomo_keras.data.shards.steps import write_vocabulary
@@ -40,21 +41,25 @@ def run_processes(sources, settings, directory, described, num_classes, workers,
     with _Pool(workers) as pool:
         units = UnitCounts(work)
         progress = _Progress("split into units", log, num_sources=len(sources))
-        paths, window_lengths = [], 0
+        paths, window_lengths, rejected = [], 0, []
         split = functools.partial(_split_to_file, settings=settings, folder=work)
         chunks = (
             chunk
             for source in sources
             for chunk in read_chunks(source, settings.chunk_characters)
         )
-        for path, names, counts, lengths, num_units in pool.map(split, chunks):
+        for path, names, counts, lengths, num_units, bad in pool.map(split, chunks):
             paths.append(path)
+            rejected += bad
             units.add(names, counts)
             window_lengths = window_lengths + lengths
             progress.add(path, num_units)
         progress.end()
         vocabulary = write_vocabulary(
-            units.most_common(settings.vocabulary_size - 2), settings, directory
+            units.most_common(settings.vocabulary_size - 2),
+            settings,
+            directory,
+            rejected,
         )
         lengths = choose_lengths(window_lengths, settings.max_padding)
         counts = CorpusCounts(vocabulary.count(b"\n"))
@@ -84,7 +89,14 @@ def _split_to_file(chunk, settings, folder):
     else:
         split = split_chunk(chunk, settings)
         split.save(path)
-    return path, split.units, split.counts, split.window_lengths, len(split.ids)
+    return (
+        path,
+        split.units,
+        split.counts,
+        split.window_lengths,
+        len(split.ids),
+        name_rejected(split),
+    )
 
 
 def _write_to_file(path, vocabulary, lengths, settings, folder):

@@ -1,6 +1,8 @@
 """The steps of a preparation, each of one chunk: what runs it does not matter."""
 
+import collections
 import dataclasses
+import errno
 import functools
 import hashlib
 import itertools
@@ -18,6 +20,7 @@ from glomo_keras.files import write_text
 from glomo_keras.vocabulary_file import parse_vocabulary
 
 _BATCH_CHARACTERS = 1_000_000  # that are split at once
+_NUM_NAMED = 3  # documents that an error names
 _ARRAYS = ("ids", "lengths", "numbers", "is_valid", "window_lengths")
 
 
@@ -96,8 +99,9 @@ class WrittenChunk:
     """What was written of a chunk, and what its units add to counts of the corpus.
 
     Attributes:
-        summary: dict for JSON: `name`, `source`, `rejected`, and of each split
-            `documents`, `units`, `known`, `short`, `windows` (by length) and `bytes`.
+        summary: dict for JSON: `name`, `source`, `rejected`, `reasons` (the number
+            rejected by reason), and of each split `documents`, `units`, `known`,
+            `short`, `windows` (by length) and `bytes`.
         unit_counts: int64 array `(vocabulary_size,)`, of the documents to train on.
         neighbours, neighbour_counts: int64 arrays, places in a flat array
             `(2, vocabulary_size, num_neighbours)` of what stands beside units, in
@@ -175,6 +179,9 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
 
     Returns:
         `WrittenChunk`.
+
+    Raises:
+        OSError: if a file cannot be written; of a shard, nothing is left.
     """
     places = _vocabulary_places(vocabulary)
     vocabulary_size = len(places) + 2
@@ -182,6 +189,8 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
     ids = final[split.ids] if len(final) else split.ids
     summary = {"name": split.name, "source": split.source}
     summary["rejected"] = len(split.rejected)
+    reasons = (document["reason"] for document in split.rejected)
+    summary["reasons"] = dict(collections.Counter(reasons))
     if split.rejected:
         lines = "".join(f"{json.dumps(document)}\n" for document in split.rejected)
         write_text(pathlib.Path(folder) / f"rejected-{split.name}.jsonl", lines)
@@ -219,13 +228,23 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
     return WrittenChunk(summary, counts, *neighbours)
 
 
-def write_vocabulary(units, settings, directory):
+def name_rejected(split):
+    """Return strings that name the first documents of a `SplitChunk` set aside."""
+    return [
+        f"document {document['document']} of {document['source']} "
+        f"({document['reason']})"
+        for document in split.rejected[: _NUM_NAMED + 1]
+    ]
+
+
+def write_vocabulary(units, settings, directory, rejected=()):
     """Write vocabulary.txt; return its content.
 
     Args:
         units: list of bytes, the most frequent first.
         settings: `ShardSettings`.
         directory: path.
+        rejected: iterable of strings of `name_rejected`, of all chunks.
 
     Raises:
         ValueError: if there is no unit.
@@ -233,9 +252,16 @@ def write_vocabulary(units, settings, directory):
     from glomo_keras.data.vocabulary import Vocabulary  # TensorFlow
 
     if not units:
+        rejected = sorted(rejected)
+        named = ", ".join(rejected[:_NUM_NAMED])
+        if len(rejected) > _NUM_NAMED:
+            named += " and more"
+        aside = f" Set aside, counted from 0: {named}." if named else ""
+        smaller = ", or a smaller `valid_fraction`" if settings.valid_fraction else ""
         raise ValueError(
-            "The corpus has no document to train on that has units. Give texts, or a "
-            f"smaller `valid_fraction`. Received: {settings.valid_fraction}."
+            f"The corpus has no document to train on that has units.{aside} Give UTF-8 "
+            f"text with blank lines between documents{smaller}. Received: "
+            f"valid_fraction={settings.valid_fraction}."
         )
     vocabulary = Vocabulary([unit.decode() for unit in units], settings.lowercase)
     vocabulary.save(pathlib.Path(directory) / VOCABULARY_FILE)
@@ -384,8 +410,13 @@ def _write_records(path, records):
 
     with atomic_write(path) as temporary:
         # Every record is found by itself. Ids hardly get smaller by compression.
-        writer = ArrayRecordWriter(str(temporary), "group_size:1,uncompressed")
-        for record in records:
-            writer.write(record)
-        writer.close()
+        try:
+            writer = ArrayRecordWriter(str(temporary), "group_size:1,uncompressed")
+            for record in records:
+                writer.write(record)
+            writer.close()
+        except RuntimeError as error:  # so it says what the system says
+            is_full = "No space left" in str(error)
+            number = errno.ENOSPC if is_full else errno.EIO
+            raise OSError(number, str(error), str(path)) from error
     return path.stat().st_size

@@ -22,6 +22,7 @@ from glomo_keras.data import load_shards
 from glomo_keras.data import prepare_corpus
 from glomo_keras.data import prepared_classes
 from glomo_keras.data import shard_classes
+from glomo_keras.data.shards import chunks
 from glomo_keras.data.shards import processes as module
 from glomo_keras.data.shards.records import decode_documents
 
@@ -209,6 +210,48 @@ def test_what_is_finished_stays_and_what_is_damaged_is_made_again(spec, tmp_path
     assert listed == {path.name for path in tmp_path.glob("*.array_record")}
 
 
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({"work/thesis.tex": "mine"}, "work is something else"),
+        ({"work": "mine"}, "work is something else"),
+        ({"work/settings.json": "[1]", "work/a": ""}, "work is something else"),
+        ({"metadata.json": '{"mine": 1}'}, "whose metadata.json is"),
+        ({"train-00000-000000.array_record": ""}, "train-00000-000000.array_record"),
+        ({"rejected-00001-000002.jsonl": ""}, "would replace: rejected-00001-000002"),
+        ({"classes_2024.npy": ""}, "would replace: classes_2024.npy"),
+    ],
+)
+def test_files_of_something_else_are_not_replaced(spec, tmp_path, files, message):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=f"`directory` must .*{message}.*Give another"):
+        prepare(spec, tmp_path, **SETTINGS)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in paths}
+    assert found == files
+
+
+def test_what_is_beside_shards_stays_when_they_are_replaced(spec, tmp_path):
+    names = ["rejected-papers.txt", "classes_mine.npy", "other.array_record"]
+    for name in names:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "work").mkdir()  # as a kill may leave it
+    prepare(spec, tmp_path, **SETTINGS)
+    prepare(spec, tmp_path, **(SETTINGS | dict(seed=8)))
+    assert {(tmp_path / name).read_text() for name in names} == {"mine"}
+
+
+def test_a_kill_before_the_first_chunk_is_begun_anew(spec, shards, tmp_path):
+    """Old shards are gone in part, and the settings are not written."""
+    (tmp_path / "work" / "split").mkdir(parents=True)
+    (tmp_path / "work" / "settings.json").write_text('{"format": "shards 0"}')
+    (tmp_path / "valid-00009-000009.array_record").write_text("old")
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
 def test_bad_documents_are_counted_and_in_a_file(tmp_path):
     text = tmp_path / "text.txt"
     text.write_bytes(b"one two three\n\nna\xefve\n\nfour five six\n")
@@ -219,12 +262,31 @@ def test_bad_documents_are_counted_and_in_a_file(tmp_path):
         **(SETTINGS | dict(valid_fraction=0, log=lines.append)),
     )
     assert metadata["rejected_documents"] == 1
-    assert "1 documents were set aside" in lines[-1]
+    assert metadata["rejected_reasons"] == {"not UTF-8": 1}
+    assert "1 documents were set aside (not UTF-8: 1), in" in lines[-1]
     (path,) = (tmp_path / "shards").glob("rejected-*.jsonl")
     (record,) = [json.loads(line) for line in path.read_text().splitlines()]
     assert record["document"] == 1 and record["reason"] == "not UTF-8"
     numbers = {key[1] for key, _ in records_of(tmp_path / "shards", "train")}
     assert numbers == {0, 2}
+
+
+def test_a_file_without_a_blank_line_is_said_to_be_one_document(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "MAX_CHARACTERS", 100)
+    paths = [tmp_path / "long.txt", tmp_path / "short.txt"]
+    paths[0].write_text("one sentence a line\n" * 9)
+    paths[1].write_text("one two three\n\n" * 3)
+    lines = []
+    settings = SETTINGS | dict(valid_fraction=0, num_classes=None, log=lines.append)
+    with pytest.raises(ValueError) as raised:
+        prepare(f"files:{paths[0]}", tmp_path / "alone", **settings)
+    reason = "over 100 characters without a blank line"
+    assert f"document 0 of files:{paths[0]} ({reason})." in str(raised.value)
+    assert "smaller" not in str(raised.value)  # than 0
+    spec = f"files:{paths[0]},{paths[1]}"
+    metadata = prepare(spec, tmp_path / "both", **settings)
+    assert metadata["rejected_reasons"] == {reason: 1}
+    assert f"1 documents were set aside ({reason}: 1), in" in lines[-1]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
 """Chunks, counts and windows: each step of a preparation by itself."""
 
 import collections
+import errno
 import itertools
 import json
 
 import numpy as np
 import pytest
+from array_record.python import array_record_module
 
 from glomo_keras.data.shards import chunks
+from glomo_keras.data.shards import steps
 from glomo_keras.data.shards.records import decode_documents
 from glomo_keras.data.shards.records import decode_ids
 from glomo_keras.data.shards.records import encode_records
@@ -45,7 +48,7 @@ def test_bad_documents_are_set_aside(tmp_path, monkeypatch):
     assert rejected == [
         (1, "not UTF-8", r"ca\xf6l not"),
         (2, "a NUL byte", "a\0b"),
-        (3, "over 20 characters", "x" * 10),
+        (3, "over 20 characters without a blank line", "x" * 10),
     ]
     assert all(r["source"] == chunk.source.spec for r in chunk.rejected)
 
@@ -134,3 +137,25 @@ def test_records_are_what_was_encoded(dtype):
     expected = [[2, 3, 4, 5, 0, 0, 0, 0], [6, 7, 8, 9, 10, 11, 12, 0]]
     assert decode_ids(records, np.dtype(dtype), 8).tolist() == expected
     assert json.dumps(decode_documents(records))  # ints of Python
+
+
+@pytest.mark.parametrize(
+    "opened, number, message",
+    [
+        ("/dev/full", errno.ENOSPC, "No space left on device"),
+        ("/no/such/folder", errno.EIO, "No such file"),
+    ],
+)
+def test_a_shard_that_cannot_be_written_is_named(
+    tmp_path, monkeypatch, opened, number, message
+):
+    writer = array_record_module.ArrayRecordWriter
+    monkeypatch.setattr(
+        array_record_module,
+        "ArrayRecordWriter",
+        lambda path, options: writer(opened, options),
+    )
+    path = tmp_path / "train-00000-000000.array_record"
+    with pytest.raises(OSError, match=f"{message}.*{path.name}") as raised:
+        steps._write_records(path, [bytes(1_000)] * 100)
+    assert raised.value.errno == number and not list(tmp_path.iterdir())

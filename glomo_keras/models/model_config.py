@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import random
 import re
 from itertools import zip_longest
@@ -164,6 +165,9 @@ def check_finite(model):
 def weight_differences(model, other, dtypes=True):
     """Return how the weights of two models differ, but for their values.
 
+    What the paths of all weights of a model begin with is no difference: its name, or
+    the scope that it was made in.
+
     Args:
         model: a `keras.Model`.
         other: another one.
@@ -175,10 +179,13 @@ def weight_differences(model, other, dtypes=True):
 
     def describe(model):
         # Keras counts up the names that nobody gave.
+        paths = [_COUNTER.sub("", weight.path).split("/") for weight in model.weights]
+        scopes = [path[:-1] for path in paths]
+        shared = len(os.path.commonprefix(scopes))
         return [
-            f"{_COUNTER.sub('', weight.path)} {tuple(weight.shape)}"
+            f"{'/'.join(path[shared:])} {tuple(weight.shape)}"
             + (f" {weight.dtype}" if dtypes else "")
-            for weight in model.weights
+            for path, weight in zip(paths, model.weights, strict=True)
         ]
 
     pairs = zip_longest(describe(model), describe(other), fillvalue="no weight")

@@ -118,6 +118,17 @@ def test_arrays_of_other_types_and_shapes_are_others():
     assert len(cache) == 3
 
 
+@pytest.mark.parametrize("kind", [GraphCache, PackedGraphCache])
+def test_ids_of_another_vocabulary_are_refused(predictor, kind):
+    cache = kind(predictor)
+    for unit_ids in ([[2, 99, 3]], [[2, -1, 3]]):
+        with pytest.raises(ValueError, match=r"`unit_ids` must lie in \[0, 13\)"):
+            cache(unit_ids)
+    with pytest.raises(ValueError, match="must have shape .batch, length."):
+        cache([2, 3])
+    assert not len(cache.results)
+
+
 def test_no_text_and_no_image_give_nothing(predictor):
     graphs = GraphCache(predictor)(np.zeros((0, 5), "int32"))
     assert graphs["backward"].shape == (0, 2, 3, 5, 5)

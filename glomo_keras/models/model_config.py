@@ -40,7 +40,7 @@ def serialize_model(model):
 
 
 def class_and_arguments(model):
-    """Return what a model is, apart from weights, name and `trainable`.
+    """Return what a model is, apart from weights, name, and what of it is trained.
 
     Keras counts names up, so that they tell nothing of a model.
 
@@ -51,7 +51,7 @@ def class_and_arguments(model):
         Dict that JSON can hold.
     """
     config = serialize_model(model)
-    left_out = ("name", "trainable")
+    left_out = ("name", "trainable", "frozen_layers")
     inner = {k: v for k, v in config["config"].items() if k not in left_out}
     return {"class": config["registered_name"], "config": inner}
 

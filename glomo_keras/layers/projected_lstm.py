@@ -48,6 +48,8 @@ class ProjectedLSTM(keras.layers.Layer):
             the cell, `(batch, units)`, before the first unit, or `None` for zeros.
         mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         training: bool, which changes nothing: there is no dropout.
+        features_mask: bool tensor `(batch, length)`, in place of `mask` where none is
+            given: the name by which Keras hands it over beside an `initial_state`.
 
     Returns:
         Float tensor `(batch, projection_dim)`, or with `return_sequences` `(batch,
@@ -134,7 +136,16 @@ class ProjectedLSTM(keras.layers.Layer):
         )
         self.recurrence.build((*features_shape[:-1], 4 * self.units))
 
-    def call(self, features, initial_state=None, mask=None, training=None):
+    def call(
+        self,
+        features,
+        initial_state=None,
+        mask=None,
+        training=None,
+        features_mask=None,
+    ):
+        # By this name Keras hands over the mask where there are states.
+        mask = features_mask if mask is None else mask
         features = zero_padding(features, mask)
         batch, length, _ = ops.shape(features)
         # Keras's loop needs a unit: where there is none, it gets a padded one.
@@ -169,7 +180,12 @@ class ProjectedLSTM(keras.layers.Layer):
         return (outputs, last, (batch, self.units)) if self.return_state else outputs
 
     def compute_output_spec(
-        self, features, initial_state=None, mask=None, training=None
+        self,
+        features,
+        initial_state=None,
+        mask=None,
+        training=None,
+        features_mask=None,
     ):
         return tree.map_shape_structure(
             lambda shape: keras.KerasTensor(shape, dtype=self.compute_dtype),

@@ -1,5 +1,6 @@
 """What a frozen model gives is computed once, and held within the memory given."""
 
+import threading
 import types
 
 import keras
@@ -102,6 +103,29 @@ def test_what_earlier_runs_left_makes_room():
             np.testing.assert_array_equal(results, 2 * np.array(run))
         assert computed == new and len(cache) == 3 and cache.free_bytes == 0
         computed.clear()
+
+
+def test_threads_that_miss_the_same_hold_it_once():
+    both = threading.Barrier(2, timeout=60)
+    cache = ResultCache(3 * 8)
+
+    def double(numbers):
+        both.wait()  # until the other has missed them as well
+        return 2 * numbers
+
+    found = []
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(cache.results(np.array([3, 5]), double))
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(found, [[6, 10]] * 2)
+    assert len(cache) == 2 and cache.free_bytes == 8
 
 
 def test_arrays_of_other_types_and_shapes_are_others():

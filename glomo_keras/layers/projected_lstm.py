@@ -5,6 +5,7 @@ from keras import ops
 from keras import tree
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_scale
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
@@ -58,6 +59,7 @@ class ProjectedLSTM(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if an argument that must be a number is none.
 
     Example:
 
@@ -83,19 +85,12 @@ class ProjectedLSTM(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, limit in (
-            ("cell_clip", cell_clip),
-            ("projection_clip", projection_clip),
-        ):
-            if limit is not None and limit <= 0:
-                raise ValueError(
-                    f"`{name}` must be positive, or None for no limit. "
-                    f"Received: {name}={limit}."
-                )
         self.units = positive_integer("units", units)
         self.projection_dim = positive_integer("projection_dim", projection_dim)
-        self.cell_clip = cell_clip
-        self.projection_clip = projection_clip
+        self.cell_clip = check_scale("cell_clip", cell_clip, or_none=True)
+        self.projection_clip = check_scale(
+            "projection_clip", projection_clip, or_none=True
+        )
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards

@@ -58,6 +58,10 @@ def test_missing_inputs_and_lists_of_numbers_are_named(predictor):
             call({"padding_mask": IDS != 0})
     with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type list"):
         predictor.project({"unit_ids": [[2, 3]], "padding_mask": [[True, True]]})
+    for call in (predictor, predictor.project):
+        for numbers in ([[2, 3]], [], ((2, 3),)):
+            with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type "):
+                call(numbers)
     images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
     with pytest.raises(TypeError, match="`images` must be a tensor.* type list"):
         images([np.zeros((2, 3, 3), "uint8")])

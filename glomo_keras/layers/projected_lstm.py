@@ -11,6 +11,7 @@ from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.sizes import shortfall
 
@@ -228,7 +229,7 @@ class _Recurrence(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
             shape=(projection_dim, 4 * units),
-            initializer="orthogonal",
+            initializer=_orthogonal_initializer(),
         )
         self.projection = self.add_weight(
             name="projection",
@@ -247,6 +248,17 @@ class _Recurrence(keras.layers.Layer):
             self.projection_clip,
         )
         return states[0], list(states)
+
+
+def _orthogonal_initializer():
+    """Return that of Keras, for bfloat16 as well: TensorFlow has no such QR."""
+    initializer = keras.initializers.Orthogonal()
+
+    def initialize(shape, dtype=None):
+        dtype = keras.backend.standardize_dtype(dtype)
+        return ops.cast(initializer(shape, accumulation_dtype(dtype)), dtype)
+
+    return initialize
 
 
 def _open_forget_gates(shape, dtype=None):

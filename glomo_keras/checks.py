@@ -1,6 +1,7 @@
 """Checks of arguments and shapes, which all of the library shares."""
 
 import collections.abc
+import math
 import numbers
 
 import numpy as np
@@ -164,15 +165,16 @@ def check_dropout(dropout):
     return dropout
 
 
-def check_scale(name, scale):
+def check_scale(name, scale, or_none=False):
     """Raise unless a scale is a positive number.
 
     Args:
         name: string, name of the argument.
         scale: the value to check.
+        or_none: bool, whether it may be `None`.
 
     Returns:
-        `scale`, as a float of Python.
+        `scale`, as a float of Python, or `None`.
 
     Raises:
         ValueError: if it is not positive, or not finite.
@@ -183,12 +185,41 @@ def check_scale(name, scale):
     >>> check_scale("logit_scale", 20)
     20.0
     """
-    is_number = isinstance(scale, numbers.Real) and not isinstance(scale, bool)
-    if not is_number or not 0 < scale < float("inf"):
+    if scale is None and or_none:
+        return None
+    expected = f"a positive number{' or None' if or_none else ''}"
+    return _number(name, scale, lambda number: number > 0, expected)
+
+
+def non_negative_number(name, value):
+    """Return a number that may be zero, as a float of Python.
+
+    Args:
+        name: string, name of the argument.
+        value: the value to check.
+
+    Returns:
+        Float.
+
+    Raises:
+        ValueError: if it is negative, or not finite.
+        TypeError: if it is no number.
+
+    Example:
+
+    >>> non_negative_number("l2", 0)
+    0.0
+    """
+    return _number(name, value, lambda number: number >= 0, "a number, 0 or more")
+
+
+def _number(name, value, is_in_range, expected):
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not is_in_range(value):
         raise (ValueError if is_number else TypeError)(
-            f"`{name}` must be a positive number. Received: {name}={scale!r}."
+            f"`{name}` must be {expected}. Received: {name}={value!r}."
         )
-    return float(scale)
+    return float(value)
 
 
 def check_rank(name, shape, *layouts, advice=""):

@@ -712,8 +712,10 @@ PROJECTED_LSTM = Entry(
     label="states",
     wrong_arguments=(
         *_positive("units", "projection_dim"),
-        ({"cell_clip": 0.0}, ValueError, "`cell_clip` must be positive.*cell_clip=0"),
-        ({"projection_clip": -1.0}, ValueError, "`projection_clip` must be positive"),
+        ({"cell_clip": 0.0}, ValueError, "a positive number or None.*cell_clip=0"),
+        ({"cell_clip": float("nan")}, ValueError, "a positive number .*cell_clip=nan"),
+        ({"cell_clip": "3"}, TypeError, "a positive number or None.*cell_clip='3'"),
+        ({"projection_clip": -1.0}, ValueError, "`projection_clip` must be a positive"),
     ),
     wrong_inputs=(({"features": (3, 7)}, ValueError, "rank 2"),),
 )
@@ -726,7 +728,9 @@ SCALAR_MIX = Entry(
     (1,),
     ("mask",),
     wrong_arguments=(
-        ({"l2": -1.0}, ValueError, "`l2` must not be negative.*-1"),
+        ({"l2": -1.0}, ValueError, "`l2` must be a number, 0 or more.*-1"),
+        ({"l2": float("nan")}, ValueError, "`l2` must be .*l2=nan"),
+        ({"l2": None}, TypeError, "`l2` must be .*l2=None"),
         *_DROPOUT,
     ),
     wrong_inputs=(({"layers": (3, 7, 11)}, ValueError, "rank 3"),),

@@ -13,6 +13,7 @@ from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.convolution import valid_convolution
 from glomo_keras.ops.sizes import batch_size
+from glomo_keras.ops.sizes import shortfall
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
@@ -43,7 +44,8 @@ class CharacterEncoder(keras.layers.Layer):
         **kwargs: `keras.layers.Layer` arguments (`name`, `dtype`, ...).
 
     Call arguments:
-        character_ids: int tensor `(batch, length, max_characters)`.
+        character_ids: int tensor `(batch, length, max_characters)`. Words that turn out
+            to be shorter than a kernel in a graph are padded with 0.
         mask: bool tensor `(batch, length)`, `True` at real words, or `None`.
 
     Returns:
@@ -101,12 +103,7 @@ class CharacterEncoder(keras.layers.Layer):
             "character_ids", character_ids_shape, "batch, length, max_characters"
         )
         max_characters = character_ids_shape[-1]
-        if max_characters is not None and max_characters < max(self.kernel_sizes):
-            raise ValueError(
-                "`kernel_sizes` must not be larger than the number of characters of a "
-                f"word. Received: kernel_sizes={self.kernel_sizes}, "
-                f"max_characters={max_characters}."
-            )
+        self._check_width(max_characters)
         self.embedding = keras.layers.Embedding(
             self.num_characters,
             self.embedding_dim,
@@ -155,7 +152,11 @@ class CharacterEncoder(keras.layers.Layer):
 
     def call(self, character_ids, mask=None):
         length, max_characters = ops.shape(character_ids)[1:]
+        self._check_width(max_characters)
         words = ops.reshape(character_ids, (-1, max_characters))
+        if not isinstance(max_characters, int):  # not known in a graph
+            missing = shortfall(max_characters, max(self.kernel_sizes))
+            words = ops.pad(words, [(0, 0), (0, missing)])
         characters = self.embedding(words)  # (words, characters, embedding_dim)
         maxima = []
         for layer in self.convolutions:
@@ -194,6 +195,15 @@ class CharacterEncoder(keras.layers.Layer):
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
         }
+
+    def _check_width(self, max_characters):
+        if isinstance(max_characters, int) and max_characters < max(self.kernel_sizes):
+            raise ValueError(
+                "`kernel_sizes` must not be larger than the number of characters of a "
+                f"word. Received: kernel_sizes={self.kernel_sizes}, "
+                f"max_characters={max_characters}. Pad the words with "
+                f"{max(self.kernel_sizes) - max_characters} more."
+            )
 
     def _kernel_arguments(self):
         return {

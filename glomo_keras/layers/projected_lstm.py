@@ -5,11 +5,13 @@ from keras import ops
 from keras import tree
 
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import check_scale
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.sizes import shortfall
 
@@ -48,6 +50,8 @@ class ProjectedLSTM(keras.layers.Layer):
             the cell, `(batch, units)`, before the first unit, or `None` for zeros.
         mask: bool tensor `(batch, length)`, `True` at real units, or `None`.
         training: bool, which changes nothing: there is no dropout.
+        features_mask: bool tensor `(batch, length)`, in place of `mask` where none is
+            given: the name by which Keras hands it over beside an `initial_state`.
 
     Returns:
         Float tensor `(batch, projection_dim)`, or with `return_sequences` `(batch,
@@ -56,6 +60,7 @@ class ProjectedLSTM(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range.
+        TypeError: if an argument that must be a number is none.
 
     Example:
 
@@ -81,19 +86,12 @@ class ProjectedLSTM(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, limit in (
-            ("cell_clip", cell_clip),
-            ("projection_clip", projection_clip),
-        ):
-            if limit is not None and limit <= 0:
-                raise ValueError(
-                    f"`{name}` must be positive, or None for no limit. "
-                    f"Received: {name}={limit}."
-                )
         self.units = positive_integer("units", units)
         self.projection_dim = positive_integer("projection_dim", projection_dim)
-        self.cell_clip = cell_clip
-        self.projection_clip = projection_clip
+        self.cell_clip = check_scale("cell_clip", cell_clip, or_none=True)
+        self.projection_clip = check_scale(
+            "projection_clip", projection_clip, or_none=True
+        )
         self.return_sequences = return_sequences
         self.return_state = return_state
         self.go_backwards = go_backwards
@@ -134,7 +132,16 @@ class ProjectedLSTM(keras.layers.Layer):
         )
         self.recurrence.build((*features_shape[:-1], 4 * self.units))
 
-    def call(self, features, initial_state=None, mask=None, training=None):
+    def call(
+        self,
+        features,
+        initial_state=None,
+        mask=None,
+        training=None,
+        features_mask=None,
+    ):
+        # By this name Keras hands over the mask where there are states.
+        mask = features_mask if mask is None else mask
         features = zero_padding(features, mask)
         batch, length, _ = ops.shape(features)
         # Keras's loop needs a unit: where there is none, it gets a padded one.
@@ -169,7 +176,12 @@ class ProjectedLSTM(keras.layers.Layer):
         return (outputs, last, (batch, self.units)) if self.return_state else outputs
 
     def compute_output_spec(
-        self, features, initial_state=None, mask=None, training=None
+        self,
+        features,
+        initial_state=None,
+        mask=None,
+        training=None,
+        features_mask=None,
     ):
         return tree.map_shape_structure(
             lambda shape: keras.KerasTensor(shape, dtype=self.compute_dtype),
@@ -217,7 +229,7 @@ class _Recurrence(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
             shape=(projection_dim, 4 * units),
-            initializer="orthogonal",
+            initializer=_orthogonal_initializer(),
         )
         self.projection = self.add_weight(
             name="projection",
@@ -236,6 +248,17 @@ class _Recurrence(keras.layers.Layer):
             self.projection_clip,
         )
         return states[0], list(states)
+
+
+def _orthogonal_initializer():
+    """Return that of Keras, for bfloat16 as well: TensorFlow has no such QR."""
+    initializer = keras.initializers.Orthogonal()
+
+    def initialize(shape, dtype=None):
+        dtype = keras.backend.standardize_dtype(dtype)
+        return ops.cast(initializer(shape, accumulation_dtype(dtype)), dtype)
+
+    return initialize
 
 
 def _open_forget_gates(shape, dtype=None):

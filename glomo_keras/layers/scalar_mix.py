@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.checks import check_dropout
 from glomo_keras.checks import check_rank
+from glomo_keras.checks import non_negative_number
 from glomo_keras.checks import plain_integer
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.ops.precision import raise_precision
@@ -43,6 +44,7 @@ class ScalarMix(keras.layers.Layer):
 
     Raises:
         ValueError: if `layers` is not of rank 4, or an argument is out of its range.
+        TypeError: if an argument that must be a number is none.
 
     Example:
 
@@ -57,10 +59,8 @@ class ScalarMix(keras.layers.Layer):
 
     def __init__(self, normalize=False, l2=0.0, dropout=0.0, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if l2 < 0:
-            raise ValueError(f"`l2` must not be negative. Received: l2={l2}.")
         self.normalize = normalize
-        self.l2 = l2
+        self.l2 = non_negative_number("l2", l2)
         self.dropout = check_dropout(dropout)
         self.seed = plain_integer(seed)
         self.supports_masking = True
@@ -88,13 +88,13 @@ class ScalarMix(keras.layers.Layer):
         layers = zero_padding(layers, real)
         if self.normalize:
             layers = ops.cast(_normalize(layers, real), layers.dtype)
-        weights = self.gamma * ops.softmax(self.scores)
+        weights = self.gamma * _softmax(self.scores)
         mixed = ops.einsum("l,blnd->bnd", ops.cast(weights, layers.dtype), layers)
         return zero_padding(self._dropout(mixed, training=training), mask)
 
     def normalized_weights(self):
         """Return the share of each layer, softmax(s): NumPy array `(num_layers,)`."""
-        return ops.convert_to_numpy(ops.softmax(ops.cast(self.scores, "float32")))
+        return ops.convert_to_numpy(_softmax(ops.cast(self.scores, "float32")))
 
     def compute_mask(self, layers, previous_mask=None):
         return previous_mask
@@ -110,6 +110,12 @@ class ScalarMix(keras.layers.Layer):
             "dropout": self.dropout,
             "seed": self.seed,
         }
+
+
+def _softmax(scores):
+    if scores.shape[0] == 1:  # Keras warns of the softmax of a single number
+        return ops.exp(scores - scores)
+    return ops.softmax(scores)
 
 
 def _normalize(layers, real):

@@ -341,7 +341,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
 
     def _subtract_threshold(self, scores, queries, visible):
         if self.threshold == "mean":
-            return subtract_mean_score(scores, visible)
+            return subtract_mean_score(scores, visible, for_any_rule=self._has_own_rule)
         return scores if self.threshold is None else scores - self._threshold(queries)
 
     def _threshold(self, queries):

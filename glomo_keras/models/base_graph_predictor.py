@@ -15,7 +15,7 @@ class BaseGraphPredictor(PresetModel, keras.Model):
 
     A subclass makes its layers (`make_layers`), connects them (`connect`), and stores
     its arguments. Frozen (`trainable = False`), it runs as in inference, without
-    dropout.
+    dropout. Layers that are frozen one by one are frozen in saved copies as well.
 
     Args:
         inputs: inputs of the functional model.
@@ -201,7 +201,26 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         """Return the layer that turns queries and keys of a direction into graphs."""
         return self.get_layer(f"{direction}_affinity")
 
+    def get_config(self):
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+        }
+        frozen = [
+            layer.name for layer in self.layers if layer.weights and not layer.trainable
+        ]
+        if self.trainable and frozen:
+            config["frozen_layers"] = frozen
+        return config
+
     @classmethod
     def from_config(cls, config, custom_objects=None):
         # Predictors that were saved before there was the argument had no numbers.
-        return cls(**{"position_bias": None, **config})
+        config = {"position_bias": None, **config}
+        frozen = config.pop("frozen_layers", ())
+        predictor = cls(**config)
+        for layer in predictor.layers:
+            if layer.name in frozen:
+                layer.trainable = False
+        return predictor

@@ -13,6 +13,7 @@ from glomo_keras.layers.masking import zero_padding
 from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.models.checks import check_is_tensor
 from glomo_keras.models.checks import check_no_preset
+from glomo_keras.models.checks import check_range_of_ids
 from glomo_keras.models.preset_model import PresetModel
 from glomo_keras.ops.characters import NUM_CHARACTERS
 from glomo_keras.ops.characters import add_sentence_marks
@@ -72,7 +73,8 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
 
     Raises:
         ValueError: if an argument is out of its range, the words have another number
-            of characters, or the states are of another model or number of texts.
+            of characters, ids are none of characters, or the states are of another
+            model or number of texts.
         TypeError: if the first argument is the name of a preset.
 
     Example:
@@ -271,6 +273,7 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
                 f"character_ids(words, max_characters={self.max_characters})`. "
                 f"Received a shape: {shape}."
             )
+        check_character_ids(character_ids)
         if initial_states is None:
             return
         if not isinstance(initial_states, dict):
@@ -315,6 +318,17 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             "num_highways": self.num_highways,
             "seed": self.seed,
         }
+
+
+def check_character_ids(character_ids):
+    """Raise ValueError where numbers, if there are any, are no ids of characters."""
+    check_range_of_ids(
+        "character_ids",
+        character_ids,
+        NUM_CHARACTERS,
+        "bytes and marks",
+        "Make them by `glomo_keras.data.character_ids`.",
+    )
 
 
 def _are_states(states, num_layers):

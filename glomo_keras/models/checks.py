@@ -173,18 +173,47 @@ def check_unit_ids(unit_ids, vocabulary_size=None):
     check_rank(
         "unit_ids", unit_ids, "batch, length", advice="One text is a batch of one."
     )
-    if vocabulary_size is None:
-        return
-    numbers = numbers_of(unit_ids)
+    if vocabulary_size is not None:
+        check_range_of_ids(
+            "unit_ids",
+            unit_ids,
+            vocabulary_size,
+            "the ids of the predictor's vocabulary",
+            "Ids of another tokenizer mean other units: look the units up in the "
+            "vocabulary that belongs to the predictor, as "
+            "`glomo_keras.data.Vocabulary.from_preset` loads it.",
+        )
+
+
+def check_range_of_ids(name, ids, num_ids, meaning, advice):
+    """Raise where ids are none of an embedding's, which it looks up all the same.
+
+    Numbers are checked where there are any: not while a function is traced.
+
+    Args:
+        name: string, name of the argument.
+        ids: array or tensor.
+        num_ids: int, ids there are.
+        meaning: string, what they are.
+        advice: string, what to do.
+
+    Raises:
+        ValueError: if an id is negative, or `num_ids` or more.
+
+    Example:
+
+    >>> check_range_of_ids("unit_ids", np.array([2, 9]), 7, "ids", "Look them up.")
+    Traceback (most recent call last):
+    ValueError: `unit_ids` must lie in [0, 7), ids. Received ids from 2 to 9. Look them
+    up.
+    """
+    numbers = numbers_of(ids)
     if numbers is None or not numbers.size:
         return
-    if numbers.min() < 0 or numbers.max() >= vocabulary_size:
+    if numbers.min() < 0 or numbers.max() >= num_ids:
         raise ValueError(
-            f"`unit_ids` must lie in [0, {vocabulary_size}), the ids of the "
-            f"predictor's vocabulary. Received ids from {numbers.min()} to "
-            f"{numbers.max()}. Ids of another tokenizer mean other units: look the "
-            "units up in the vocabulary that belongs to the predictor, as "
-            "`glomo_keras.data.Vocabulary.from_preset` loads it."
+            f"`{name}` must lie in [0, {num_ids}), {meaning}. Received ids from "
+            f"{numbers.min()} to {numbers.max()}. {advice}"
         )
 
 

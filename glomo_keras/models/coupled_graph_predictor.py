@@ -116,8 +116,9 @@ def _copy_of_layer(affinity, name, number):
     """Return a layer like another one, with a seed of its own where there is one."""
     config = {**affinity.get_config(), "name": name}
     initializer = config["kernel_initializer"]
-    if isinstance(initializer, dict) and initializer["config"].get("seed") is not None:
-        arguments = initializer["config"]
+    arguments = initializer.get("config") if isinstance(initializer, dict) else None
+    # That of a function is its name.
+    if isinstance(arguments, dict) and arguments.get("seed") is not None:
         arguments = {**arguments, "seed": arguments["seed"] + number}
         config["kernel_initializer"] = {**initializer, "config": arguments}
     return type(affinity).from_config(config)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
 from glomo_keras.models.result_cache import JIT_COMPILE
@@ -31,6 +32,9 @@ class GraphCache:
     Returns:
         Dict of `forward` and `backward`, float16 arrays `(batch, layers, heads, length,
         length)`, receivers in rows.
+
+    Raises:
+        ValueError: if ids are not of the predictor's vocabulary, or have another shape.
 
     Example:
 
@@ -80,6 +84,7 @@ class GraphCache:
 
     def __call__(self, unit_ids):
         unit_ids = np.asarray(unit_ids)
+        check_unit_ids(unit_ids, self.predictor.vocabulary_size)
         predict = functools.partial(self._predict, unit_ids.shape)
         graphs = self.results.results(unit_ids, predict)
         if self._is_sparse(unit_ids.shape[1]):

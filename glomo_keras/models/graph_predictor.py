@@ -217,16 +217,16 @@ class GraphPredictor(BaseGraphPredictor):
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "position_bias": self.position_bias,
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **super().get_config(),
         }
 
 
 def _with_mask(inputs):
     """Return unit ids, alone or in a dict, with the mask of those that are not 0."""
     if not isinstance(inputs, dict):
-        if not hasattr(inputs, "shape"):
+        if isinstance(inputs, list | tuple) and any(
+            hasattr(i, "shape") for i in inputs
+        ):
             check_named_inputs(inputs, "unit_ids", "padding_mask")
         inputs = {"unit_ids": inputs}
     if "padding_mask" in inputs or "unit_ids" not in inputs:

@@ -209,7 +209,5 @@ class ImageGraphPredictor(BaseGraphPredictor):
             "kernel_initializer": serialize_initializer(self.kernel_initializer),
             "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
             "position_bias": self.position_bias,
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **super().get_config(),
         }

@@ -7,8 +7,10 @@ from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.distribution.replicas import sum_over_replicas
 from glomo_keras.models.bidirectional_language_model import BidirectionalLanguageModel
+from glomo_keras.models.bidirectional_language_model import check_character_ids
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_named_inputs
+from glomo_keras.models.checks import check_range_of_ids
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
 from glomo_keras.models.graph_metrics import fill_positions
@@ -55,7 +57,8 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         log-likelihoods, zeros at padding.
 
     Raises:
-        ValueError: if an argument is out of its range, or an input is missing.
+        ValueError: if an argument is out of its range, an input is missing, or ids are
+            none of words or characters.
         TypeError: if `language_model` is of another class, or the inputs are no dict.
 
     Example:
@@ -117,6 +120,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         check_named_inputs(inputs, "unit_ids", "character_ids")
         unit_ids = inputs["unit_ids"]
         check_unit_ids(unit_ids)
+        self._check_words(unit_ids)
         layers, _ = self.language_model.read(inputs["character_ids"], training=training)
         # A text of n words has the marks at 0 and n + 1.
         seen = {
@@ -139,6 +143,20 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
             )
         self.add_own_loss(inputs, outputs)
         return outputs
+
+    def check_examples(self, x):
+        if isinstance(x, dict):
+            self._check_words(x.get("unit_ids"))
+            check_character_ids(x.get("character_ids"))
+
+    def _check_words(self, unit_ids):
+        check_range_of_ids(
+            "unit_ids",
+            unit_ids,
+            self.vocabulary_size,
+            "the words that the softmax tells apart",
+            "Look the words up in a vocabulary of `vocabulary_size` units.",
+        )
 
     def share_of_loss(self, x, y_pred):
         real = ops.cast(x["unit_ids"] != 0, y_pred["forward"].dtype)

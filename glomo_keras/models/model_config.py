@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import os
 import random
 import re
 from itertools import zip_longest
@@ -39,7 +40,7 @@ def serialize_model(model):
 
 
 def class_and_arguments(model):
-    """Return what a model is, apart from weights, name and `trainable`.
+    """Return what a model is, apart from weights, name, and what of it is trained.
 
     Keras counts names up, so that they tell nothing of a model.
 
@@ -50,7 +51,7 @@ def class_and_arguments(model):
         Dict that JSON can hold.
     """
     config = serialize_model(model)
-    left_out = ("name", "trainable")
+    left_out = ("name", "trainable", "frozen_layers")
     inner = {k: v for k, v in config["config"].items() if k not in left_out}
     return {"class": config["registered_name"], "config": inner}
 
@@ -164,6 +165,9 @@ def check_finite(model):
 def weight_differences(model, other, dtypes=True):
     """Return how the weights of two models differ, but for their values.
 
+    What the paths of all weights of a model begin with is no difference: its name, or
+    the scope that it was made in.
+
     Args:
         model: a `keras.Model`.
         other: another one.
@@ -175,10 +179,13 @@ def weight_differences(model, other, dtypes=True):
 
     def describe(model):
         # Keras counts up the names that nobody gave.
+        paths = [_COUNTER.sub("", weight.path).split("/") for weight in model.weights]
+        scopes = [path[:-1] for path in paths]
+        shared = len(os.path.commonprefix(scopes))
         return [
-            f"{_COUNTER.sub('', weight.path)} {tuple(weight.shape)}"
+            f"{'/'.join(path[shared:])} {tuple(weight.shape)}"
             + (f" {weight.dtype}" if dtypes else "")
-            for weight in model.weights
+            for path, weight in zip(paths, model.weights, strict=True)
         ]
 
     pairs = zip_longest(describe(model), describe(other), fillvalue="no weight")

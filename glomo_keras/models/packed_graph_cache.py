@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
 from glomo_keras.models.result_cache import JIT_COMPILE
@@ -30,6 +31,9 @@ class PackedGraphCache:
     Returns:
         Float16 array `(batch, length, terms, heads, length)`, see
         `glomo_keras.ops.pack_graphs`.
+
+    Raises:
+        ValueError: if ids are not of the predictor's vocabulary, or have another shape.
 
     Example:
 
@@ -77,6 +81,7 @@ class PackedGraphCache:
 
     def __call__(self, unit_ids):
         unit_ids = np.asarray(unit_ids)
+        check_unit_ids(unit_ids, self.predictor.vocabulary_size)
         return self.results.results(
             unit_ids, lambda missing: self._predict(missing, len(unit_ids))
         )

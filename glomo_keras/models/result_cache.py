@@ -1,5 +1,7 @@
 """Results that take long to compute, in memory as long as there is room."""
 
+import threading
+
 import keras
 import numpy as np
 
@@ -11,6 +13,8 @@ JIT_COMPILE = "auto" if keras.backend.backend() == "torch" else True
 
 class ResultCache:
     """Results of a function of arrays, by the content of these arrays.
+
+    Threads may share one. Two that ask for the same at a time both compute it.
 
     Args:
         num_bytes: int, bytes of results that are held.
@@ -28,6 +32,7 @@ class ResultCache:
         self.free_bytes = num_bytes
         self._results = {}
         self._earlier = {}  # of runs before, not yet used in this one
+        self._lock = threading.Lock()
 
     def __len__(self):
         return len(self._results) + len(self._earlier)
@@ -38,8 +43,9 @@ class ResultCache:
         Within a run nothing makes room: in rounds over more than there is room for, it
         would always be what comes next.
         """
-        self._earlier |= self._results
-        self._results = {}
+        with self._lock:
+            self._earlier |= self._results
+            self._results = {}
 
     def results(self, sources, compute):
         """Return the results of some arrays; compute those that are not held.
@@ -57,22 +63,32 @@ class ResultCache:
             return compute(sources)
         kind = sources.shape[1:], sources.dtype.str
         keys = [(kind, source.tobytes()) for source in sources]
-        for key in keys:
-            if key in self._earlier:
-                self._results[key] = self._earlier.pop(key)
-        missing = {key: i for i, key in enumerate(keys) if key not in self._results}
+        held = self._held(keys)
+        missing = {key: i for i, key in enumerate(keys) if key not in held}
         computed = {}
         if missing:
             rows = compute(sources[list(missing.values())])
             computed = dict(zip(missing, rows, strict=True))
-        results = np.stack(
-            [computed[k] if k in computed else self._results[k] for k in keys]
-        )
+        results = np.stack([computed[k] if k in computed else held[k] for k in keys])
         for key, result in computed.items():
+            self._hold(key, result)
+        return results
+
+    def _held(self, keys):
+        """Return the results of keys that are held, which this run then uses."""
+        with self._lock:
+            for key in keys:
+                if key in self._earlier:
+                    self._results[key] = self._earlier.pop(key)
+            return {key: self._results[key] for key in keys if key in self._results}
+
+    def _hold(self, key, result):
+        with self._lock:
+            if key in self._results or key in self._earlier:
+                return  # another thread was first
             while self.free_bytes < result.nbytes and self._earlier:
                 dropped = self._earlier.pop(next(iter(self._earlier)))
                 self.free_bytes += dropped.nbytes
             if self.free_bytes >= result.nbytes:
                 self.free_bytes -= result.nbytes
                 self._results[key] = result.copy()  # a view would keep its whole batch
-        return results

@@ -129,7 +129,7 @@ def mean_visible_score(scores, visible):
     return total / ops.maximum(count, 1.0)
 
 
-def subtract_mean_score(scores, visible):
+def subtract_mean_score(scores, visible, for_any_rule=False):
     """Subtract from scores the mean of every receiver's visible senders.
 
         centered[i, j] = scores[i, j] - mean of scores[i, j'] over visible j'
@@ -140,6 +140,8 @@ def subtract_mean_score(scores, visible):
     Args:
         scores: float tensor `(..., receivers, senders)`.
         visible: bool tensor that broadcasts against `scores`.
+        for_any_rule: bool, whether they become 0 instead, and keep their gradients: for
+            rules that give weight below the threshold, too.
 
     Returns:
         Float tensor like `scores`; 16-bit types come back as float32.
@@ -151,7 +153,14 @@ def subtract_mean_score(scores, visible):
     >>> keras.ops.convert_to_numpy(centered)[0, :2].tolist()
     [-1.0, 1.0]
     """
-    return center_scores(raise_precision(scores), mean_visible_score(scores, visible))
+    scores, mean = raise_precision(scores), mean_visible_score(scores, visible)
+    if not for_any_rule:
+        return center_scores(scores, mean)
+    centered = scores - mean
+    rounding = ops.where(
+        _is_rounding(centered, scores), centered, ops.zeros_like(centered)
+    )
+    return centered - ops.stop_gradient(rounding)
 
 
 def center_scores(scores, mean):
@@ -171,6 +180,9 @@ def center_scores(scores, mean):
     [[-1.0, -1.0, 3.0]]
     """
     centered = scores - mean
+    return ops.where(_is_rounding(centered, scores), -1.0, centered)
+
+
+def _is_rounding(centered, scores):
     epsilon = 64 * float(np.finfo(accumulation_dtype(scores.dtype)).eps)
-    rounding = ops.abs(centered) <= epsilon * ops.abs(scores)
-    return ops.where(rounding, -1.0, centered)
+    return ops.abs(centered) <= epsilon * ops.abs(scores)

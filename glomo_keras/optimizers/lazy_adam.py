@@ -30,7 +30,7 @@ class LazyAdam(keras.optimizers.Adam):
             rows, and take as long as they do there.
 
     Raises:
-        ValueError: if `amsgrad` is set.
+        ValueError: if `amsgrad` or `gradient_accumulation_steps` is set.
 
     Example:
 
@@ -51,6 +51,20 @@ class LazyAdam(keras.optimizers.Adam):
                 "LazyAdam has no `amsgrad`: it keeps no maximum of velocities. Use "
                 "`keras.optimizers.Adam(amsgrad=True)`."
             )
+        if self.gradient_accumulation_steps:
+            raise ValueError(
+                "LazyAdam has no `gradient_accumulation_steps`: sums of gradients are "
+                "of all rows, also of those that no batch looked up. Received: "
+                f"gradient_accumulation_steps={self.gradient_accumulation_steps}. Use "
+                "`keras.optimizers.Adam`, or larger batches."
+            )
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        # Saved models may have one that accumulated gradients, which made it an Adam.
+        accumulates = config.get("gradient_accumulation_steps")
+        kind = keras.optimizers.Adam if accumulates else super()
+        return kind.from_config(config, custom_objects)
 
     def update_step(self, gradient, variable, learning_rate):
         """Update a variable: its looked-up rows where the gradient is sparse."""

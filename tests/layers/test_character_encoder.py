@@ -1,6 +1,8 @@
 """Vectors of words from their characters."""
 
+import keras
 import numpy as np
+import pytest
 import reference_elmo
 from keras import ops
 
@@ -45,6 +47,24 @@ def test_equals_reference(precision, random):
     precision.assert_close(encoder(ids), expected)
     mask = ops.convert_to_numpy(encoder.compute_mask(ids))
     assert mask.tolist() == [[True] * 3, [True, True, False]]
+
+
+def test_words_shorter_than_a_kernel(random):
+    encoder = CharacterEncoder(
+        7, 19, 3, kernel_sizes=[1, 4], filters=[5, 11], activation=None
+    )
+    inputs = keras.Input((None, None), dtype="int32")
+    model = keras.Model(inputs, encoder(inputs))
+    short = random.integers(1, 19, size=(2, 3, 2)).astype("int32")
+    with pytest.raises(ValueError, match=r"=\[1, 4\], max_characters=2. Pad .* 2 more"):
+        model(short)
+    padded = model(np.pad(short, [(0, 0), (0, 0), (0, 2)]))
+    if keras.backend.backend() == "tensorflow":  # where sizes may be unknown
+        import tensorflow as tf
+
+        signature = [tf.TensorSpec((None, None, None), tf.int32)]
+        found = tf.function(model, input_signature=signature)(short)
+        np.testing.assert_allclose(found, padded, atol=1e-6)
 
 
 def test_a_word_has_the_same_vector_everywhere(random):

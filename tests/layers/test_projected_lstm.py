@@ -86,6 +86,26 @@ def test_two_parts_with_the_state_between_are_the_whole(random):
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("functional", [False, True])
+def test_the_mask_of_features_comes_along_with_states(random, functional):
+    layer = make(random, return_state=True)
+    embed = keras.layers.Embedding(7, 5, mask_zero=True)
+    ids = np.array([[1, 2, 0, 0], [3, 4, 5, 6]])
+    state = [random.normal(size=(2, size)).astype("float32") for size in (3, 7)]
+    masks = layer.compute_mask(ops.ones((2, 4, 5)), ids != 0)
+    if functional:
+        inputs = [keras.Input((None,)), keras.Input((3,)), keras.Input((7,))]
+        model = keras.Model(inputs, layer(embed(inputs[0]), initial_state=inputs[1:]))
+        found = model([ids, *state])
+    else:
+        found = layer(embed(ids), initial_state=state)
+        np.testing.assert_array_equal(found[0]._keras_mask, masks[0])
+    expected = layer(embed(ids), initial_state=state, mask=ids != 0)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(*map(ops.convert_to_numpy, (one, other)), atol=1e-6)
+    assert not ops.convert_to_numpy(found[0])[0, 2:].any()
+
+
 def test_with_an_identity_for_projection_it_is_the_lstm_of_keras(random):
     layer = ProjectedLSTM(3, 3, None, None, return_sequences=True)
     other = keras.layers.LSTM(3, return_sequences=True)
@@ -164,7 +184,7 @@ def test_arguments_are_in_the_order_of_the_lstm_of_keras(random):
     layer = make(random, return_sequences=True)
     names = list(inspect.signature(layer.call).parameters)
     keras_names = list(inspect.signature(keras.layers.LSTM(7).call).parameters)
-    assert names[1:] == keras_names[1:] == ["initial_state", "mask", "training"]
+    assert names[1:4] == keras_names[1:] == ["initial_state", "mask", "training"]
     features = random.normal(size=(2, 5, 5)).astype("float32")
     state = [random.normal(size=(2, n)).astype("float32") for n in (3, 7)]
     mask = np.arange(5) < np.array([[5], [2]])

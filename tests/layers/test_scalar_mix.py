@@ -1,5 +1,7 @@
 """The mix of layers: pencil, reference, normalization over real units, the pull."""
 
+import warnings
+
 import numpy as np
 import pytest
 import reference_elmo
@@ -22,6 +24,15 @@ def test_by_pencil():
     layers = np.stack([np.full((1, 1, 5), 4.0), np.full((1, 1, 5), 8.0)], axis=1)
     np.testing.assert_allclose(ops.convert_to_numpy(mix(layers)), 10.0, atol=1e-5)
     np.testing.assert_allclose(mix.normalized_weights(), [0.75, 0.25], atol=1e-6)
+
+
+def test_a_single_layer_is_scaled_alone():
+    mix = make([3.0], 2.0)
+    layers = np.full((1, 1, 2, 5), 4.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Keras has one for such a softmax
+        np.testing.assert_array_equal(ops.convert_to_numpy(mix(layers)), 8.0)
+        assert mix.normalized_weights().tolist() == [1.0]
 
 
 @pytest.mark.parametrize("normalize", [True, False])

@@ -11,6 +11,7 @@ from weights import affinity_of
 
 from glomo_keras.layers import SquaredReLUAffinity
 from glomo_keras.layers import squared_relu_affinity
+from glomo_keras.models.ablations import SoftmaxAffinity
 
 SCORES = np.array([[0.0, 0, 0], [2, -1, 0], [1, 3, -2]])
 THRESHOLDS = ["mean", "scalar", "query", "entmax", None]
@@ -286,6 +287,18 @@ def test_the_score_rule_can_be_replaced(float64, random):
     )
     float64.assert_close(graphs, expected)
     assert (expected[0, ..., 1:, :].sum(-1) > 0.99).all()
+
+
+def test_another_rule_sees_scores_at_their_mean_by_pencil():
+    # The receiver's scores are 0, 1 and 2, the second of which is their mean.
+    keys = np.array([[[0.0], [1], [2], [0]]], "float32")
+    queries = np.ones((1, 4, 1), "float32")
+    affinity = SoftmaxAffinity(1, 1, 1)
+    affinity.build(queries.shape, keys.shape)
+    affinity.set_weights([np.ones((1, 1))] * 2)
+    row = ops.convert_to_numpy(affinity(queries, keys))[0, 0, 0, 3]
+    expected = np.exp([0.0, 1, 2]) / np.exp([0.0, 1, 2]).sum()
+    np.testing.assert_allclose(row, [*expected, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

@@ -1,5 +1,6 @@
 """What a frozen model gives is computed once, and held within the memory given."""
 
+import threading
 import types
 
 import keras
@@ -104,6 +105,29 @@ def test_what_earlier_runs_left_makes_room():
         computed.clear()
 
 
+def test_threads_that_miss_the_same_hold_it_once():
+    both = threading.Barrier(2, timeout=60)
+    cache = ResultCache(3 * 8)
+
+    def double(numbers):
+        both.wait()  # until the other has missed them as well
+        return 2 * numbers
+
+    found = []
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(cache.results(np.array([3, 5]), double))
+        )
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal(found, [[6, 10]] * 2)
+    assert len(cache) == 2 and cache.free_bytes == 8
+
+
 def test_arrays_of_other_types_and_shapes_are_others():
     cache = ResultCache(1_000)
     for number, source in enumerate(
@@ -116,6 +140,17 @@ def test_arrays_of_other_types_and_shapes_are_others():
         results = cache.results(source, lambda sources, n=number: np.array([n]))
         assert results.tolist() == [number]
     assert len(cache) == 3
+
+
+@pytest.mark.parametrize("kind", [GraphCache, PackedGraphCache])
+def test_ids_of_another_vocabulary_are_refused(predictor, kind):
+    cache = kind(predictor)
+    for unit_ids in ([[2, 99, 3]], [[2, -1, 3]]):
+        with pytest.raises(ValueError, match=r"`unit_ids` must lie in \[0, 13\)"):
+            cache(unit_ids)
+    with pytest.raises(ValueError, match="must have shape .batch, length."):
+        cache([2, 3])
+    assert not len(cache.results)
 
 
 def test_no_text_and_no_image_give_nothing(predictor):

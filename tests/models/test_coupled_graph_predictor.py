@@ -155,6 +155,20 @@ def test_layers_with_a_seeded_initializer_are_not_copies(random):
     np.testing.assert_array_equal(two, three)
 
 
+@keras.saving.register_keras_serializable(package="tests")
+def halves(shape, dtype=None):
+    return ops.full(shape, 0.5, dtype)
+
+
+def test_a_function_can_be_the_initializer(tmp_path):
+    predictor = predictor_for_seed(halves)
+    predictor.save_to_preset(tmp_path)
+    for model in (predictor, CoupledGraphPredictor.from_preset(tmp_path)):
+        for layer in range(SIZES["num_graph_layers"]):
+            kernel = model.get_layer(f"forward_affinity_{layer}").key_kernel
+            assert (ops.convert_to_numpy(kernel) == 0.5).all()
+
+
 def predictor_for_seed(initializer):
     return CoupledGraphPredictor(VOCABULARY, **SIZES, kernel_initializer=initializer)
 

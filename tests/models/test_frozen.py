@@ -96,6 +96,34 @@ def test_a_frozen_part_stays_frozen(make, tmp_path):
     assert len(frozen_part(reloaded).trainable_variables) > 0
 
 
+@pytest.mark.parametrize("make", [make_predictor, make_image_predictor])
+def test_layers_of_a_predictor_that_are_frozen_stay_frozen(make, tmp_path):
+    part = make()
+    fingerprint = part.save_to_preset(tmp_path / "all")
+    assert "frozen_layers" not in part.get_config()
+    part.get_layer("forward_network").trainable = False
+    part.get_layer("backward_affinity").trainable = False
+    assert part.save_to_preset(tmp_path / "part") == fingerprint
+    model = downstream(part)
+    model.fit(inputs_of(part), np.ones((2, 1)), verbose=0)
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    copies = [
+        frozen_part(reloaded),
+        frozen_part(keras.models.clone_model(model)),
+        type(part).from_preset(tmp_path / "part"),
+        type(part).from_preset(tmp_path / "part", name="other", dropout=0.1),
+    ]
+    for copy in copies:
+        names = [weight.path for weight in copy.trainable_variables]
+        assert names and names == [weight.path for weight in part.trainable_variables]
+    assert int(reloaded.optimizer.iterations) == 1  # its state fits
+    part.trainable = False
+    assert "frozen_layers" not in part.get_config()
+    part.trainable = True
+    assert part.trainable_variables == part.weights
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_preset_of_a_frozen_model_is_frozen(make, tmp_path):
     part = make()

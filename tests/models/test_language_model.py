@@ -200,7 +200,9 @@ def test_wrong_inputs_are_named(random):
         model.warmed_states(batch[:0])
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
+)
 def test_low_precision_is_close(policy):
     model = BidirectionalLanguageModel(**SMALL)
     low = BidirectionalLanguageModel(**SMALL, dtype=policy)

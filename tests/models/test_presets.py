@@ -549,6 +549,35 @@ def test_arguments_in_place_of_those_that_were_saved(folder):
         GraphPredictor.from_preset(folder, dropout=2.0)
 
 
+class MakesPredictor(keras.layers.Layer):
+    def build(self, unit_ids_shape):
+        self.predictor = make()
+
+    def call(self, unit_ids):
+        return self.predictor(unit_ids)
+
+
+def test_where_a_predictor_was_made_does_not_matter(folder, tmp_path):
+    with keras.name_scope("encoder"):
+        scoped = make()
+        named = GraphPredictor.from_preset(folder, name="other", top_k=2)
+    layer = MakesPredictor()
+    layer(np.array([[2, 3, 4]]))
+    for number, predictor in enumerate((scoped, named, layer.predictor)):
+        assert predictor.weights[0].path != make().weights[0].path
+        predictor.save_to_preset(tmp_path / str(number))
+        assert_same(GraphPredictor.from_preset(tmp_path / str(number)), predictor)
+
+
+def test_a_language_model_may_get_another_name():
+    model = BidirectionalLanguageModel.from_preset("glomo_elmo_small_en", name="elmo")
+    assert model.name == "elmo"
+    with pytest.raises(ValueError, match="do not fit name='elmo', units=3: .*lstm"):
+        BidirectionalLanguageModel.from_preset(
+            "glomo_elmo_small_en", name="elmo", units=3
+        )
+
+
 def test_presets_of_a_class_are_listed():
     texts, images = GraphPredictor.presets, ImageGraphPredictor.presets
     assert {"glomo_text_base_en", "glomo_text_small_en"} <= set(texts)

@@ -58,6 +58,10 @@ def test_missing_inputs_and_lists_of_numbers_are_named(predictor):
             call({"padding_mask": IDS != 0})
     with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type list"):
         predictor.project({"unit_ids": [[2, 3]], "padding_mask": [[True, True]]})
+    for call in (predictor, predictor.project):
+        for numbers in ([[2, 3]], [], ((2, 3),)):
+            with pytest.raises(TypeError, match="`unit_ids` must be a tensor.* type "):
+                call(numbers)
     images = ImageGraphPredictor(4, 1, 1, num_convolutions=1)
     with pytest.raises(TypeError, match="`images` must be a tensor.* type list"):
         images([np.zeros((2, 3, 3), "uint8")])
@@ -128,6 +132,28 @@ def test_a_language_model_is_pretrained_on_tensors_by_name(language_model, as_in
         pretrainer(as_input(np.ones((2, 3, 11), "int32")))
     with pytest.raises(ValueError, match=r"keys: \['unit_ids'\]"):
         pretrainer({"unit_ids": keras.ops.ones((2, 3), "int32")})
+
+
+@pytest.mark.parametrize("name, wrong", [("unit_ids", 5), ("character_ids", 262)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_ids_of_other_words_and_characters_are_refused(
+    language_model, name, wrong, sign
+):
+    pretrainer = LanguageModelPretrainer(language_model, vocabulary_size=5)
+    pretrainer.compile("sgd")
+    inputs = {
+        "unit_ids": np.full((2, 3), 4, "int32"),
+        "character_ids": np.full((2, 3, 11), 261, "int32"),
+    }
+    assert np.isfinite(pretrainer(inputs)["forward"]).all()
+    inputs[name] = sign * np.full_like(inputs[name], wrong)
+    for call in (pretrainer, pretrainer.fit, pretrainer.evaluate):
+        message = rf"`{name}` must lie in \[0, {wrong}\).* from {sign * wrong} to"
+        with pytest.raises(ValueError, match=message):
+            call(inputs)
+    if name == "character_ids":
+        with pytest.raises(ValueError, match="Make them by .*data.character_ids"):
+            language_model(inputs[name])
 
 
 @pytest.mark.parametrize(

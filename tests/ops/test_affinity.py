@@ -11,6 +11,7 @@ from glomo_keras.ops import mean_visible_score
 from glomo_keras.ops import normalize_rows
 from glomo_keras.ops import squared_relu
 from glomo_keras.ops import squared_relu_affinity
+from glomo_keras.ops import subtract_mean_score
 from glomo_keras.ops import visible_pairs
 
 SCORES = [[0.0, 0, 0], [2, -1, 0], [1, 3, -2]]
@@ -174,6 +175,29 @@ def test_mean_visible_score_ignores_what_is_invisible(random):
         ops.convert_to_numpy(mean_visible_score(poisoned, visible)),
         ops.convert_to_numpy(mean_visible_score(scores, visible)),
     )
+
+
+def test_scores_at_their_mean_by_pencil():
+    scores = np.array([[1.0, 2, 3, 9]], "float32")
+    visible = np.array([[True, True, True, False]])
+    found = ops.convert_to_numpy(subtract_mean_score(scores, visible))
+    np.testing.assert_array_equal(found[0, :3], [-1, -1, 1])
+    found = subtract_mean_score(scores, visible, for_any_rule=True)
+    np.testing.assert_array_equal(ops.convert_to_numpy(found)[0, :3], [-1, 0, 1])
+
+
+def test_equal_scores_have_gradients_for_any_rule():
+    visible = np.array([[True, True, True, False]])
+
+    def row(scores, rule):
+        scores = subtract_mean_score(scores, visible, for_any_rule=True)
+        return normalize_rows(rule(scores), visible)[0]
+
+    scores = np.array([[0.1, 0.1, 0.1, 0.5]], "float32")
+    assert not ops.convert_to_numpy(row(scores, ops.relu)).any()
+    # Softmax: dp_0 / ds = p_0 (1 - p_0), -p_0 p_1, -p_0 p_2
+    (gradient,) = gradients.by_arrays(lambda s: row(s, ops.exp)[0], scores)
+    np.testing.assert_allclose(gradient, [[2 / 9, -1 / 9, -1 / 9, 0]], rtol=1e-5)
 
 
 def test_mean_of_many_large_float16_scores():

@@ -157,3 +157,13 @@ def test_config_round_trip():
 def test_amsgrad_is_refused():
     with pytest.raises(ValueError, match="has no `amsgrad`"):
         LazyAdam(amsgrad=True)
+
+
+def test_accumulated_gradients_are_refused():
+    with pytest.raises(ValueError, match="no `gradient_accumulation_steps`.*_steps=2"):
+        LazyAdam(gradient_accumulation_steps=2)
+    # What such a one was, saved by an earlier version.
+    config = {**LazyAdam(0.003).get_config(), "gradient_accumulation_steps": 2}
+    optimizer = LazyAdam.from_config(config)
+    assert type(optimizer) is keras.optimizers.Adam
+    assert optimizer.gradient_accumulation_steps == 2

@@ -1,10 +1,12 @@
 """Attention maps of a Transformer as graphs of words."""
 
+import keras
 import numpy as np
 from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.ops.affinity import normalize_rows
+from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.visibility import DIRECTIONS
 from glomo_keras.ops.visibility import visible_pairs
 from glomo_keras.ops.word_pieces import graphs_over_words
@@ -61,21 +63,50 @@ def graphs_from_attention(attention, word_ids=None, num_words=None):
             "`attention` must be square: tokens that read themselves. Received: shape "
             f"{tuple(attention.shape)}. Take self-attention, without keys of a cache."
         )
-    num_tokens = ops.shape(attention)[-1]
-    if word_ids is None:
-        word_ids = ops.broadcast_to(
-            ops.arange(num_tokens, dtype="int32"),
-            (ops.shape(attention)[0], num_tokens),
-        )
-    else:
+    if word_ids is not None:
         word_ids = _word_ids(word_ids, attention)
-    if num_words is None:
-        num_words = num_tokens
-    words = graphs_over_words(attention, word_ids, num_words)
-    return {
-        direction: normalize_rows(words, visible_pairs(num_words, direction))
-        for direction in DIRECTIONS
-    }
+    return GraphsFromAttention(num_words)(attention, word_ids)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class GraphsFromAttention(keras.Operation):
+    """`graphs_from_attention` as an operation, which functional models can hold.
+
+    The number of tokens may be unknown there.
+
+    Args:
+        num_words: int, words of a text, or `None`, as many as tokens.
+        name: str or None.
+    """
+
+    def __init__(self, num_words=None, name=None):
+        super().__init__(name=name)
+        self.num_words = num_words
+
+    def call(self, attention, word_ids=None):
+        num_tokens = ops.shape(attention)[-1]
+        if word_ids is None:
+            word_ids = ops.broadcast_to(
+                ops.arange(num_tokens, dtype="int32"),
+                (ops.shape(attention)[0], num_tokens),
+            )
+        num_words = num_tokens if self.num_words is None else self.num_words
+        words = graphs_over_words(attention, word_ids, num_words)
+        return {
+            direction: normalize_rows(words, visible_pairs(num_words, direction))
+            for direction in DIRECTIONS
+        }
+
+    def compute_output_spec(self, attention, word_ids=None):
+        size = attention.shape[-1] if self.num_words is None else self.num_words
+        shape, dtype = (*attention.shape[:-2], size, size), attention.dtype
+        return {
+            direction: keras.KerasTensor(shape, dtype=accumulation_dtype(dtype))
+            for direction in DIRECTIONS
+        }
+
+    def get_config(self):
+        return {"num_words": self.num_words, "name": self.name}
 
 
 def _stack(layers):

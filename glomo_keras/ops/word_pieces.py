@@ -1,5 +1,6 @@
 """Graphs over words carried over to the word pieces of another tokenizer, and back."""
 
+import keras
 from keras import ops
 
 from glomo_keras.checks import check_rank
@@ -79,9 +80,31 @@ def graphs_over_pieces(graphs, words):
     [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.5, 0.5, 0.0]]
     """
     check_rank("graphs", graphs, "batch, layers, heads, num_words, num_words")
-    members, shares = _assignment(words, ops.shape(graphs)[-1], graphs.dtype)
-    read = ops.matmul(members, graphs)  # (batch, layers, heads, pieces, words)
-    return ops.matmul(read, ops.swapaxes(shares, -1, -2))
+    check_rank("words", words, "batch, num_pieces")
+    return GraphsOverPieces()(graphs, words)
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class GraphsOverPieces(keras.Operation):
+    """`graphs_over_pieces` as an operation, which functional models can hold.
+
+    The number of words may be unknown there.
+
+    Args:
+        name: str or None.
+    """
+
+    def call(self, graphs, words):
+        members, shares = _assignment(words, ops.shape(graphs)[-1], graphs.dtype)
+        read = ops.matmul(members, graphs)  # (batch, layers, heads, pieces, words)
+        return ops.matmul(read, ops.swapaxes(shares, -1, -2))
+
+    def compute_output_spec(self, graphs, words):
+        shape = (*graphs.shape[:-2], words.shape[-1], words.shape[-1])
+        return keras.KerasTensor(shape, dtype=graphs.dtype)
+
+    def get_config(self):
+        return {"name": self.name}
 
 
 def graphs_over_words(pieces, words, num_words):

@@ -79,6 +79,26 @@ def test_a_model_transfers_attention(random):
     assert output.shape == (2, 5, 22) and np.isfinite(output).all()
 
 
+@pytest.mark.parametrize("num_words", [None, 3])
+@pytest.mark.parametrize("has_words", [False, True])
+def test_a_functional_model_of_any_length(random, tmp_path, num_words, has_words):
+    inputs = [keras.Input((2, 5, None, None)), keras.Input((None,), dtype="int32")]
+    inputs = inputs[: 1 + has_words]
+    graphs = graphs_from_attention(*inputs, num_words=num_words)
+    assert graphs["backward"].shape == (None, 2, 5, num_words, num_words)
+    keras.Model(inputs, graphs).save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    for length in (6, 4):
+        attention = random.uniform(size=(2, 2, 5, length, length)).astype("float32")
+        word_ids = np.array([[-1, 0, 0, 1, 2, -1]] * 2, "int32")[:, :length]
+        arrays = [attention, word_ids][: 1 + has_words]
+        found = model.predict(arrays, verbose=0)
+        expected = graphs_from_attention(*arrays, num_words=num_words)
+        for direction, graph in expected.items():
+            graph = ops.convert_to_numpy(graph)
+            np.testing.assert_allclose(found[direction], graph, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("attention", "word_ids", "message"),
     [

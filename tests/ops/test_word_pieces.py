@@ -45,6 +45,21 @@ def test_back_again(precision, random):
     precision.assert_close(again, graphs)
 
 
+def test_pieces_in_a_functional_model_of_any_length(random, tmp_path):
+    inputs = [keras.Input((2, 5, None, None)), keras.Input((None,), dtype="int32")]
+    pieces = graphs_over_pieces(*inputs)
+    assert pieces.shape == (None, 2, 5, None, None)
+    keras.Model(inputs, pieces).save(tmp_path / "model.keras")
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    for words in (WORDS, WORDS[:, :4]):
+        arrays = [random_graphs(random).astype("float32"), words]
+        found = model.predict(arrays, verbose=0)
+        expected = graphs_over_pieces(*map(ops.convert_to_tensor, arrays))
+        np.testing.assert_allclose(
+            found, ops.convert_to_numpy(expected), rtol=1e-5, atol=1e-6
+        )
+
+
 def test_a_word_without_pieces_reads_and_sends_nothing():
     graphs = np.full((1, 1, 1, 3, 3), 1 / 3, "float32")
     words = ops.convert_to_tensor(np.array([[0, 2]], "int32"))

@@ -164,7 +164,15 @@ def test_works_without_tensorflow_on_jax():
 
 
 # Modules of the package itself, below all its parts.
-BOTTOM = {"checks", "files", "locking", "start_up", "version", "vocabulary_file"}
+BOTTOM = {
+    "checks",
+    "files",
+    "locking",
+    "start_up",
+    "strings",
+    "version",
+    "vocabulary_file",
+}
 
 
 def imported(path):

@@ -12,6 +12,7 @@ from glomo_keras.analysis.graph_arrays import unit_strings
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.files import write_text
 from glomo_keras.ops.visibility import DIRECTIONS
+from glomo_keras.strings import replace_surrogates
 
 _PLACE_OF_DATA = "/*DATA*/"
 
@@ -117,7 +118,7 @@ def write_page(template, data, path):
     'page.html'
     """
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = replace_surrogates(text)
     # Of what would end the element, no character is left.
     text = text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
     page = importlib.resources.files("glomo_keras.analysis") / template

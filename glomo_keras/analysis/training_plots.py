@@ -16,6 +16,7 @@ from glomo_keras.analysis.figures import require_matplotlib
 from glomo_keras.analysis.figures import save_figure
 from glomo_keras.analysis.figures import weight_colors
 from glomo_keras.analysis.figures import write_header
+from glomo_keras.strings import check_string_list
 
 _STATISTICS = {
     "density": "density: active weights by visible pairs",
@@ -69,11 +70,7 @@ def plot_history(history, path=None, metrics=("loss",), title="Training history"
     epochs = columns.pop("epoch") + 1
     if metrics is None:
         metrics = list(dict.fromkeys(name.removeprefix("val_") for name in columns))
-    if isinstance(metrics, str):
-        raise ValueError(
-            "`metrics` must be a list of names of metrics. Received one string: "
-            f"{metrics!r}. Put it into a list."
-        )
+    check_string_list("metrics", metrics)
     metrics = list(metrics)
     if not metrics:
         raise ValueError(

@@ -7,11 +7,11 @@ import numpy as np
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.numpy_files import open_arrays
 from glomo_keras.data.shapes import draw_shapes
-from glomo_keras.data.strings import check_string_list
 from glomo_keras.data.text_files import describe_source
 from glomo_keras.data.text_files import find_files
 from glomo_keras.data.tfds_sets import find_builder
 from glomo_keras.files import check_growth
+from glomo_keras.strings import check_string_list
 
 _TFDS_SPLITS = {"test": ("test", "validation")}
 

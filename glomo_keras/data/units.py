@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from glomo_keras.data.strings import check_string_list
-from glomo_keras.data.strings import replace_surrogates
+from glomo_keras.strings import check_string_list
+from glomo_keras.strings import replace_surrogates
 
 # Invisible spaces (zero width space, byte order mark) separate like the others.
 _SEPARATOR = r"\p{Z}\p{Cc}\x{200B}\x{FEFF}"

@@ -7,13 +7,13 @@ import numpy as np
 import tensorflow as tf
 
 from glomo_keras.checks import check_positive_integers
-from glomo_keras.data.strings import check_string_list
-from glomo_keras.data.strings import replace_surrogates
 from glomo_keras.data.units import split_units
 from glomo_keras.data.units import string_tensor
 from glomo_keras.files import atomic_write
 from glomo_keras.models.preset_files import Preset
 from glomo_keras.models.presets import open_preset
+from glomo_keras.strings import check_string_list
+from glomo_keras.strings import replace_surrogates
 from glomo_keras.vocabulary_file import LOWERCASE_OPTION
 from glomo_keras.vocabulary_file import PADDING_MARK
 from glomo_keras.vocabulary_file import UNKNOWN_MARK

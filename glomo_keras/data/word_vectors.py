@@ -6,9 +6,9 @@ import typing
 
 import numpy as np
 
-from glomo_keras.data.strings import check_string_list
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_file
+from glomo_keras.strings import check_string_list
 
 _SAMPLED_LINES = 100  # from which the dimension is derived
 

@@ -4,9 +4,9 @@ import pathlib
 
 import tensorflow as tf
 
-from glomo_keras.data.strings import check_string_list
 from glomo_keras.export.archive_reading import load_archive
 from glomo_keras.files import atomic_write
+from glomo_keras.strings import check_string_list
 
 FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
 

@@ -124,7 +124,7 @@ def test_wrong_histories(tmp_path, history, message):
     [
         (HISTORY, (), "must be one metric.* the history has: loss, density, val_loss"),
         ({"epoch": [0, 1]}, None, "must be one.* the history has: no metric"),
-        (HISTORY, "loss", "must be a list of names.* Received one string: 'loss'"),
+        (HISTORY, "loss", "must be a list of strings.* Received one string: 'loss'"),
         (HISTORY, ["x"], "must be in the history.* Received: 'x'"),
     ],
 )

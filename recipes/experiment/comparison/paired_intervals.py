@@ -29,7 +29,9 @@ def paired_difference(scores, others):
     num_seeds, num_examples = differences.shape
     mean = float(differences.mean())
     of_examples = differences.mean(axis=0) - mean
-    deviation = _deviation(of_examples) / num_examples**0.5  # and of the rest
+    deviation = 0.0  # of the mean, by examples and the rest
+    if num_examples > 1:
+        deviation = of_examples.std(ddof=1) / num_examples**0.5
     draw = np.random.default_rng(0)  # the same one for all: equal tables
     errors = deviation * draw.standard_normal(DRAWS)
     if num_seeds > 1:
@@ -41,7 +43,3 @@ def paired_difference(scores, others):
         errors = errors + deviation * draw.standard_t(num_seeds - 1, DRAWS)
     half = float(np.percentile(np.abs(errors), 95))
     return mean, mean - half, mean + half
-
-
-def _deviation(values):
-    return values.std(ddof=1) if len(values) > 1 else 0.0

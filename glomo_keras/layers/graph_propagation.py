@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from glomo_keras.layers.initializers import MessageInitializer
+from glomo_keras.layers.initializers import OrthogonalInitializer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
@@ -98,6 +99,7 @@ class GraphPropagation(keras.layers.Layer):
                 dim,
                 use_bias=self.use_bias,
                 kernel_initializer=self.kernel_initializer or MessageInitializer(),
+                recurrent_initializer=OrthogonalInitializer,
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,
                 name="cell",

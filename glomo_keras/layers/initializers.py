@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.ops.precision import accumulation_dtype
+
 
 def get_initializer(initializer):
     """Return what `kernel_initializer` stands for; a name stays a name.
@@ -142,3 +144,24 @@ class MessageInitializer(keras.initializers.Initializer):
 
     def get_config(self):
         return {"seed": self.seed}
+
+
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class OrthogonalInitializer(keras.initializers.Orthogonal):
+    """`keras.initializers.Orthogonal` of any dtype: TensorFlow has no QR of bfloat16.
+
+    In float32 and float64 the numbers are those of Keras.
+
+    Args:
+        gain: float, factor of the matrix.
+        seed: int or None.
+
+    Example:
+
+    >>> tuple(OrthogonalInitializer()((3, 5), "bfloat16").shape)
+    (3, 5)
+    """
+
+    def __call__(self, shape, dtype=None):
+        dtype = keras.backend.standardize_dtype(dtype)
+        return ops.cast(super().__call__(shape, accumulation_dtype(dtype)), dtype)

@@ -7,11 +7,11 @@ from keras import tree
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_scale
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.initializers import OrthogonalInitializer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
-from glomo_keras.ops.precision import accumulation_dtype
 from glomo_keras.ops.projected_lstm import projected_lstm_step
 from glomo_keras.ops.sizes import shortfall
 
@@ -229,7 +229,7 @@ class _Recurrence(keras.layers.Layer):
         self.recurrent_kernel = self.add_weight(
             name="recurrent_kernel",
             shape=(projection_dim, 4 * units),
-            initializer=_orthogonal_initializer(),
+            initializer=OrthogonalInitializer(),
         )
         self.projection = self.add_weight(
             name="projection",
@@ -248,17 +248,6 @@ class _Recurrence(keras.layers.Layer):
             self.projection_clip,
         )
         return states[0], list(states)
-
-
-def _orthogonal_initializer():
-    """Return that of Keras, for bfloat16 as well: TensorFlow has no such QR."""
-    initializer = keras.initializers.Orthogonal()
-
-    def initialize(shape, dtype=None):
-        dtype = keras.backend.standardize_dtype(dtype)
-        return ops.cast(initializer(shape, accumulation_dtype(dtype)), dtype)
-
-    return initialize
 
 
 def _open_forget_gates(shape, dtype=None):

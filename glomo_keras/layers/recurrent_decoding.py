@@ -2,6 +2,7 @@
 
 import keras
 
+from glomo_keras.layers.initializers import OrthogonalInitializer
 from glomo_keras.layers.initializers import new_initializer
 
 
@@ -34,6 +35,7 @@ def make_cells(
         cell = keras.layers.GRUCell(
             dim,
             kernel_initializer=new_initializer(kernel_initializer),
+            recurrent_initializer=OrthogonalInitializer,
             kernel_regularizer=kernel_regularizer,
             dtype=dtype,
             name=f"cell_{layer}",

@@ -6,6 +6,8 @@ import keras
 
 from glomo_keras.layers.masked_key_query_cnn import MaskedKeyQueryCNN
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
+from glomo_keras.models.frozen_layers import freeze_layers
+from glomo_keras.models.frozen_layers import frozen_layers
 from glomo_keras.models.preset_model import PresetModel
 from glomo_keras.ops.visibility import DIRECTIONS
 
@@ -202,17 +204,12 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         return self.get_layer(f"{direction}_affinity")
 
     def get_config(self):
-        config = {
+        return {
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            **frozen_layers(self),
         }
-        frozen = [
-            layer.name for layer in self.layers if layer.weights and not layer.trainable
-        ]
-        if self.trainable and frozen:
-            config["frozen_layers"] = frozen
-        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -220,7 +217,5 @@ class BaseGraphPredictor(PresetModel, keras.Model):
         config = {"position_bias": None, **config}
         frozen = config.pop("frozen_layers", ())
         predictor = cls(**config)
-        for layer in predictor.layers:
-            if layer.name in frozen:
-                layer.trainable = False
+        freeze_layers(predictor, frozen)
         return predictor

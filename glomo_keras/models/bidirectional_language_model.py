@@ -14,6 +14,8 @@ from glomo_keras.layers.projected_lstm import ProjectedLSTM
 from glomo_keras.models.checks import check_is_tensor
 from glomo_keras.models.checks import check_no_preset
 from glomo_keras.models.checks import check_range_of_ids
+from glomo_keras.models.frozen_layers import freeze_layers
+from glomo_keras.models.frozen_layers import frozen_layers
 from glomo_keras.models.preset_model import PresetModel
 from glomo_keras.ops.characters import NUM_CHARACTERS
 from glomo_keras.ops.characters import add_sentence_marks
@@ -303,6 +305,7 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
     def get_config(self):
         return {
             **super().get_config(),
+            **frozen_layers(self),
             "units": self.units,
             "projection_dim": self.projection_dim,
             "num_layers": self.num_layers,
@@ -318,6 +321,14 @@ class BidirectionalLanguageModel(PresetModel, keras.Model):
             "num_highways": self.num_highways,
             "seed": self.seed,
         }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        frozen = config.pop("frozen_layers", ())
+        model = cls(**config)
+        freeze_layers(model, frozen)
+        return model
 
 
 def check_character_ids(character_ids):

@@ -15,6 +15,7 @@ from glomo_keras.layers import MaskedKeyQueryCNN
 from glomo_keras.layers import SquaredReLUAffinity
 from glomo_keras.layers.initializers import CurrentUnitInitializer
 from glomo_keras.layers.initializers import MessageInitializer
+from glomo_keras.layers.initializers import OrthogonalInitializer
 
 WITH_KERNELS = {
     entry.layer: entry
@@ -141,11 +142,22 @@ def test_a_unit_starts_near_what_it_reads(message):
     assert np.corrcoef(updated, features[0, 0])[0, 1] > 0.6
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_orthogonal_matrices_of_any_dtype(dtype):
+    ours = OrthogonalInitializer(seed=3)((7, 21), dtype)
+    assert keras.backend.standardize_dtype(ours.dtype) == dtype
+    rows = ops.convert_to_numpy(ops.cast(ours, "float32"))
+    np.testing.assert_allclose(rows @ rows.T, np.eye(7), atol=2e-2)
+    keras_own = values_of(keras.initializers.Orthogonal(seed=3), (7, 21))
+    np.testing.assert_allclose(rows, keras_own, atol=2e-3)
+
+
 @pytest.mark.parametrize(
     "initializer, shape",
     [
         (CurrentUnitInitializer(0.2, seed=5), (3, 7, 21)),
         (MessageInitializer(seed=5), (7, 21)),
+        (OrthogonalInitializer(seed=5), (7, 21)),
     ],
 )
 def test_config_round_trip(initializer, shape):

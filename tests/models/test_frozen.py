@@ -71,6 +71,11 @@ def frozen_part(model):
     return part
 
 
+def trained_paths(model):
+    paths = [weight.path for weight in model.trainable_variables]
+    return [path.removeprefix(f"{model.name}/") for path in paths]
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_a_frozen_part_stays_frozen(make, tmp_path):
     part = make()
@@ -96,13 +101,13 @@ def test_a_frozen_part_stays_frozen(make, tmp_path):
     assert len(frozen_part(reloaded).trainable_variables) > 0
 
 
-@pytest.mark.parametrize("make", [make_predictor, make_image_predictor])
-def test_layers_of_a_predictor_that_are_frozen_stay_frozen(make, tmp_path):
+@pytest.mark.parametrize("make", MAKERS)
+def test_layers_that_are_frozen_stay_frozen(make, tmp_path):
     part = make()
     fingerprint = part.save_to_preset(tmp_path / "all")
     assert "frozen_layers" not in part.get_config()
-    part.get_layer("forward_network").trainable = False
-    part.get_layer("backward_affinity").trainable = False
+    for layer in part.layers[-3:]:
+        layer.trainable = False
     assert part.save_to_preset(tmp_path / "part") == fingerprint
     model = downstream(part)
     model.fit(inputs_of(part), np.ones((2, 1)), verbose=0)
@@ -115,8 +120,8 @@ def test_layers_of_a_predictor_that_are_frozen_stay_frozen(make, tmp_path):
         type(part).from_preset(tmp_path / "part", name="other", dropout=0.1),
     ]
     for copy in copies:
-        names = [weight.path for weight in copy.trainable_variables]
-        assert names and names == [weight.path for weight in part.trainable_variables]
+        assert 0 < len(copy.trainable_variables) < len(copy.weights)
+        assert trained_paths(copy) == trained_paths(part)
     assert int(reloaded.optimizer.iterations) == 1  # its state fits
     part.trainable = False
     assert "frozen_layers" not in part.get_config()

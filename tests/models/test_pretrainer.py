@@ -472,8 +472,8 @@ def test_padding_alone_and_short_texts_train_without_nan(random, length):
         assert all(np.isfinite(weight).all() for weight in pretrainer.get_weights())
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_mixed_precision_trains(random, policy):
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+def test_low_precision_trains(random, policy):
     pretrainer = pretrainer_for(random)
     low = pretrainer_for(random, dtype=policy)
     low.set_weights(pretrainer.get_weights())

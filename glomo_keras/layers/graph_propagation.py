@@ -99,6 +99,7 @@ class GraphPropagation(keras.layers.Layer):
                 dim,
                 use_bias=self.use_bias,
                 kernel_initializer=self.kernel_initializer or MessageInitializer(),
+                # The class: its seed is drawn after that of the kernel, as in Keras.
                 recurrent_initializer=OrthogonalInitializer,
                 kernel_regularizer=self.kernel_regularizer,
                 dtype=self.dtype_policy,

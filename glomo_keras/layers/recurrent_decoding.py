@@ -35,6 +35,7 @@ def make_cells(
         cell = keras.layers.GRUCell(
             dim,
             kernel_initializer=new_initializer(kernel_initializer),
+            # The class: its seed is drawn after that of the kernel, as in Keras.
             recurrent_initializer=OrthogonalInitializer,
             kernel_regularizer=kernel_regularizer,
             dtype=dtype,

@@ -1,7 +1,5 @@
 """Batches of examples, as `fit` gets them: in the order of their epoch, whole."""
 
-import time
-
 import keras
 import numpy as np
 from experiment.comparison.example_batches import ExampleBatches
@@ -10,10 +8,9 @@ EXAMPLES = np.arange(3, 14)
 
 
 class Numbers(ExampleBatches):
-    """Batches whose inputs are the numbers of the examples; some come late."""
+    """Batches whose inputs are the numbers of the examples."""
 
     def __getitem__(self, index):
-        time.sleep(0.02 * (index % 2))
         numbers = self.examples_of(index).astype("float32")
         return numbers[:, None], np.zeros((len(numbers), 1), "float32")
 
@@ -49,9 +46,8 @@ def seen(epochs, initial_epoch=0):
 
 def test_fit_sees_every_epoch_in_its_own_order():
     expected = []
-    for epoch in range(
-        1, 4
-    ):  # Keras builds the metrics by a batch of epoch 0, and ends it
+    # Keras builds the metrics by a batch of epoch 0, and ends it.
+    for epoch in range(1, 4):
         order = np.random.default_rng([5, epoch]).permutation(EXAMPLES)
         expected.extend(order[:10].reshape(5, 2).mean(axis=1))
     np.testing.assert_allclose(seen(3), expected, rtol=1e-4)

@@ -27,12 +27,12 @@ def print_plan(task, data, settings, arm_names, num_seeds):
         model = task.build(data, arm, settings)
         batches = task.batches(data, "train", arm, settings, train, shuffle_seed=0)
         model.train_on_batch(*batches[0])  # compiles
-        count = min(PLAN_STEPS, batches.num_batches)
+        count = min(PLAN_STEPS, batches.steps_per_epoch)
         started = time.monotonic()
         for number in range(count):
             model.train_on_batch(*batches[number])
         step = (time.monotonic() - started) / count
-        steps = batches.num_batches * settings.epochs
+        steps = batches.steps_per_epoch * settings.epochs
         all_steps = count_steps(settings, batches, settings.epochs, *others)
         run_hours = step * all_steps / 3600
         num_rates = len(settings.learning_rates or [])
@@ -63,4 +63,5 @@ def count_steps(settings, batches, epochs, dev, test):
         Float, in steps of training.
     """
     num_read = len(dev) * epochs + len(test)
-    return batches.num_batches * epochs + READING_SHARE * num_read / settings.batch_size
+    num_steps = batches.steps_per_epoch * epochs
+    return num_steps + READING_SHARE * num_read / settings.batch_size

@@ -104,7 +104,7 @@ class Together:
         self.train_examples, self.dev_examples, self.tests = zip(*chosen, strict=True)
         self.num_train = len(self.train_examples[0])
         self.progress = Progress.start((len(seeds), len(rates)), settings.patience)
-        self.arms, self.orders, starts = [], [], []
+        self.arms, self.batches, starts = [], [], []
         # Test examples are loaded when those of train and dev are not needed any more.
         num_examples = max(
             sum(map(len, self.train_examples + self.dev_examples)),
@@ -116,7 +116,7 @@ class Together:
             model = task.build(data, arm, settings)
             model.optimizer.build(model.trainable_variables)
             self.arms.append(arm)
-            self.orders.append(
+            self.batches.append(
                 task.batches(data, "train", arm, settings, examples, shuffle_seed=seed)
             )
             starts.append([])
@@ -148,11 +148,8 @@ class Together:
         state = jax.device_put(self.state)
         for epoch in range(1, self.settings.epochs + 1):
             epoch_started = time.monotonic()
-            for order in self.orders:
-                # First, since `fit` reads a batch beforehand, for which Keras ends an
-                # epoch of the batches.
-                order.on_epoch_end()
-            places = np.stack([_places(order) for order in self.orders], axis=1)
+            places = [_places(batches, epoch) for batches in self.batches]
+            places = np.stack(places, axis=1)
             state, losses = self._run_steps(state, self.fixed, train, places)
             predictions = self._predict(state, dev, len(self.dev_examples[0]))
             scores = self._scores(predictions, "train", self.dev_examples)
@@ -346,10 +343,12 @@ def _values(variables):
     return keras.tree.map_structure(keras.ops.convert_to_numpy, variables)
 
 
-def _places(order):
+def _places(batches, epoch):
     """Return where the examples of each batch of an epoch lie: `(batches, size)`."""
-    examples = np.stack([order.examples_of(n) for n in range(order.num_batches)])
-    return np.searchsorted(order.examples, examples)
+    steps = batches.steps_per_epoch
+    indices = range((epoch - 1) * steps, epoch * steps)
+    examples = np.stack([batches.examples_of(index) for index in indices])
+    return np.searchsorted(batches.examples, examples)
 
 
 def _by_rate(rates, scores):

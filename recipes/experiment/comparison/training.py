@@ -179,6 +179,7 @@ def train(task, data, settings, arm_name, seed, folder, clock=None):
             batches,
             epochs=settings.epochs,
             initial_epoch=first_epoch,
+            steps_per_epoch=batches.steps_per_epoch,
             callbacks=[RaiseOnNaN(), steps, dev_score, checkpoint, spent],
             shuffle=False,  # the batches do
             verbose=0,

@@ -34,12 +34,12 @@ class TreeBatches(ExampleBatches):
         super().__init__(examples, batch_size, **training)
 
     @property
-    def num_batches(self):
-        return len(self.order)
+    def steps_per_epoch(self):
+        return self.steps if self.training else len(self.order_of(1))
 
     def examples_of(self, index):
         """Return the numbers of the sentences of a batch."""
-        return self.order[index][1]
+        return self._batch(index)[1]
 
     def __getitem__(self, index):
         inputs, _, labels = self.with_trees(index)
@@ -47,7 +47,7 @@ class TreeBatches(ExampleBatches):
 
     def with_trees(self, index):
         """Return the inputs, heads and labels of a batch, of training or not."""
-        length, examples = self.order[index]
+        length, examples = self._batch(index)
         size = -(-self._size(length) // self.num_devices) * self.num_devices
         word_ids, unit_ids, heads, labels = self.sentences.padded(
             examples, size, length
@@ -59,16 +59,20 @@ class TreeBatches(ExampleBatches):
     def _size(self, length):
         return max(1, self.words_of_batch // length)
 
-    def _order(self):
-        """List lengths and sentences of the batches to come."""
+    def make_order(self, epoch):
+        """Return the lengths and sentences of the batches of an epoch."""
         if not self.training:
-            self.order = self._one_round(self.examples)
-            return
-        draw, self.order = self.draw(), []
-        while len(self.order) < self.steps:
+            return self._one_round(self.examples)
+        draw, order = self.draw(epoch), []
+        while len(order) < self.steps:
             batches = self._one_round(draw.permutation(self.examples))
-            self.order += [batches[i] for i in draw.permutation(len(batches))]
-        del self.order[self.steps :]
+            order += [batches[i] for i in draw.permutation(len(batches))]
+        return order[: self.steps]
+
+    def _batch(self, index):
+        """Return the length and the sentences of a batch."""
+        epoch, place = self.place_of(index)
+        return self.order_of(epoch)[place]
 
     def _one_round(self, examples):
         lengths = self.sentences.rounded_lengths[examples]

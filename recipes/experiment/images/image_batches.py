@@ -27,7 +27,7 @@ class ImageBatches(ExampleBatches):
         images = self.data["images"][examples]
         is_mirrored = np.zeros(len(examples), bool)
         if self.training:
-            is_mirrored = self.draw(index).random(len(examples)) < 0.5
+            is_mirrored = self.draw(*self.place_of(index)).random(len(examples)) < 0.5
         images[is_mirrored] = images[is_mirrored][:, :, ::-1]
         inputs = {"images": images, **self.arm.batch_inputs(images)}
         return (inputs, self.data["labels"][examples]) if self.training else (inputs,)

@@ -258,7 +258,7 @@ class TextTask(Task):
                 drawn.update(part.tolist())
         arm = self.make_arm("none", 0, settings)
         batches = self.batches(texts, "train", arm, settings, train, shuffle_seed=0)
-        count = min(PLAN_STEPS, batches.num_batches)
+        count = min(PLAN_STEPS, batches.steps_per_epoch)
         batches[0]  # compiles
         started = time.monotonic()
         for number in range(count):

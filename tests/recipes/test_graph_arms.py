@@ -1,5 +1,8 @@
 """What stands in for the graphs, and the graphs that are kept."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from experiment.comparison.arms import control_graph
 from experiment.comparison.arms import local_graphs
 from experiment.comparison.arms import permute_units
 from experiment.text.graph_arms import TextArm
+from experiment.text.graph_arms import shared_graph_cache
 from experiment.text.graph_arms import shared_packed_cache
 from experiment.text.imdb import ImdbTask
 from experiment.text.text_batches import TextBatches
@@ -171,6 +175,13 @@ def test_runs_share_the_graphs(predictor_folder, tmp_path):
     settings = settings_of(task, *where)
     first, second = (task.make_arm("learned", seed, settings) for seed in (0, 1))
     assert first.graph_cache is second.graph_cache
+
+
+def test_graphs_of_one_preset_are_held(predictor_folder):
+    first = weakref.ref(shared_graph_cache(predictor_folder, None, 1_000).results)
+    shared_graph_cache(predictor_folder, 1, 1_000)
+    gc.collect()
+    assert first() is None
 
 
 def test_permuted_units_are_the_same_units():

@@ -157,13 +157,14 @@ class TextArm(Arm):
         return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
 
 
-@functools.cache
+# One preset at a time: graphs are large, and a search goes from preset to preset.
+@functools.lru_cache(maxsize=1)
 def shared_graph_cache(preset, top_k, num_bytes):
     """Return the graphs of a preset, shared by all runs of a process."""
     return GraphCache.from_preset(preset, top_k, num_bytes)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def shared_packed_cache(preset, top_k, composed, num_bytes):
     """Return the packed graphs of a preset, shared by all runs of a process.
 

@@ -63,32 +63,51 @@ class ResultCache:
             return compute(sources)
         kind = sources.shape[1:], sources.dtype.str
         keys = [(kind, source.tobytes()) for source in sources]
-        held = self._held(keys)
-        missing = {key: i for i, key in enumerate(keys) if key not in held}
-        computed = {}
-        if missing:
-            rows = compute(sources[list(missing.values())])
-            computed = dict(zip(missing, rows, strict=True))
-        results = np.stack([computed[k] if k in computed else held[k] for k in keys])
+        is_held, held = self._held(keys)
+        if all(is_held):
+            return held
+        missing = {key: i for i, key in enumerate(keys) if not is_held[i]}
+        rows = compute(sources[list(missing.values())])
+        computed = dict(zip(missing, rows, strict=True))
         for key, result in computed.items():
             self._hold(key, result)
-        return results
+        held = iter(held)
+        return np.stack(
+            [next(held) if is_held[i] else computed[key] for i, key in enumerate(keys)]
+        )
 
     def _held(self, keys):
-        """Return the results of keys that are held, which this run then uses."""
+        """Return which keys are held, bools, and a copy of their results.
+
+        This run then uses them. They are copied before another thread can put others
+        in their place.
+        """
         with self._lock:
             for key in keys:
                 if key in self._earlier:
                     self._results[key] = self._earlier.pop(key)
-            return {key: self._results[key] for key in keys if key in self._results}
+            is_held = [key in self._results for key in keys]
+            held = [self._results[key] for key in keys if key in self._results]
+            return is_held, np.stack(held) if held else []
 
     def _hold(self, key, result):
         with self._lock:
             if key in self._results or key in self._earlier:
                 return  # another thread was first
+            place = None
             while self.free_bytes < result.nbytes and self._earlier:
-                dropped = self._earlier.pop(next(iter(self._earlier)))
-                self.free_bytes += dropped.nbytes
-            if self.free_bytes >= result.nbytes:
-                self.free_bytes -= result.nbytes
-                self._results[key] = result.copy()  # a view would keep its whole batch
+                place = self._earlier.pop(next(iter(self._earlier)))
+                self.free_bytes += place.nbytes
+            if self.free_bytes < result.nbytes:
+                return
+            self.free_bytes -= result.nbytes
+            # In the memory of what makes room: what one thread has freed is often not
+            # used by another, and would add to what is held.
+            if place is None or not _is_alike(place, result):
+                place = np.empty_like(result)
+            place[...] = result
+            self._results[key] = place
+
+
+def _is_alike(first, second):
+    return (first.shape, first.dtype) == (second.shape, second.dtype)

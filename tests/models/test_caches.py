@@ -128,6 +128,30 @@ def test_threads_that_miss_the_same_hold_it_once():
     assert len(cache) == 2 and cache.free_bytes == 8
 
 
+def test_results_take_the_memory_of_those_that_make_room():
+    cache = ResultCache(2 * 8)
+    given = cache.results(np.array([3, 5]), np.negative)
+    places = list(cache._results.values())
+    cache.start_run()
+    cache.results(np.array([7, 11]), np.negative)
+    held = zip(places, cache._results.values(), strict=True)
+    assert all(before is after for before, after in held)
+    assert given.tolist() == [-3, -5]
+
+
+def test_what_makes_room_while_others_compute_is_still_returned():
+    cache = ResultCache(8)
+    cache.results(np.array([3]), np.negative)
+
+    def compute_while_another_run_starts(numbers):
+        cache.start_run()
+        cache.results(np.array([7]), np.negative)
+        return -numbers
+
+    found = cache.results(np.array([3, 5]), compute_while_another_run_starts)
+    assert found.tolist() == [-3, -5]
+
+
 def test_arrays_of_other_types_and_shapes_are_others():
     cache = ResultCache(1_000)
     for number, source in enumerate(

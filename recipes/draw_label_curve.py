@@ -1,7 +1,7 @@
 r"""Draw how a score grows with the number of labels, arm by arm.
 
     python recipes/draw_label_curve.py \
-        runs/imdb_250 runs/imdb_2500 runs/imdb_25000 \
+        runs/imdb_250 runs/imdb_2500 runs/imdb_24000 \
         --output docs/images/imdb_labels.png
 
 Reads the finished runs of `compare.py`, one folder a number of labels: the

@@ -69,10 +69,6 @@ class ExampleBatches(keras.utils.PyDataset):
             return self.examples
         return self.draw(epoch).permutation(self.examples)
 
-    def draw(self, *purpose):
-        """Return the random generator of an epoch, or of a batch of it.
-
-        Args:
-            *purpose: int of the epoch, and of the place of the batch there.
-        """
-        return np.random.default_rng([self.shuffle_seed, *purpose])
+    def draw(self, epoch, *place):
+        """Return the random generator of an epoch, or of a batch at its place there."""
+        return np.random.default_rng([self.shuffle_seed, epoch, *place])

@@ -22,6 +22,7 @@ TABLES = (
     ("imdb_2500",),
     ("imdb_24000",),
     ("nli_20000",),
+    ("nli_20000_long",),
     ("squad_2500",),
     ("squad_elmo",),
     ("squad_2500", "squad_elmo"),

@@ -4,9 +4,14 @@ import contextlib
 import hashlib
 import json
 import os
+import zipfile
+
+import keras
+import numpy as np
 
 from experiment.process import UsageError
 from experiment.process import usage_errors
+from glomo_keras.files import atomic_write
 from glomo_keras.pretraining import run_folder
 
 
@@ -103,3 +108,43 @@ def identify_arrays(folder):
     """Return the checksum of all that decides the arrays of a folder."""
     described = json.dumps(read_array_settings(folder), sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+def save_arrays(path, tree):
+    """Write the arrays of a tree; a kill leaves those that were there.
+
+    Args:
+        path: `pathlib.Path`, whose name ends in `.npz`.
+        tree: nested structure of arrays.
+    """
+    with atomic_write(path) as temporary:
+        np.savez(temporary, *map(np.asarray, keras.tree.flatten(tree)))
+
+
+def load_arrays(path, like):
+    """Return a tree of arrays that `save_arrays` wrote.
+
+    Args:
+        path: `pathlib.Path`.
+        like: nested structure of arrays, with the shapes and dtypes of the saved ones.
+
+    Raises:
+        UsageError: if the file is damaged.
+    """
+    expected = keras.tree.flatten(like)
+    try:
+        with np.load(path) as file:
+            # NumPy knows no bfloat16 and returns bytes.
+            arrays = [
+                file[f"arr_{number}"].view(array.dtype)
+                for number, array in enumerate(expected)
+            ]
+        for saved, array in zip(arrays, expected, strict=True):
+            if saved.shape != array.shape:
+                raise ValueError(f"{saved.shape} in place of {array.shape}")
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise UsageError(
+            f"{path} is damaged ({error}). Remove {path.parent}; the training begins "
+            "anew."
+        ) from error
+    return keras.tree.pack_sequence_as(like, arrays)

@@ -2,9 +2,12 @@
 
 import json
 
+import keras
+import numpy as np
 import pytest
 from experiment import folders
 from experiment.process import UsageError
+from keras import ops
 
 from glomo_keras.locking import held_alone
 
@@ -62,3 +65,35 @@ def test_damaged_json_is_named(tmp_path, content):
         folders.read_json(path)
     path.write_text(json.dumps({"a": "é"}), encoding="utf-8")
     assert folders.read_json(path) == {"a": "é"}
+
+
+def test_arrays_come_back_as_they_were_saved(tmp_path):
+    tree = {
+        "weights": [ops.convert_to_tensor([[1.5, -2.0]], dtype="bfloat16")],
+        "seeds": np.array([1, 2**32 - 1], "uint32"),
+        "stopped": np.array(True),
+    }
+    tree = keras.tree.map_structure(np.asarray, tree)
+    path = tmp_path / "state.npz"
+    folders.save_arrays(path, tree)
+    like = keras.tree.map_structure(np.zeros_like, tree)
+    received = folders.load_arrays(path, like)
+    keras.tree.assert_same_structure(received, tree)
+    for saved, array in zip(
+        keras.tree.flatten(received), keras.tree.flatten(tree), strict=True
+    ):
+        assert saved.dtype == array.dtype
+        np.testing.assert_array_equal(saved, array)
+
+
+@pytest.mark.parametrize("content", ["torn", b"", [np.ones(2)], [np.ones(3), 1]])
+def test_damaged_arrays_are_named(tmp_path, content):
+    path = tmp_path / "state.npz"
+    like = [np.ones(3), np.ones(2)]
+    if isinstance(content, list):
+        folders.save_arrays(path, content)
+    else:
+        folders.save_arrays(path, like)
+        path.write_bytes(path.read_bytes()[:-9] if content == "torn" else content)
+    with pytest.raises(UsageError, match="state.npz is damaged"):
+        folders.load_arrays(path, like)

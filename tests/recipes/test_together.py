@@ -68,6 +68,44 @@ def test_models_have_the_results_of_single_runs(
 
 
 @needs_jax
+def test_an_arm_that_is_killed_goes_on_after_its_last_epoch(
+    predictor_folder, tmp_path, monkeypatch
+):
+    arguments = ["imdb", *TINY, "--predictor", str(predictor_folder), "--seeds", "2"]
+    arguments += ["--arms", "none", "--together", "--epochs", "3", "--patience", "3"]
+    arguments += ["--dropout", "0.3", "--learning-rates", "0.02", "0.003"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    compare.main([*arguments, "--output", str(whole)])
+
+    update = Progress.update
+
+    def be_killed(progress, epoch, dev, losses):
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return update(progress, epoch, dev, losses)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Progress, "update", be_killed)
+        compare.main([*arguments, "--output", str(killed)])
+    epochs = []
+
+    def note_epoch(progress, epoch, dev, losses):
+        epochs.append(epoch)
+        return update(progress, epoch, dev, losses)
+
+    monkeypatch.setattr(Progress, "update", note_epoch)
+    with pytest.raises(SystemExit, match="other settings.*epochs"):
+        compare.main([*arguments, "--output", str(killed), "--epochs", "4"])
+    compare.main([*arguments, "--output", str(killed)])
+    assert epochs == [3]
+    expected, received = records.read_runs(whole), records.read_runs(killed)
+    for run in (*expected, *received):
+        del run["seconds"]
+    assert received == expected and len(expected) == 2
+    assert not list((killed / "runs").iterdir())
+
+
+@needs_jax
 def test_a_rate_at_which_the_loss_is_not_finite_is_not_chosen(
     predictor_folder, tmp_path
 ):

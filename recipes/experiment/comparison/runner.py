@@ -28,6 +28,7 @@ from experiment.comparison.training import check_finite
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import run_name
 from experiment.comparison.training import score
+from experiment.comparison.training import start_or_go_on
 from experiment.comparison.training import train
 from experiment.devices import check_prepares_alone
 from experiment.folders import hold
@@ -134,7 +135,7 @@ def run_and_record(task, data, settings, arm_name, seed, clock=None):
     record = run(task, data, settings, arm_name, seed, clock)
     if settings.devices.writes:
         append_run(settings.output, record)
-        shutil.rmtree(run_folder(arm_name, settings, seed))
+    _remove_state(run_folder(arm_name, settings, seed), settings)
     settings.devices.wait()  # for what the table is made of
     print(_result_line(record), flush=True)
     return record
@@ -144,7 +145,7 @@ def run_together(task, data, settings, arm_name, seeds, clock):
     """Train an arm with several seeds at once; record and print each run.
 
     Every learning rate is tried with every seed, but as in single runs the rate is
-    chosen by the first one alone.
+    chosen by the first one alone. An arm that was killed goes on after its last epoch.
 
     Args:
         task: `Task`.
@@ -158,13 +159,40 @@ def run_together(task, data, settings, arm_name, seeds, clock):
         List of dicts, the records.
 
     Raises:
+        UsageError: if the arm was begun with other settings or seeds.
         FloatingPointError: if a loss or prediction is not finite; nothing is recorded.
     """
     rates = rates_to_try(settings, arm_name, seeds)
     decided = _decided(settings, arm_name)
-    together = Together(task, data, settings, arm_name, seeds, rates)
+    folder = run_folder(arm_name, settings, "together")
+    begun = decided["settings"] | {"seeds": seeds, "rates": rates}
+    begun["sources"] = task.identify_data(data)
+    start_or_go_on(folder, begun, settings.devices.writes)
+    together = Together(task, data, settings, arm_name, seeds, rates, folder)
     together.train(clock)
-    progress = together.progress
+    try:
+        trials, records = _test_together(together, arm_name, seeds, decided)
+    except FloatingPointError:
+        _remove_state(folder, settings)  # which lower rates would not go on from
+        raise
+    append_trials(settings, trials)
+    for record in records:
+        append_run(settings.output, record)
+        print(_result_line(record), flush=True)
+    _remove_state(folder, settings)
+    return records
+
+
+def _remove_state(folder, settings):
+    """Remove what a run would go on from."""
+    if settings.devices.writes:
+        shutil.rmtree(folder)
+
+
+def _test_together(together, arm_name, seeds, decided):
+    """Choose the rate; return lines about the rates, and the records of the runs."""
+    task, data, settings = together.task, together.data, together.settings
+    rates, progress = together.rates, together.progress
     seconds = round(together.seconds / progress.epochs.size)
     rate, trials = rates[0], []
     if len(rates) > 1:
@@ -197,11 +225,7 @@ def run_together(task, data, settings, arm_name, seeds, clock):
         records.append(
             _record(task, data, settings, arm_name, seed, scores, test, trained)
         )
-    append_trials(settings, trials)
-    for record in records:
-        append_run(settings.output, record)
-        print(_result_line(record), flush=True)
-    return records
+    return trials, records
 
 
 @contextlib.contextmanager

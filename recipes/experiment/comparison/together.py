@@ -12,6 +12,8 @@ import time
 import keras
 import numpy as np
 
+from experiment.folders import load_arrays
+from experiment.folders import save_arrays
 from experiment.process import UsageError
 
 
@@ -54,6 +56,10 @@ class Progress:
             np.zeros(shape, bool),
         )
 
+    def arrays(self):
+        """Return what changes from epoch to epoch: dict of arrays."""
+        return {k: v for k, v in vars(self).items() if k != "patience"}
+
     def summary(self, *place):
         """Return the epochs and the score on dev of a model, for a record."""
         best_dev = float(self.best_dev[place])
@@ -81,6 +87,8 @@ class Progress:
 class Together:
     """An arm with several seeds, each at several learning rates.
 
+    A training that was killed goes on after its last epoch.
+
     Args:
         task: `Task`.
         data: what `task.prepare` returned.
@@ -88,6 +96,7 @@ class Together:
         arm_name: str.
         seeds: list of ints.
         rates: list of floats.
+        folder: path of the state of the training.
 
     Attributes:
         arms: list of `Arm`, one a seed.
@@ -95,11 +104,15 @@ class Together:
         num_train: int.
         progress: `Progress`.
         seconds: float, of the training of all.
+
+    Raises:
+        UsageError: if the folder is damaged.
     """
 
-    def __init__(self, task, data, settings, arm_name, seeds, rates):
+    def __init__(self, task, data, settings, arm_name, seeds, rates, folder):
         self.task, self.data, self.settings = task, data, settings
         self.rates = rates
+        self._state_file = folder / "state.npz"
         chosen = [task.choose_examples(data, settings, seed) for seed in seeds]
         self.train_examples, self.dev_examples, self.tests = zip(*chosen, strict=True)
         self.num_train = len(self.train_examples[0])
@@ -124,14 +137,17 @@ class Together:
                 model.optimizer.learning_rate = rate
                 starts[-1].append(_values(_varying(model)))
         self.model = model
-        # By variable, of all seeds and rates.
-        self.state = keras.tree.map_structure(
+        # By variable, of all seeds and rates: after the last epoch, and after the best.
+        self.state = self.best = keras.tree.map_structure(
             lambda *values: np.reshape(
                 values, (len(seeds), len(rates), *values[0].shape)
             ),
             *[start for of_seed in starts for start in of_seed],
         )
         self.fixed = _values(_fixed(model))
+        self.seconds = 0.0
+        if self._state_file.exists():
+            self._restore()
         self._compile()
 
     def train(self, clock):
@@ -142,11 +158,14 @@ class Together:
         """
         import jax
 
-        started = time.monotonic()
+        first_epoch = self.progress.epochs.max() + 1
+        if first_epoch > self.settings.epochs or self.progress.stopped.all():
+            return
+        started = time.monotonic() - self.seconds
         train = self._load("train", self.train_examples, with_targets=True)
         dev = self._load("train", self.dev_examples)
         state = jax.device_put(self.state)
-        for epoch in range(1, self.settings.epochs + 1):
+        for epoch in range(first_epoch, self.settings.epochs + 1):
             epoch_started = time.monotonic()
             places = [_places(batches, epoch) for batches in self.batches]
             places = np.stack(places, axis=1)
@@ -155,24 +174,26 @@ class Together:
             scores = self._scores(predictions, "train", self.dev_examples)
             losses = np.asarray(losses)
             is_better = self.progress.update(epoch, scores, losses)
-            self.state = self._keep_better(is_better, state, self.state)
+            self.best = self._keep_better(is_better, state, self.best)
+            self.state = state
             seconds = time.monotonic() - epoch_started
+            self.seconds = time.monotonic() - started
+            self._save()
             print(
                 f"  epoch {epoch}/{self.settings.epochs}: loss {losses.mean():.4f}, "
                 f"dev {_by_rate(self.rates, scores)}; {seconds:.0f} s",
                 flush=True,
             )
-            if epoch == 1:
-                clock.estimate(seconds * self.settings.epochs)
+            if epoch == first_epoch:
+                clock.estimate(seconds * (self.settings.epochs - epoch + 1))
             if self.progress.stopped.all():
                 break
-        self.seconds = time.monotonic() - started
 
     def test(self, rate):
         """Return the predictions of the test examples at a rate, by seed."""
         test = self._load("test", self.tests)
         state = keras.tree.map_structure(
-            lambda values: values[:, self.rates.index(rate)][:, None], self.state
+            lambda values: values[:, self.rates.index(rate)][:, None], self.best
         )
         predictions = self._predict(state, test, len(self.tests[0]))
         return [
@@ -183,7 +204,7 @@ class Together:
     def load(self, number, rate):
         """Return the model with the best weights of a seed, by its place, at a rate."""
         best = keras.tree.map_structure(
-            lambda values: values[number, self.rates.index(rate)], self.state
+            lambda values: values[number, self.rates.index(rate)], self.best
         )
         for variable, value in zip(
             keras.tree.flatten(_varying(self.model)),
@@ -192,6 +213,20 @@ class Together:
         ):
             variable.assign(value)
         return self.model
+
+    def _to_go_on_from(self):
+        """Return all that an epoch changes: a tree of arrays."""
+        return self.state, self.best, self.progress.arrays(), np.array(self.seconds)
+
+    def _save(self):
+        if self.settings.devices.writes:
+            save_arrays(self._state_file, self._to_go_on_from())
+
+    def _restore(self):
+        saved = load_arrays(self._state_file, self._to_go_on_from())
+        self.state, self.best, progress, seconds = saved
+        self.progress = dataclasses.replace(self.progress, **progress)
+        self.seconds = float(seconds)
 
     def _compile(self):
         import jax

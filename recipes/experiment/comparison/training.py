@@ -101,6 +101,31 @@ def run_folder(arm_name, settings, seed):
     return settings.output / "runs" / run_name(arm_name, settings, seed)
 
 
+def start_or_go_on(folder, settings, writes):
+    """Make the folder of a run; refuse one that was begun with other settings.
+
+    Args:
+        folder: path.
+        settings: dict that JSON can hold, of all that decides the run.
+        writes: bool, whether this process is the one that writes.
+
+    Raises:
+        UsageError: if the folder is damaged, or of other settings.
+    """
+    path = folder / "settings.json"
+    if path.exists():
+        different = differences(read_json(path), settings)
+        if different:
+            raise UsageError(
+                f"{folder} holds a run that was begun with other settings "
+                f"({different}). Give those settings or another --output, or remove "
+                "the folder."
+            )
+    if writes:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, settings)
+
+
 def train(task, data, settings, arm_name, seed, folder, clock=None):
     """Train one model; a killed training goes on after its last epoch.
 
@@ -128,7 +153,7 @@ def train(task, data, settings, arm_name, seed, folder, clock=None):
         "sources": task.identify_data(data),
     }
     devices = settings.devices
-    _start_or_go_on(folder, begun, devices.writes)
+    start_or_go_on(folder, begun, devices.writes)
     spent = SpentSeconds(folder / "seconds", devices.writes)
     examples, dev, test = task.choose_examples(data, settings, seed)
     there = len(examples), len(dev)
@@ -210,19 +235,3 @@ def check_finite(predictions, where):
             f"{where}: a prediction is not finite, so that there is no result. Nothing "
             "was recorded. Look at the features, or give a lower --learning-rate."
         )
-
-
-def _start_or_go_on(folder, settings, writes):
-    """Make the folder of a run; refuse one that was begun with other settings."""
-    path = folder / "settings.json"
-    if path.exists():
-        different = differences(read_json(path), settings)
-        if different:
-            raise UsageError(
-                f"{folder} holds a run that was begun with other settings "
-                f"({different}). Give those settings or another --output, or remove "
-                "the folder."
-            )
-    if writes:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, settings)

@@ -10,6 +10,7 @@ from experiment.comparison import records
 from experiment.comparison import runner
 from experiment.comparison.learning_rates import rates_to_try
 from experiment.comparison.together import Progress
+from experiment.comparison.together import Together
 from experiment.folders import read_lines
 from experiment.process import UsageError
 from experiment.text.computed_arms import ComputedTextArm
@@ -75,29 +76,33 @@ def test_an_arm_that_is_killed_goes_on_after_its_last_epoch(
     arguments += ["--arms", "none", "--together", "--epochs", "3", "--patience", "3"]
     arguments += ["--dropout", "0.3", "--learning-rates", "0.02", "0.003"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
+    weights, test = [], Together.test
+
+    def note_weights(together, rate):
+        state = together.state, together.best
+        weights.append(keras.tree.map_structure(np.asarray, state))
+        return test(together, rate)
+
+    monkeypatch.setattr(Together, "test", note_weights)
     compare.main([*arguments, "--output", str(whole)])
 
-    update = Progress.update
+    update, epochs = Progress.update, []
 
     def be_killed(progress, epoch, dev, losses):
-        if epoch == 3:
+        epochs.append(epoch)
+        if epochs == [1, 2, 3]:
             raise KeyboardInterrupt
         return update(progress, epoch, dev, losses)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Progress, "update", be_killed)
+    monkeypatch.setattr(Progress, "update", be_killed)
+    with pytest.raises(KeyboardInterrupt):
         compare.main([*arguments, "--output", str(killed)])
-    epochs = []
-
-    def note_epoch(progress, epoch, dev, losses):
-        epochs.append(epoch)
-        return update(progress, epoch, dev, losses)
-
-    monkeypatch.setattr(Progress, "update", note_epoch)
     with pytest.raises(SystemExit, match="other settings.*epochs"):
         compare.main([*arguments, "--output", str(killed), "--epochs", "4"])
     compare.main([*arguments, "--output", str(killed)])
-    assert epochs == [3]
+    assert epochs == [1, 2, 3, 3]
+    expected, received = weights
+    keras.tree.map_structure(np.testing.assert_array_equal, received, expected)
     expected, received = records.read_runs(whole), records.read_runs(killed)
     for run in (*expected, *received):
         del run["seconds"]

@@ -336,24 +336,33 @@ class Together:
         """Load the inputs of examples of each seed, and their targets."""
         import jax
 
-        arrays = []
-        for arm, of_seed in zip(self.arms, examples, strict=True):
+        shape = len(self.arms), len(examples[0])
+        loaded = None
+        for place, (arm, of_seed) in enumerate(zip(self.arms, examples, strict=True)):
             batches = self.task.batches(self.data, split, arm, self.settings, of_seed)
-            parts = [batches[index][0] for index in range(batches.num_batches)]
-            inputs = keras.tree.map_structure(
-                lambda *parts: np.concatenate(parts), *parts
+            for index in range(batches.num_batches):
+                (inputs,) = batches[index]
+                if loaded is None:
+                    loaded = keras.tree.map_structure(
+                        lambda array: np.empty(shape + array.shape[1:], array.dtype),
+                        inputs,
+                    )
+                first = index * batches.batch_size
+                for whole, batch in zip(
+                    keras.tree.flatten(loaded), keras.tree.flatten(inputs), strict=True
+                ):
+                    rows = whole[place, first : first + len(batch)]
+                    rows[...] = batch[: len(rows)]  # the last batch is filled up
+        if with_targets:
+            targets = self.task.targets(self.data, split)[0]
+            loaded = (
+                loaded,
+                keras.tree.map_structure(
+                    lambda array: np.stack([array[of_seed] for of_seed in examples]),
+                    targets,
+                ),
             )
-            if with_targets:
-                targets = self.task.targets(self.data, split)[0]
-                inputs = (
-                    inputs,
-                    keras.tree.map_structure(
-                        functools.partial(np.take, indices=of_seed), targets
-                    ),
-                )
-            arrays.append(inputs)
-        stacked = keras.tree.map_structure(lambda *seeds: np.stack(seeds), *arrays)
-        return jax.device_put(stacked)
+        return jax.device_put(loaded)
 
 
 def _is_state(variable):

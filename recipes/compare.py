@@ -183,7 +183,7 @@ def run_missing(comparison):
     """Run the arms and seeds that are not finished, seed by seed."""
     task, settings = comparison.task, comparison.settings
     if comparison.together:
-        check_together(task, settings)
+        check_together(task)
     data, runs = runner.prepare(task, settings)
     if comparison.do == "prepare":
         return

@@ -25,17 +25,22 @@ needs_jax = pytest.mark.skipif(
 
 @needs_jax
 @pytest.mark.parametrize(
-    "task, arms, graph_memory",
-    [("imdb", ["none", "learned"], 0), ("nli", ["shuffled"], 1)],
+    "task, arms, graph_memory, has_elmo",
+    [
+        ("imdb", ["none", "learned"], 0, False),
+        ("nli", ["shuffled"], 1, False),
+        ("squad", ["uniform"], 1, True),
+    ],
 )
 def test_models_have_the_results_of_single_runs(
-    task, arms, graph_memory, predictor_folder, tmp_path, capsys
+    task, arms, graph_memory, has_elmo, predictor_folder, elmo_folder, tmp_path, capsys
 ):
     """Examples, order, initial weights and dropout are those of each run."""
     arguments = [task, *TINY, "--predictor", str(predictor_folder), "--seeds", "2"]
     arguments += ["--dropout", "0.3", "--graph-dropout", "0.3", "--arms", *arms]
     arguments += ["--learning-rates", "0.02", "0.003"]
     arguments += ["--graph-memory", str(graph_memory)]
+    arguments += ["--features", f"elmo:{elmo_folder}"] if has_elmo else []
     compare.main([*arguments, "--output", str(tmp_path / "single")])
     compare.main([*arguments, "--output", str(tmp_path / "together"), "--together"])
     single, together = (
@@ -164,7 +169,7 @@ def test_graphs_are_held_where_all_have_room(name, number, predictor_folder, tmp
 
 
 def test_what_cannot_be_trained_together_is_refused(
-    predictor_folder, tmp_path, monkeypatch
+    predictor_folder, elmo_folder, tmp_path, monkeypatch
 ):
     predictor = ["--predictor", str(predictor_folder), "--output", str(tmp_path)]
     if keras.backend.backend() != "jax":
@@ -178,6 +183,9 @@ def test_what_cannot_be_trained_together_is_refused(
     with pytest.raises(SystemExit, match="--top-k does not go with --together"):
         arguments = ["imdb", *TINY, *predictor, "--top-k", "3", "--arms", "learned"]
         compare.main([*arguments, "--together"])
+    with pytest.raises(SystemExit, match="model of all their examples, 0.0 GiB"):
+        arguments = ["imdb", *TINY, *predictor, "--features", f"elmo:{elmo_folder}"]
+        compare.main([*arguments, "--together", "--graph-memory", "0"])
 
 
 def test_the_rate_of_later_seeds_is_that_of_the_first(predictor_folder, tmp_path):

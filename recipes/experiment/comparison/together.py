@@ -17,14 +17,12 @@ from experiment.folders import save_arrays
 from experiment.process import UsageError
 
 
-def check_together(task, settings):
+def check_together(task):
     """Raise UsageError where models of a task cannot be trained together."""
     if keras.backend.backend() != "jax":
         raise UsageError("--together is for JAX. Set KERAS_BACKEND=jax.")
     if not task.trains_together:
         raise UsageError(f"Models of {task.name} are not trained --together.")
-    if "elmo:" in settings.features:
-        raise UsageError("Layers of a language model do not go with --together.")
 
 
 @dataclasses.dataclass

@@ -227,11 +227,24 @@ class TextTask(Task):
         """
         if settings.top_k is not None and name in PREDICTED_ARMS:
             raise UsageError("--top-k does not go with --together.")
+        lengths = self.lengths(settings).values()
+        free_bytes = settings.cache_bytes
+        features = parse_features(settings.features)
+        if features.elmo:
+            free_bytes -= 2 * sum(lengths) * features.elmo_dim() * num_examples
+            if free_bytes < 0:
+                needed = (settings.cache_bytes - free_bytes) / 2**30
+                raise UsageError(
+                    "Models that train --together hold the layers of the language "
+                    f"model of all their examples, {needed:.1f} GiB, more than "
+                    f"--graph-memory {settings.graph_memory:g}. Give that much, fewer "
+                    "--seeds, or leave out --together."
+                )
         arm = self.make_arm(name, seed, settings)
-        num_pairs = sum(length**2 for length in self.lengths(settings).values())
+        num_pairs = sum(length**2 for length in lengths)
         num_directions = 1 if arm.is_packed else 2
         num_graphs = num_directions * math.prod(arm.graph_shape)
-        if 2 * num_graphs * num_pairs * num_examples <= settings.cache_bytes:  # float16
+        if 2 * num_graphs * num_pairs * num_examples <= free_bytes:  # float16
             return arm
         return ComputedTextArm(name, arm.graph_cache, seed)
 

@@ -33,6 +33,11 @@ class Features(typing.NamedTuple):
             )
         return metadata
 
+    def elmo_dim(self):
+        """Return the numbers that all layers of the language model give a unit."""
+        config = self.elmo_metadata()["config"]["config"]
+        return (1 + config["num_layers"]) * 2 * config["projection_dim"]
+
 
 def parse_features(features):
     """Take `--features` apart.

@@ -111,8 +111,8 @@ def parse_arguments(arguments=None):
     add(
         "--together",
         action="store_true",
-        help="train all seeds and learning rates of an arm in one program of JAX, "
-        "which a model alone does not keep busy, least of all on a GPU",
+        help="train all seeds and learning rates of an arm in one program of JAX, for "
+        "GPUs, which one model does not fill",
     )
     add("--plan", action="store_true", help="measure steps and print the hours")
     add("--table", action="store_true", help="print the table of what is finished")

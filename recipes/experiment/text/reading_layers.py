@@ -186,17 +186,16 @@ class CharacterNetwork(keras.layers.Layer):
     def build(self, characters_shape):
         self.embedding = keras.layers.Embedding(256, self.dim, name="embedding")
         self.embedding.build()
-        self.convolution = keras.layers.Conv2D(
-            self.filters,
-            (1, self.kernel_size),
-            data_format="channels_last",
-            activation="relu",
-            name="convolution",
-        )
-        self.convolution.build((*characters_shape, self.dim))
+        self.convolution = keras.layers.Dense(self.filters, name="convolution")
+        self.convolution.build((*characters_shape, self.kernel_size * self.dim))
 
     def call(self, characters):
-        return ops.max(self.convolution(self.embedding(characters)), axis=2)
+        letters = self.embedding(characters)
+        num_places = letters.shape[2] - self.kernel_size + 1
+        windows = [letters[:, :, n : n + num_places] for n in range(self.kernel_size)]
+        # Of products and not of a convolution, which XLA computes slowly within loops.
+        places = self.convolution(ops.concatenate(windows, axis=-1))
+        return ops.relu(ops.max(places, axis=2))
 
     def compute_output_shape(self, characters_shape):
         return (*characters_shape[:-1], self.filters)

@@ -97,10 +97,13 @@ def propagate_packed(features, graphs, weights):
             f"{num_mixtures} mixtures. Give those of both directions."
         )
     num_graphs = num_terms * num_heads
-    flat = batch_size(weights), ops.shape(weights)[1], num_mixtures, num_graphs
-    terms = ops.reshape(graphs, (batch_size(graphs), length, num_graphs, length))
-    # Nothing is transposed: receivers and mixtures together are the rows of one matrix.
-    mixed = ops.matmul(ops.reshape(weights, flat), terms)
+    batch = batch_size(graphs)
+    # Nothing is transposed, as JAX transposes graphs for weights that they share:
+    # receivers and mixtures together are the rows of one matrix.
+    weights = ops.add(weights, ops.zeros_like(graphs[:, :, :1, :1, :1]))
+    weights = ops.reshape(weights, (batch, length, num_mixtures, num_graphs))
+    terms = ops.reshape(graphs, (batch, length, num_graphs, length))
+    mixed = ops.matmul(weights, terms)
     sides = [visible_pairs(length, direction) for direction in DIRECTIONS]
     sides = ops.repeat(ops.stack(sides, axis=1), num_mixtures // 2, axis=1)
     mixed = mixed * ops.cast(sides, mixed.dtype)  # graphs are finite, faster than where

@@ -1,6 +1,7 @@
 """Graphs of both directions in one array, and messages along their mixtures."""
 
 import gradients
+import keras
 import numpy as np
 import pytest
 import reference
@@ -104,6 +105,15 @@ def test_gradients_are_those_of_either_direction(float64, random):
     ):
         np.testing.assert_allclose(computed, expected, rtol=1e-9, atol=1e-9)
         assert np.abs(expected).max() > 0
+
+
+def test_weights_that_all_share_go_into_a_functional_model():
+    features, packed = keras.Input((7, 11)), keras.Input((7, 5, 3, 7))
+    weights = ops.ones((1, 1, 2, 5, 3)) / 15
+    model = keras.Model([features, packed], propagate_packed(features, packed, weights))
+    for size in (3, 0):
+        batch = np.ones((size, 7, 11)), np.ones((size, 7, 5, 3, 7))
+        assert tuple(model(list(batch)).shape) == (size, 7, 22)
 
 
 def test_graphs_of_one_direction_are_refused(random, float64):

@@ -100,7 +100,7 @@ def propagate_packed(features, graphs, weights):
     batch = batch_size(graphs)
     # Nothing is transposed, as JAX transposes graphs for weights that they share:
     # receivers and mixtures together are the rows of one matrix.
-    weights = ops.add(weights, ops.zeros_like(graphs[:, :, :1, :1, :1]))
+    weights = ops.multiply(weights, ops.ones_like(features[:, :, :1, None, None]))
     weights = ops.reshape(weights, (batch, length, num_mixtures, num_graphs))
     terms = ops.reshape(graphs, (batch, length, num_graphs, length))
     mixed = ops.matmul(weights, terms)

@@ -24,9 +24,8 @@ TABLES = (
     ("nli_20000",),
     ("nli_20000_mixtures",),
     ("nli_20000_free",),
-    ("squad_2500",),
+    ("squad_5000",),
     ("squad_elmo",),
-    ("squad_2500", "squad_elmo"),
     ("imdb_vectors", "imdb_elmo", "imdb_both"),
 )
 DEV_TABLES = (

@@ -26,7 +26,7 @@ import time
 import experiment.process
 import keras
 import numpy as np
-from experiment.folders import append_line
+from experiment.folders import append_lines
 from experiment.folders import hold
 from experiment.folders import read_lines
 from experiment.precision import add_precision_option
@@ -343,7 +343,7 @@ def main(arguments=None):
         for arm, seed in missing:
             clock.begin(f"{arm}, seed {seed}")
             runs.append(run_arm(arm, seed, settings, output, clock))
-            append_line(path, runs[-1])
+            append_lines(path, runs[-1])
             clock.end()
     print_table(runs)
 

@@ -71,16 +71,17 @@ def read_lines(path):
     return _records(path)[0]
 
 
-def append_line(path, record):
-    """Append a dict to a file of JSON lines, in place of a last line that is torn."""
+def append_lines(path, *records):
+    """Append dicts to a file of JSON lines at once, in place of a last torn line."""
+    lines = b"".join(json.dumps(record).encode() + b"\n" for record in records)
     num_bytes = _records(path)[1]
     with path.open("ab+") as file:
         file.truncate(num_bytes)
         file.seek(max(0, num_bytes - 1))
         has_end = file.read(1) in (b"", b"\n")
-        file.write(b"\n" * (not has_end) + json.dumps(record).encode() + b"\n")
+        file.write(b"\n" * (not has_end) + lines)
         file.flush()
-        os.fsync(file.fileno())  # what led to the record may be removed after this
+        os.fsync(file.fileno())  # what led to them may be removed after this
 
 
 def _records(path):

@@ -33,15 +33,14 @@ def test_errors_within_are_not_taken_for_that_of_the_lock(tmp_path):
 def test_lines_survive_a_torn_one(tmp_path, capsys):
     path = tmp_path / "runs.jsonl"
     assert folders.read_lines(path) == []
-    for number in (1, 2):
-        folders.append_line(path, {"a": number})
+    folders.append_lines(path, {"a": 1}, {"a": 2})
     path.write_bytes(path.read_bytes()[:-3])
     assert folders.read_lines(path) == [{"a": 1}]
     assert "line 2, was not written to its end" in capsys.readouterr().out
-    folders.append_line(path, {"a": "é"})
+    folders.append_lines(path, {"a": "é"})
     assert folders.read_lines(path) == [{"a": 1}, {"a": "é"}]
     path.write_bytes(path.read_bytes()[:-1])  # as some editors leave it
-    folders.append_line(path, {"a": 3})
+    folders.append_lines(path, {"a": 3})
     assert [line["a"] for line in folders.read_lines(path)] == [1, "é", 3]
     assert path.read_bytes().count(b"\n") == 3
 
@@ -53,7 +52,7 @@ def test_a_damaged_line_is_named(tmp_path, line):
     with pytest.raises(UsageError, match="runs.jsonl, line 2, is damaged"):
         folders.read_lines(path)
     with pytest.raises(UsageError):
-        folders.append_line(path, {})
+        folders.append_lines(path, {})
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff"])

@@ -97,7 +97,7 @@ def test_a_torn_line_costs_no_other(tmp_path, capsys):
     (run,) = records.read_runs(folder)
     with (folder / "runs.jsonl").open("a") as file:
         file.write('{"seed": ')
-    records.append_run(folder, {**run, "seed": 2})
+    records.append_runs(folder, {**run, "seed": 2})
     assert records.read_runs(folder) == [run, {**run, "seed": 2}]
     assert "runs.jsonl, line 2, was not written to its end" in capsys.readouterr().out
 

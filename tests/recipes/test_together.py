@@ -198,7 +198,7 @@ def test_the_rate_of_later_seeds_is_that_of_the_first(predictor_folder, tmp_path
         rates_to_try(settings, "none", [1, 2])
     run = {"arm": "none", "graph_on": "", "seed": 0, "learning_rate": 0.1}
     run |= {"task": "imdb", "test": {}, "settings": {}, "scores": ""}
-    records.append_run(tmp_path, run)
+    records.append_runs(tmp_path, run)
     assert rates_to_try(settings, "none", [1, 2]) == [0.1]
 
 

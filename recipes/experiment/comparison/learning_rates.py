@@ -13,7 +13,7 @@ from experiment.comparison.records import make_key
 from experiment.comparison.records import read_runs
 from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
-from experiment.folders import append_line
+from experiment.folders import append_lines
 from experiment.folders import read_lines
 from experiment.process import UsageError
 from experiment.process import usage_errors
@@ -147,10 +147,8 @@ def make_trials(task, data, settings, arm_name, rates, summaries, seconds):
 
 def append_trials(settings, trials):
     """Add lines about what was tried."""
-    if not settings.devices.writes:
-        return
-    for trial in trials:
-        append_line(settings.output / _TRIALS, trial)
+    if settings.devices.writes and trials:
+        append_lines(settings.output / _TRIALS, *trials)
 
 
 def _try(task, data, settings, arm_name, clock):

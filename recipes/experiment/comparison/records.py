@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 
 from experiment.comparison.arms import PREDICTED_ARMS
-from experiment.folders import append_line
+from experiment.folders import append_lines
 from experiment.folders import read_lines
 from experiment.process import UsageError
 from glomo_keras.pretraining.run_folder import differences
@@ -49,9 +49,9 @@ def read_runs(output):
     return runs
 
 
-def append_run(output, run):
-    """Add a finished run."""
-    append_line(output / "runs.jsonl", run)
+def append_runs(output, *runs):
+    """Add finished runs, all or none of them."""
+    append_lines(output / "runs.jsonl", *runs)
 
 
 def make_key(arm_name, graph_on, seed):

@@ -17,7 +17,7 @@ from experiment.comparison.learning_rates import tuned
 from experiment.comparison.options import add_run_options
 from experiment.comparison.options import make_parser
 from experiment.comparison.options import make_settings
-from experiment.comparison.records import append_run
+from experiment.comparison.records import append_runs
 from experiment.comparison.records import check_data
 from experiment.comparison.records import check_settings
 from experiment.comparison.records import key_of
@@ -134,7 +134,7 @@ def run_and_record(task, data, settings, arm_name, seed, clock=None):
     settings = tuned(task, data, settings, arm_name, clock)
     record = run(task, data, settings, arm_name, seed, clock)
     if settings.devices.writes:
-        append_run(settings.output, record)
+        append_runs(settings.output, record)
     _remove_state(run_folder(arm_name, settings, seed), settings)
     settings.devices.wait()  # for what the table is made of
     print(_result_line(record), flush=True)
@@ -176,8 +176,8 @@ def run_together(task, data, settings, arm_name, seeds, clock):
         _remove_state(folder, settings)  # which lower rates would not go on from
         raise
     append_trials(settings, trials)
+    append_runs(settings.output, *records)
     for record in records:
-        append_run(settings.output, record)
         print(_result_line(record), flush=True)
     _remove_state(folder, settings)
     return records

@@ -25,6 +25,7 @@ import pretrain_text
 import pytest
 import quickstart
 import squad
+import tree_graphs
 import warmed_states
 import word_senses
 from experiment import process
@@ -126,6 +127,7 @@ def test_nothing_but_the_program_writes_to_the_terminal():
         pretrain_text,
         quickstart,
         squad,
+        tree_graphs,
         warmed_states,
         word_senses,
     ],

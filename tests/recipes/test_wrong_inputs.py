@@ -156,6 +156,13 @@ def cases():
     yield "planted_links", [*SMOKE, "--num-heads", "5"]
     yield "planted_links", ["--output", "{text}"]
     yield "planted_links", ["--output", "{of_no_run}"]
+    for data in ("{missing}", "{folder}", "tfds:no_such_data", ""):
+        yield "tree_graphs", [*SMOKE, "--data", data]
+    for predictor in ("no_such_preset", "glomo_image_small", "{no_metadata}"):
+        yield "tree_graphs", [*SMOKE, "--predictor", predictor]
+    for option in ("steps", "epochs", "learning-rate", "dropout"):
+        yield "tree_graphs", [*SMOKE, f"--{option}=-1"]
+    yield "tree_graphs", ["--size", "smoke", "--output", "{text}"]
     yield "quickstart", ["--output", "{text}"]
     yield "quickstart", ["--output", "{new}", "--windows", "0"]
     for corpus in ("files:{missing}", "files:{empty}", "files:{binary}", "unknown"):
@@ -184,7 +191,7 @@ def cases():
     for program in (
         *TASKS, "ablate", "draw_label_curve", "planted_links", "prepare_corpus",
         "pretrain_elmo", "pretrain_images", "pretrain_text", "probe", "quickstart",
-        "tune",
+        "tree_graphs", "tune",
     ):  # fmt: skip
         yield program, ["--output", ""]  # not the folder it is started in
 

@@ -184,7 +184,7 @@ class DependencyTask(Task):
 
     def prepare(self, settings):
         vocabulary = preset_vocabulary(settings.predictor)
-        sentences, sources = self.load(settings)
+        sentences, sources = load_trees(settings.data, settings.num_examples)
         vectors_file = parse_features(settings.features).vectors_file
         if vectors_file:
             sources.append(describe_source(vectors_file))
@@ -193,32 +193,6 @@ class DependencyTask(Task):
         )
         treebank.sources = sources
         return treebank
-
-    def load(self, settings):
-        """Load the sentences.
-
-        Returns:
-            Tuple of a dict by split of lists of `Sentence`, and a list of dicts that
-            describe where they come from.
-        """
-        data = settings.data
-        if data == "toy":
-            count = settings.num_examples or 240
-            splits = {
-                split: toy_trees.sentences(count, seed)
-                for seed, split in enumerate(("train", "test"))
-            }
-            return splits, [{"toy": count}]
-        if data.startswith("tfds:"):
-            splits = {s: read_tfds_treebank(data, name) for s, name in SPLITS.items()}
-            return splits, [{"version": tfds_version(data)}]
-        hint = "tfds:universal_dependencies/en_ewt"
-        paths = {
-            split: data_file(data, (f"*-ud-{name}.conllu",), hint)
-            for split, name in SPLITS.items()
-        }
-        splits = {split: read_treebank(path) for split, path in paths.items()}
-        return splits, [describe_source(path) for path in paths.values()]
 
     def identify_data(self, treebank):
         return treebank.sources
@@ -327,6 +301,36 @@ class DependencyTask(Task):
         ]
         num_words = sentences.whole_lengths[examples].mean()
         return {"accuracy": np.array(right) / num_words}
+
+
+def load_trees(data, num_examples=None):
+    """Load the sentences of a treebank.
+
+    Args:
+        data: str, `--data` of the task.
+        num_examples: int or None, sentences of a split of the toy.
+
+    Returns:
+        Tuple of a dict by split of lists of `Sentence`, and a list of dicts that
+        describe where they come from.
+    """
+    if data == "toy":
+        count = num_examples or 240
+        splits = {
+            split: toy_trees.sentences(count, seed)
+            for seed, split in enumerate(("train", "test"))
+        }
+        return splits, [{"toy": count}]
+    if data.startswith("tfds:"):
+        splits = {s: read_tfds_treebank(data, name) for s, name in SPLITS.items()}
+        return splits, [{"version": tfds_version(data)}]
+    hint = "tfds:universal_dependencies/en_ewt"
+    paths = {
+        split: data_file(data, (f"*-ud-{name}.conllu",), hint)
+        for split, name in SPLITS.items()
+    }
+    splits = {split: read_treebank(path) for split, path in paths.items()}
+    return splits, [describe_source(path) for path in paths.values()]
 
 
 def words_around(words, embedding, window):

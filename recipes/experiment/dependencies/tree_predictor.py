@@ -1,0 +1,177 @@
+"""A graph predictor whose graphs are trained on annotated trees."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from experiment.dependencies.tree_arms import TreeArm
+from experiment.dependencies.tree_arms import tree_graphs
+from experiment.dependencies.tree_batches import TreeBatches
+from glomo_keras.models import GraphPredictor
+from glomo_keras.ops import DIRECTIONS
+from glomo_keras.ops import entmax_affinity
+from glomo_keras.ops import visible_pairs
+
+NUM_HEADS = 2  # the head of a word, and its dependents
+_NOT_VISIBLE = -1.0
+
+
+def start_from(preset, dropout):
+    """Make a predictor of one layer and two heads from a pretrained one.
+
+    Embeddings and networks are those of the preset, queries and keys are new, under
+    1.5-entmax.
+
+    Args:
+        preset: name or folder of a preset of a `GraphPredictor`.
+        dropout: float, in the convolutions while they are trained.
+    """
+    options = {"dropout": dropout, "top_k": None, "trainable": True}
+    pretrained = GraphPredictor.from_preset(preset, **options)
+    predictor = GraphPredictor.from_preset(
+        preset,
+        load_weights=False,
+        num_graph_layers=1,
+        num_heads=NUM_HEADS,
+        key_dim=None,
+        threshold="entmax",
+        **options,
+    )
+    for name in ("embedding", "forward_network", "backward_network"):
+        weights = pretrained.get_layer(name).get_weights()
+        predictor.get_layer(name).set_weights(weights)
+    return predictor
+
+
+class TreeScores(keras.Model):
+    """The scores of the graphs of a predictor, before 1.5-entmax.
+
+    Args:
+        predictor: `GraphPredictor` of one layer.
+
+    Call arguments:
+        inputs: as of the predictor.
+
+    Returns:
+        Float tensor `(batch, directions, heads, length, length)`.
+    """
+
+    def __init__(self, predictor):
+        super().__init__()
+        self.predictor = predictor
+
+    def call(self, inputs, training=None):
+        factors = self.predictor.project(inputs, training=training)
+        scores = []
+        for direction in DIRECTIONS:
+            factor = factors[direction]
+            keys = ops.swapaxes(factor["keys"], -1, -2)
+            scores.append(ops.matmul(factor["queries"], keys)[:, 0])
+            if "bias" in factor:
+                distances = self.predictor.affinity(direction).distances
+                scores[-1] += distances.spread(factor["bias"])[:, 0]
+        return ops.stack(scores, axis=1)
+
+
+class EntmaxLoss(keras.losses.Loss):
+    """The loss of 1.5-entmax, mean over the rows that a tree fills.
+
+        loss = sum_j (p_j - y_j) s_j + Omega(y) - Omega(p),  p = entmax(s)
+        Omega(p) = 4/3 sum_j (p_j^1.5 - p_j)
+
+    Zero where p = y, and its gradient in the scores is p - y: unlike that of -log p it
+    reaches a sender whose weight is exactly zero.
+
+    Call arguments:
+        y_true: float tensor like the scores, `tree_targets`.
+        y_pred: float tensor, the scores of `TreeScores`.
+
+    Reference: Peters et al., 2019 (arXiv 1905.05702), Fenchel-Young losses.
+    """
+
+    def call(self, y_true, y_pred):
+        is_visible = ops.not_equal(y_true, _NOT_VISIBLE)
+        target = ops.maximum(y_true, 0.0)
+        graph = ops.stop_gradient(entmax_affinity(y_pred, is_visible))
+        # Of pairs that are not visible both graphs are zero.
+        losses = (graph - target) * y_pred + _omega(target) - _omega(graph)
+        has_target = ops.cast(ops.any(target > 0, axis=-1), losses.dtype)
+        losses = ops.sum(losses, axis=-1) * has_target
+        share = ops.mean(has_target)  # the reduction is a mean over all rows
+        return losses / ops.maximum(share, keras.config.epsilon())
+
+
+def _omega(weights):
+    return 4 / 3 * (weights**1.5 - weights)
+
+
+class TreeTargets(TreeBatches):
+    """Batches of sentences for `TreeScores`: units, and the graphs of their trees.
+
+    Args:
+        sentences: `SentenceArrays`.
+        examples: int array, the sentences that take part.
+        batch_size: int, sentences of about 32 words.
+        steps: int, batches an epoch of training.
+        **training: as of `TreeBatches`.
+    """
+
+    def __init__(self, sentences, examples, batch_size, steps, **training):
+        arm = TreeArm("none")
+        super().__init__(sentences, arm, examples, batch_size, steps, **training)
+
+    def __getitem__(self, index):
+        unit_ids, targets = self.with_targets(index)
+        return {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, targets
+
+    def with_targets(self, index):
+        """Return unit ids `(batch, length)` of a batch, and its `tree_targets`."""
+        length, examples = self._batch(index)
+        _, unit_ids, heads, _ = self.sentences.padded(
+            examples, self._size(length), length
+        )
+        return unit_ids, tree_targets(heads, unit_ids != 0)
+
+
+def tree_targets(heads, padding_mask):
+    """Return the graphs of trees, by direction, and which pairs count.
+
+    Args:
+        heads: int array `(batch, length)`, places from 1; 0 at roots and padding.
+        padding_mask: bool array `(batch, length)`, `True` at real words.
+
+    Returns:
+        Float array `(batch, directions, heads, length, length)`, `tree_graphs` with -1
+        at pairs that are not visible.
+    """
+    graphs = tree_graphs(heads, padding_mask, "float32", NUM_HEADS)
+    length = heads.shape[1]
+    pairs = padding_mask[:, :, None] & padding_mask[:, None, :]
+    targets = []
+    for direction in DIRECTIONS:
+        visible = pairs & ops.convert_to_numpy(visible_pairs(length, direction))
+        visible = visible[:, None]
+        targets.append(np.where(visible, graphs[direction][:, 0], _NOT_VISIBLE))
+    return np.stack(targets, axis=1).astype("float32")
+
+
+def found_shares(model, batches):
+    """Return how often the strongest sender of a row is one of the tree.
+
+    Args:
+        model: `TreeScores`.
+        batches: `TreeTargets`, not of training.
+
+    Returns:
+        Float array `(heads,)`: of rows that a tree fills.
+    """
+    found, number = np.zeros(NUM_HEADS), np.zeros(NUM_HEADS)
+    for index in range(batches.num_batches):
+        inputs, targets = batches[index]
+        scores = model.predict_on_batch(inputs)
+        strongest = np.where(targets == _NOT_VISIBLE, -np.inf, scores).argmax(-1)
+        target = np.take_along_axis(targets, strongest[..., None], axis=-1)[..., 0]
+        counts = (targets > 0).any(-1)
+        found += (counts & (target > 0)).sum(axis=(0, 1, 3))
+        number += counts.sum(axis=(0, 1, 3))
+    return found / np.maximum(number, 1)

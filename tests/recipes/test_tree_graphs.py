@@ -1,0 +1,117 @@
+"""Graphs trained on annotated trees: the loss, the targets, the program."""
+
+import json
+
+import compare
+import keras
+import numpy as np
+import pytest
+import tree_graphs
+from experiment.dependencies import tree_predictor
+
+from glomo_keras.models import GraphPredictor
+from glomo_keras.ops import entmax_affinity
+
+# The words of "the red lamp sees Ada", and padding.
+HEADS = np.array([[3, 3, 4, 0, 4, 0]])
+MASK = np.array([[True] * 5 + [False]])
+
+
+def loss_of(targets, scores):
+    loss = tree_predictor.EntmaxLoss()(targets, scores)
+    return float(keras.ops.convert_to_numpy(loss))
+
+
+def random_scores(targets, scale=1.0):
+    draw = np.random.default_rng(0)
+    return (scale * draw.normal(size=targets.shape)).astype("float32")
+
+
+def test_targets_are_trees_where_pairs_are_visible():
+    targets = tree_predictor.tree_targets(HEADS, MASK)
+    assert targets.shape == (1, 2, 2, 6, 6) and targets.dtype == "float32"
+    forward, backward = targets[0]
+    assert forward[0].tolist() == [
+        [-1, -1, -1, -1, -1, -1],
+        [0, -1, -1, -1, -1, -1],
+        [0, 0, -1, -1, -1, -1],
+        [0, 0, 0, -1, -1, -1],
+        [0, 0, 0, 1, -1, -1],  # Ada: sees
+        [-1, -1, -1, -1, -1, -1],
+    ]
+    assert forward[1, 2, :2].tolist() == [0.5, 0.5]  # of lamp: the, red
+    assert backward[0, 0].tolist() == [-1, 0, 1, 0, 0, -1]  # the: lamp
+    assert backward[1, 3].tolist() == [-1, -1, -1, -1, 1, -1]  # of sees: Ada
+
+
+@pytest.mark.parametrize("scale", [0.1, 1, 30])
+def test_the_gradient_of_the_loss_is_the_difference_to_the_tree(scale):
+    targets = tree_predictor.tree_targets(HEADS, MASK)
+    scores = random_scores(targets, scale)
+    visible = targets >= 0
+    graph = keras.ops.convert_to_numpy(entmax_affinity(scores, visible))
+    rows = (targets > 0).any(axis=-1, keepdims=True)
+    expected = np.where(visible & rows, graph - np.maximum(targets, 0), 0) / rows.sum()
+    if scale == 30:  # what -log p would not move
+        assert ((graph == 0) & (targets > 0)).any()
+    step = 1e-2
+    for place in np.ndindex(targets.shape):
+        moved = np.zeros_like(scores)
+        moved[place] = step
+        slope = loss_of(targets, scores + moved) - loss_of(targets, scores - moved)
+        assert slope / (2 * step) == pytest.approx(expected[place], abs=2e-3)
+
+
+def test_the_loss_is_zero_at_the_tree_alone_and_padding_is_nothing():
+    targets = tree_predictor.tree_targets(HEADS, MASK)
+    assert loss_of(targets, 100 * np.maximum(targets, 0)) == pytest.approx(0, abs=1e-4)
+    scores = random_scores(targets)
+    loss = loss_of(targets, scores)
+    assert loss > 0.1
+    hidden = np.where(targets < 0, 1e4, scores)
+    assert loss_of(targets, hidden.astype("float32")) == pytest.approx(loss, rel=1e-6)
+    assert loss_of(np.full_like(targets, -1), scores) == 0
+
+
+def test_the_program_finds_trees_and_writes_a_preset(
+    predictor_folder, tmp_path, capsys
+):
+    arguments = ["--size", "smoke", "--predictor", str(predictor_folder)]
+    tree_graphs.main([*arguments, "--output", str(tmp_path / "trees")])
+    assert "epoch 2/2: loss" in capsys.readouterr().out
+    predictor = GraphPredictor.from_preset(tmp_path / "trees")
+    start = GraphPredictor.from_preset(predictor_folder)
+    assert (predictor.num_graph_layers, predictor.num_heads) == (1, 2)
+    assert predictor.count_params() < start.count_params()
+    metadata = json.loads((tmp_path / "trees" / "metadata.json").read_text())
+    # Toy trees are told from places: by chance it is a third.
+    assert metadata["training"]["dev"]["heads"] > 0.6
+    assert metadata["training"]["trees"] == [{"toy": 240}]
+
+    arguments = ["dependency_labels", "--size", "smoke", "--seeds", "1"]
+    arguments += ["--predictor", str(tmp_path / "trees"), "--arms", "learned"]
+    compare.main([*arguments, "--output", str(tmp_path / "labels")])
+    run = json.loads((tmp_path / "labels" / "runs.jsonl").read_text())
+    assert run["settings"]["predictor"].startswith("trees ")
+
+
+def test_it_starts_from_the_networks_of_a_preset(predictor_folder):
+    predictor = tree_predictor.start_from(predictor_folder, dropout=0.1)
+    start = GraphPredictor.from_preset(predictor_folder)
+    for name in ("embedding", "forward_network", "backward_network"):
+        ours = [w for w in predictor.get_layer(name).weights if "seed" not in w.path]
+        for weight, other in zip(ours, start.get_layer(name).weights, strict=True):
+            np.testing.assert_array_equal(weight, other)
+    units = np.array([[2, 3, 4, 0]])
+    scores = tree_predictor.TreeScores(predictor)(
+        {"unit_ids": units, "padding_mask": units != 0}
+    )
+    graphs = predictor(units)
+    for number, direction in enumerate(("forward", "backward")):
+        visible = np.tril(np.ones((4, 4), bool), -1)
+        visible = (visible, visible.T)[number] & (units != 0) & (units != 0).T
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(entmax_affinity(scores[:, number], visible)),
+            keras.ops.convert_to_numpy(graphs[direction][:, 0]),
+            atol=1e-5,
+        )

@@ -7,13 +7,14 @@ r"""Train graphs on annotated trees: what a task could get from better graphs.
 Pretraining learns graphs from text alone, and where they do not help a task
 the question is whether any would. This program starts from the embeddings and
 the networks of a pretrained predictor and trains one layer of two heads on a
-treebank: with one a word reads its head, with the other its dependents. It
-writes a preset like any other, but annotated trees went into it.
+treebank: with one a word reads its head, with the other its dependents, and a
+row is empty where they are on the other side. It writes a preset like any
+other, but annotated trees went into it.
 
 --data is a folder with *-ud-train.conllu and *-ud-dev.conllu, plain or .gz;
 tfds:universal_dependencies/en_ewt; or `toy`. All sentences of train are
 trained on. After every epoch dev tells how often the strongest sender of a
-row is a head, or a dependent, among rows that have one on their side.
+row is a head, or a dependent, and how often a row without one is empty.
 """
 
 import argparse
@@ -47,7 +48,7 @@ BATCH_SIZE = 32  # sentences of about 32 words
 
 
 def train(predictor, splits, options):
-    """Train a predictor on trees; return how often rows find theirs on dev."""
+    """Train a predictor on trees; return the `found_shares` of dev."""
     steps = math.ceil(options.steps / options.epochs)
     model = tree_predictor.TreeScores(predictor)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -68,9 +69,7 @@ def train(predictor, splits, options):
     shares = {}
 
     def describe(logs):
-        shares["heads"], shares["dependents"] = (
-            float(share) for share in tree_predictor.found_shares(model, of_dev)
-        )
+        shares.update(tree_predictor.found_shares(model, of_dev))
         found = ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
         return f"loss {logs['loss']:.4f}, dev {found}"
 

@@ -179,7 +179,7 @@ MODELS = [
     dataclasses.replace(TEXT, model=models.CoupledGraphPredictor),
     *(
         dataclasses.replace(TEXT, model=getattr(ablations, f"{name}GraphPredictor"))
-        for name in ("Softmax", "Square", "Uniform", "Empty")
+        for name in ("Abstaining", "Softmax", "Square", "Uniform", "Empty")
     ),
     *(
         dataclasses.replace(

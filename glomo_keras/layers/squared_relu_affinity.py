@@ -219,8 +219,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
             bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
         activations = self._activations_in_blocks(queries, keys, bias, visible)
         if self.top_k is not None:
-            activations = self._keep_largest(activations, visible)
-            activations = normalize_rows(activations, visible)
+            activations = self._cut_rows(activations, visible)
         return ops.cast(activations, self.compute_dtype)
 
     def activate(self, scores):
@@ -352,6 +351,10 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
             kernel = ops.cast(self.threshold_kernel, queries.dtype)
             threshold = threshold + ops.matmul(queries, kernel[:, None, :, None])
         return threshold
+
+    def _cut_rows(self, activations, visible):
+        """Keep the largest activations of rows, which sum to one again."""
+        return normalize_rows(self._keep_largest(activations, visible), visible)
 
     def _keep_largest(self, activations, visible):
         activations = ops.where(visible, activations, ops.zeros_like(activations))

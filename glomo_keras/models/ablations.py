@@ -6,6 +6,7 @@ from keras import ops
 from glomo_keras.layers.squared_relu_affinity import SquaredReLUAffinity
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
+from glomo_keras.ops.entmax import entmax_affinity
 
 register = keras.saving.register_keras_serializable(package="glomo_keras")
 
@@ -60,6 +61,75 @@ class EmptyAffinity(_WithoutThreshold):
 
 
 @register
+class AbstainingAffinity(SquaredReLUAffinity):
+    """1.5-entmax over the visible senders and nobody: rows may stay empty.
+
+        nobody[i] = <q_i, w> + b
+        graph[i, :], rest[i] = entmax([score[i, :], nobody[i]])
+
+    Rows sum to one less what nobody gets, which has what `top_k` cuts as well. A
+    receiver whose relations are all on the other side need not point at what is on
+    this one. The threshold is always `"entmax"`, and there are no messages without
+    graphs.
+    """
+
+    attends = False
+
+    def __init__(self, *args, threshold="entmax", **kwargs):
+        super().__init__(*args, threshold="entmax", **kwargs)
+
+    def build(self, queries_shape, keys_shape):
+        super().build(queries_shape, keys_shape)
+        heads = (self.num_graph_layers, self.num_heads)
+        self.nobody_kernel = self.add_weight(
+            name="nobody_kernel", shape=(*heads, self.key_dim), initializer="zeros"
+        )
+        self.nobody_bias = self.add_weight(
+            name="nobody_bias", shape=heads, initializer="zeros"
+        )
+
+    def scores(self, queries, keys, queries_mask=None, keys_mask=None):
+        """Compute what the rows are the entmax of, to train them on known graphs.
+
+        Args:
+            queries: as in the call, and so are the others.
+
+        Returns:
+            Float tensor `(batch, num_graph_layers, num_heads, length, length + 1)`, the
+            score of nobody last.
+        """
+        units = queries
+        queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
+        bias = None
+        if self.position_bias is not None:
+            bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
+        return self._scores(queries, keys, bias)
+
+    def check_attention(self):
+        raise ValueError(
+            "There are no messages without graphs where rows may stay empty. Compute "
+            "the graphs instead; in pretraining that is block_size=None."
+        )
+
+    def _activations(self, queries, keys, bias, visible):
+        is_nobody = ops.ones_like(ops.any(visible, axis=-1, keepdims=True))
+        visible = ops.concatenate([visible, is_nobody], axis=-1)
+        return entmax_affinity(self._scores(queries, keys, bias), visible)[..., :-1]
+
+    def _cut_rows(self, activations, visible):
+        return self._keep_largest(activations, visible)
+
+    def _scores(self, queries, keys, bias):
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        if bias is not None:
+            scores = scores + bias
+        kernel = ops.cast(self.nobody_kernel, queries.dtype)
+        nobody = ops.matmul(queries, kernel[..., None])
+        nobody = nobody + ops.cast(self.nobody_bias, queries.dtype)[..., None, None]
+        return ops.concatenate([scores, nobody], axis=-1)
+
+
+@register
 class SoftmaxGraphPredictor(GraphPredictor):
     """Graph predictor with softmax graphs."""
 
@@ -85,6 +155,13 @@ class EmptyGraphPredictor(GraphPredictor):
     """Graph predictor whose graphs are empty."""
 
     affinity_class = EmptyAffinity
+
+
+@register
+class AbstainingGraphPredictor(GraphPredictor):
+    """Graph predictor whose rows may stay empty."""
+
+    affinity_class = AbstainingAffinity
 
 
 @register

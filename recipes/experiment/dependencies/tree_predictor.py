@@ -8,6 +8,7 @@ from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_arms import tree_graphs
 from experiment.dependencies.tree_batches import TreeBatches
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models.ablations import AbstainingGraphPredictor
 from glomo_keras.ops import DIRECTIONS
 from glomo_keras.ops import entmax_affinity
 from glomo_keras.ops import visible_pairs
@@ -19,24 +20,18 @@ _NOT_VISIBLE = -1.0
 def start_from(preset, dropout):
     """Make a predictor of one layer and two heads from a pretrained one.
 
-    Embeddings and networks are those of the preset, queries and keys are new, under
-    1.5-entmax.
+    Embeddings and networks are those of the preset. Queries and keys are new, and rows
+    may stay empty: half of the words have no head before them.
 
     Args:
         preset: name or folder of a preset of a `GraphPredictor`.
         dropout: float, in the convolutions while they are trained.
     """
-    options = {"dropout": dropout, "top_k": None, "trainable": True}
-    pretrained = GraphPredictor.from_preset(preset, **options)
-    predictor = GraphPredictor.from_preset(
-        preset,
-        load_weights=False,
-        num_graph_layers=1,
-        num_heads=NUM_HEADS,
-        key_dim=None,
-        threshold="entmax",
-        **options,
-    )
+    pretrained = GraphPredictor.from_preset(preset, dropout=dropout)
+    config = pretrained.get_config()
+    config |= {"num_graph_layers": 1, "num_heads": NUM_HEADS, "key_dim": None}
+    config |= {"threshold": "entmax", "top_k": None, "trainable": True}
+    predictor = AbstainingGraphPredictor.from_config(config)
     for name in ("embedding", "forward_network", "backward_network"):
         weights = pretrained.get_layer(name).get_weights()
         predictor.get_layer(name).set_weights(weights)
@@ -47,13 +42,14 @@ class TreeScores(keras.Model):
     """The scores of the graphs of a predictor, before 1.5-entmax.
 
     Args:
-        predictor: `GraphPredictor` of one layer.
+        predictor: `AbstainingGraphPredictor` of one layer.
 
     Call arguments:
         inputs: as of the predictor.
 
     Returns:
-        Float tensor `(batch, directions, heads, length, length)`.
+        Float tensor `(batch, directions, heads, length, length + 1)`, the score of
+        nobody last.
     """
 
     def __init__(self, predictor):
@@ -61,20 +57,18 @@ class TreeScores(keras.Model):
         self.predictor = predictor
 
     def call(self, inputs, training=None):
-        factors = self.predictor.project(inputs, training=training)
+        features, mask = self.predictor.embed(inputs)
         scores = []
         for direction in DIRECTIONS:
-            factor = factors[direction]
-            keys = ops.swapaxes(factor["keys"], -1, -2)
-            scores.append(ops.matmul(factor["queries"], keys)[:, 0])
-            if "bias" in factor:
-                distances = self.predictor.affinity(direction).distances
-                scores[-1] += distances.spread(factor["bias"])[:, 0]
+            network = self.predictor.get_layer(f"{direction}_network")
+            queries, keys = network(features, mask=mask, training=training)
+            affinity = self.predictor.affinity(direction)
+            scores.append(affinity.scores(queries, keys, mask, mask)[:, 0])
         return ops.stack(scores, axis=1)
 
 
 class EntmaxLoss(keras.losses.Loss):
-    """The loss of 1.5-entmax, mean over the rows that a tree fills.
+    """The loss of 1.5-entmax, mean over the rows of words.
 
         loss = sum_j (p_j - y_j) s_j + Omega(y) - Omega(p),  p = entmax(s)
         Omega(p) = 4/3 sum_j (p_j^1.5 - p_j)
@@ -95,9 +89,9 @@ class EntmaxLoss(keras.losses.Loss):
         graph = ops.stop_gradient(entmax_affinity(y_pred, is_visible))
         # Of pairs that are not visible both graphs are zero.
         losses = (graph - target) * y_pred + _omega(target) - _omega(graph)
-        has_target = ops.cast(ops.any(target > 0, axis=-1), losses.dtype)
-        losses = ops.sum(losses, axis=-1) * has_target
-        share = ops.mean(has_target)  # the reduction is a mean over all rows
+        is_word = ops.cast(ops.any(is_visible, axis=-1), losses.dtype)
+        losses = ops.sum(losses, axis=-1) * is_word
+        share = ops.mean(is_word)  # the reduction is a mean over all rows
         return losses / ops.maximum(share, keras.config.epsilon())
 
 
@@ -141,8 +135,8 @@ def tree_targets(heads, padding_mask):
         padding_mask: bool array `(batch, length)`, `True` at real words.
 
     Returns:
-        Float array `(batch, directions, heads, length, length)`, `tree_graphs` with -1
-        at pairs that are not visible.
+        Float array `(batch, directions, heads, length, length + 1)`: `tree_graphs`, and
+        nobody where a row of them is empty; -1 at pairs that are not visible.
     """
     graphs = tree_graphs(heads, padding_mask, "float32", NUM_HEADS)
     length = heads.shape[1]
@@ -151,7 +145,11 @@ def tree_targets(heads, padding_mask):
     for direction in DIRECTIONS:
         visible = pairs & ops.convert_to_numpy(visible_pairs(length, direction))
         visible = visible[:, None]
-        targets.append(np.where(visible, graphs[direction][:, 0], _NOT_VISIBLE))
+        graph = np.where(visible, graphs[direction][:, 0], _NOT_VISIBLE)
+        is_empty = ~(graph > 0).any(axis=-1, keepdims=True)
+        is_word = padding_mask[:, None, :, None]
+        nobody = np.where(is_word, is_empty, _NOT_VISIBLE)
+        targets.append(np.concatenate([graph, nobody], axis=-1))
     return np.stack(targets, axis=1).astype("float32")
 
 
@@ -163,15 +161,20 @@ def found_shares(model, batches):
         batches: `TreeTargets`, not of training.
 
     Returns:
-        Float array `(heads,)`: of rows that a tree fills.
+        Dict by name of floats: of rows that have a head, or dependents, on their side;
+        and how often nobody is the strongest where they have none.
     """
-    found, number = np.zeros(NUM_HEADS), np.zeros(NUM_HEADS)
+    found, number = np.zeros((2, NUM_HEADS)), np.zeros((2, NUM_HEADS))
     for index in range(batches.num_batches):
         inputs, targets = batches[index]
         scores = model.predict_on_batch(inputs)
         strongest = np.where(targets == _NOT_VISIBLE, -np.inf, scores).argmax(-1)
         target = np.take_along_axis(targets, strongest[..., None], axis=-1)[..., 0]
-        counts = (targets > 0).any(-1)
-        found += (counts & (target > 0)).sum(axis=(0, 1, 3))
-        number += counts.sum(axis=(0, 1, 3))
-    return found / np.maximum(number, 1)
+        is_empty, is_found = targets[..., -1] > 0, target > 0
+        is_filled = (targets[..., :-1] > 0).any(-1)
+        for place, rows in enumerate((is_filled, is_empty)):
+            found[place] += (rows & is_found).sum(axis=(0, 1, 3))
+            number[place] += rows.sum(axis=(0, 1, 3))
+    shares = found / np.maximum(number, 1)
+    names = ("heads", "dependents", "no head", "no dependents")
+    return dict(zip(names, shares.ravel().tolist(), strict=True))

@@ -8,6 +8,7 @@ from glomo_keras.models import ablations
 PREDICTORS = {
     "learned": GraphPredictor,
     "coupled": CoupledGraphPredictor,
+    "abstaining": ablations.AbstainingGraphPredictor,
     "softmax": ablations.SoftmaxGraphPredictor,
     "square": ablations.SquareGraphPredictor,
     "uniform": ablations.UniformGraphPredictor,

@@ -95,9 +95,9 @@ def parse_settings(arguments=None):
         "--graphs",
         choices=PREDICTORS,
         default="learned",
-        help="learned; the ablations softmax and square (score rules) and coupled "
-        "(from the features that travel along the graphs); the controls uniform and "
-        "zeros (default: learned)",
+        help="learned; abstaining (rows may stay empty); the ablations softmax and "
+        "square (score rules) and coupled (from the features that travel along the "
+        "graphs); the controls uniform and zeros (default: learned)",
     )
     add(
         "--graphs-of",

@@ -321,6 +321,7 @@ def test_classes_of_another_vocabulary_are_refused(corpus, whole, tmp_path):
     ("graphs", "density"),
     [
         ("learned", 1.0),
+        ("abstaining", 1.0),
         ("coupled", 1.0),
         ("softmax", 1.0),
         ("square", 1.0),

@@ -17,6 +17,7 @@ TABLES = (
     ("labels_window",),
     ("labels_needle",),
     ("labels_needle_free",),
+    ("labels_trees",),
     ("cifar10_8000",),
     ("imdb_250",),
     ("imdb_2500",),

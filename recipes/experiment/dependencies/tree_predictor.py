@@ -115,16 +115,12 @@ class TreeTargets(TreeBatches):
         super().__init__(sentences, arm, examples, batch_size, steps, **training)
 
     def __getitem__(self, index):
-        unit_ids, targets = self.with_targets(index)
-        return {"unit_ids": unit_ids, "padding_mask": unit_ids != 0}, targets
-
-    def with_targets(self, index):
-        """Return unit ids `(batch, length)` of a batch, and its `tree_targets`."""
         length, examples = self._batch(index)
         _, unit_ids, heads, _ = self.sentences.padded(
             examples, self._size(length), length
         )
-        return unit_ids, tree_targets(heads, unit_ids != 0)
+        mask = unit_ids != 0
+        return {"unit_ids": unit_ids, "padding_mask": mask}, tree_targets(heads, mask)
 
 
 def tree_targets(heads, padding_mask):

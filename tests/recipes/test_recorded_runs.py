@@ -25,6 +25,7 @@ TABLES = (
     ("nli_20000",),
     ("nli_20000_mixtures",),
     ("nli_20000_free",),
+    ("nli_20000_trees",),
     ("squad_5000",),
     ("squad_elmo",),
     ("imdb_vectors", "imdb_elmo", "imdb_both"),

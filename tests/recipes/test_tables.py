@@ -51,7 +51,7 @@ def test_seeds_that_are_not_common_are_told(tmp_path):
     runs += [("learned", "embeddings", seed, 0.75) for seed in range(2)]
     folder = write_runs(tmp_path / "runs", *runs)
     row = tables.table(folder, records.read_runs(folder))[3]
-    assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seeds) |" in row
+    assert "| 75.00 | 0.00 | 2 | +25.00 [+25.00, +25.00] (1 seed) |" in row
 
 
 def test_settings_are_chosen_by_dev(tmp_path):

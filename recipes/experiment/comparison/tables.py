@@ -272,4 +272,6 @@ def _difference(output, runs, metric, arm_runs, other, site):
 def _interval(scores, references, num_seeds):
     mean, low, high = paired_difference(scores, references)
     cell = f"{100 * mean:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
-    return cell if len(scores) == num_seeds else f"{cell} ({len(scores)} seeds)"
+    if len(scores) == num_seeds:
+        return cell
+    return f"{cell} ({len(scores)} {'seed' if len(scores) == 1 else 'seeds'})"

@@ -214,9 +214,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         )
         if len(visible.shape) == 3:
             visible = visible[:, None, None]  # layers and heads share it
-        bias = None
-        if self.position_bias is not None:
-            bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
+        bias = self._bias_of_pairs(units, queries.dtype)
         activations = self._activations_in_blocks(queries, keys, bias, visible)
         if self.top_k is not None:
             activations = self._cut_rows(activations, visible)
@@ -325,9 +323,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
 
     def _activations(self, queries, keys, bias, visible):
         """Compute rows, which sum to one unless `top_k` will cut them."""
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        if bias is not None:
-            scores = scores + bias
+        scores = self._scores(queries, keys, bias)
         if self.threshold == "entmax":
             return entmax_affinity(scores, visible)
         scores = self._subtract_threshold(scores, queries, visible)
@@ -337,6 +333,16 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
         if self.top_k is not None:
             return activations
         return normalize_rows(activations, visible)
+
+    def _bias_of_pairs(self, units, dtype):
+        """Return the numbers of distances by receiver and sender, `None` without."""
+        if self.position_bias is None:
+            return None
+        return self.distances.spread(ops.cast(self.distances(units), dtype))
+
+    def _scores(self, queries, keys, bias):
+        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+        return scores if bias is None else scores + bias
 
     def _subtract_threshold(self, scores, queries, visible):
         if self.threshold == "mean":

@@ -100,10 +100,7 @@ class AbstainingAffinity(SquaredReLUAffinity):
         """
         units = queries
         queries, keys, _, _ = self._project_both(queries, keys, queries_mask, keys_mask)
-        bias = None
-        if self.position_bias is not None:
-            bias = self.distances.spread(ops.cast(self.distances(units), queries.dtype))
-        return self._scores(queries, keys, bias)
+        return self._scores(queries, keys, self._bias_of_pairs(units, queries.dtype))
 
     def check_attention(self):
         raise ValueError(
@@ -120,13 +117,10 @@ class AbstainingAffinity(SquaredReLUAffinity):
         return self._keep_largest(activations, visible)
 
     def _scores(self, queries, keys, bias):
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        if bias is not None:
-            scores = scores + bias
         kernel = ops.cast(self.nobody_kernel, queries.dtype)
         nobody = ops.matmul(queries, kernel[..., None])
         nobody = nobody + ops.cast(self.nobody_bias, queries.dtype)[..., None, None]
-        return ops.concatenate([scores, nobody], axis=-1)
+        return ops.concatenate([super()._scores(queries, keys, bias), nobody], axis=-1)
 
 
 @register

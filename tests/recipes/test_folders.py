@@ -45,6 +45,13 @@ def test_lines_survive_a_torn_one(tmp_path, capsys):
     assert path.read_bytes().count(b"\n") == 3
 
 
+def test_lines_are_appended_all_or_none(tmp_path):
+    path = tmp_path / "runs.jsonl"
+    with pytest.raises(TypeError):
+        folders.append_lines(path, {"a": 1}, {"a": object()})
+    assert folders.read_lines(path) == []
+
+
 @pytest.mark.parametrize("line", [b"{", b"[1]", b"\xff", b""])
 def test_a_damaged_line_is_named(tmp_path, line):
     path = tmp_path / "runs.jsonl"

@@ -21,7 +21,7 @@ def start_from(preset, dropout):
     """Make a predictor of one layer and two heads from a pretrained one.
 
     Embeddings and networks are those of the preset. Queries and keys are new, and rows
-    may stay empty: half of the words have no head before them.
+    may stay empty: a word has its head on one side alone.
 
     Args:
         preset: name or folder of a preset of a `GraphPredictor`.

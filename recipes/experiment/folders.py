@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import zipfile
 
 import keras
@@ -29,6 +30,19 @@ def hold(folder):
         with usage_errors():
             stack.enter_context(run_folder.hold(folder))
         yield
+
+
+def remove_folder(folder):
+    """Remove a folder, aside: of a half removed one nothing would go on.
+
+    Args:
+        folder: `pathlib.Path`.
+    """
+    aside = folder.with_name(f"{folder.name}.removed")
+    if aside.exists():
+        shutil.rmtree(aside)
+    folder.rename(aside)
+    shutil.rmtree(aside)
 
 
 def read_array_settings(folder):

@@ -92,6 +92,23 @@ def test_arrays_come_back_as_they_were_saved(tmp_path):
         np.testing.assert_array_equal(saved, array)
 
 
+def test_nothing_goes_on_from_a_folder_whose_removal_was_killed(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+
+    def be_killed(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders.shutil, "rmtree", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            folders.remove_folder(folder)
+    assert not folder.exists()
+    folder.mkdir()
+    folders.remove_folder(folder)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("content", ["torn", b"", [np.ones(2)], [np.ones(3), 1]])
 def test_damaged_arrays_are_named(tmp_path, content):
     path = tmp_path / "state.npz"

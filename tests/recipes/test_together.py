@@ -116,6 +116,26 @@ def test_an_arm_that_is_killed_goes_on_after_its_last_epoch(
 
 
 @needs_jax
+def test_an_arm_that_is_killed_when_its_runs_are_recorded_is_out_of_the_way(
+    predictor_folder, tmp_path, monkeypatch
+):
+    arguments = ["imdb", *TINY, "--predictor", str(predictor_folder), "--arms", "none"]
+    arguments += ["--together", "--output", str(tmp_path), "--seeds", "1"]
+
+    def be_killed(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "remove_folder", be_killed)
+        with pytest.raises(KeyboardInterrupt):
+            compare.main(arguments)
+    assert list((tmp_path / "runs").iterdir())
+    compare.main([*arguments, "--first-seed", "1"])
+    assert [run["seed"] for run in records.read_runs(tmp_path)] == [0, 1]
+    assert not list((tmp_path / "runs").iterdir())
+
+
+@needs_jax
 def test_a_rate_at_which_the_loss_is_not_finite_is_not_chosen(
     predictor_folder, tmp_path
 ):

@@ -6,7 +6,6 @@ run, the one of the same seed, and is not repeated.
 """
 
 import dataclasses
-import shutil
 
 from experiment.comparison.records import key_of
 from experiment.comparison.records import make_key
@@ -15,6 +14,7 @@ from experiment.comparison.training import run_folder
 from experiment.comparison.training import train
 from experiment.folders import append_lines
 from experiment.folders import read_lines
+from experiment.folders import remove_folder
 from experiment.process import UsageError
 from experiment.process import usage_errors
 from glomo_keras.pretraining.run_folder import differences
@@ -163,7 +163,7 @@ def _try(task, data, settings, arm_name, clock):
         print(f"  {error}")
         summary, seconds = {"best_dev": None}, None
         if settings.devices.writes:
-            shutil.rmtree(folder)
+            remove_folder(folder)
     return _trial(task, data, settings, arm_name, summary, seconds)
 
 
@@ -193,7 +193,7 @@ def _keep_best(settings, arm_name, best):
         if rate == best and not run.exists():
             folder.rename(run)
         else:
-            shutil.rmtree(folder)
+            remove_folder(folder)
     settings.devices.wait()
 
 

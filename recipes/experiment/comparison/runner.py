@@ -3,7 +3,6 @@
 import contextlib
 import importlib.metadata
 import platform
-import shutil
 
 import keras
 import numpy as np
@@ -32,6 +31,8 @@ from experiment.comparison.training import start_or_go_on
 from experiment.comparison.training import train
 from experiment.devices import check_prepares_alone
 from experiment.folders import hold
+from experiment.folders import read_json
+from experiment.folders import remove_folder
 from experiment.process import prepare_process
 from experiment.process import usage_errors
 from experiment.run_clock import RunClock
@@ -167,6 +168,7 @@ def run_together(task, data, settings, arm_name, seeds, clock):
     folder = run_folder(arm_name, settings, "together")
     begun = decided["settings"] | {"seeds": seeds, "rates": rates}
     begun["sources"] = task.identify_data(data)
+    _remove_recorded(folder, settings, arm_name)
     start_or_go_on(folder, begun, settings.devices.writes)
     together = Together(task, data, settings, arm_name, seeds, rates, folder)
     together.train(clock)
@@ -186,7 +188,20 @@ def run_together(task, data, settings, arm_name, seeds, clock):
 def _remove_state(folder, settings):
     """Remove what a run would go on from."""
     if settings.devices.writes:
-        shutil.rmtree(folder)
+        remove_folder(folder)
+
+
+def _remove_recorded(folder, settings, arm_name):
+    """Remove the state of runs after whose recording their process was killed."""
+    path = folder / "settings.json"
+    if not path.exists():
+        return
+    recorded = {key_of(run) for run in read_runs(settings.output)}
+    keys = {
+        make_key(arm_name, settings.graph_on, seed) for seed in read_json(path)["seeds"]
+    }
+    if keys <= recorded:
+        _remove_state(folder, settings)
 
 
 def _test_together(together, arm_name, seeds, decided):

@@ -134,7 +134,8 @@ def parse_arguments(arguments=None):
     task = TASKS[options.task]()
     task_options = make_parser(task, task.__doc__).parse_args(rest)
     is_smoke = task_options.size == "smoke"
-    arms = tuple(options.arms or (SMOKE_ARMS if is_smoke else task.arms))
+    arms = options.arms or (SMOKE_ARMS if is_smoke else task.arms)
+    arms = tuple(dict.fromkeys(arms))  # each of them once
     seeds = options.seeds or (1 if is_smoke else 5)
     known = (*task.arms, *task.extra_arms)
     if set(arms) - set(known):

@@ -14,7 +14,7 @@ other, but annotated trees went into it.
 --data is a folder with *-ud-train.conllu and *-ud-dev.conllu, plain or .gz;
 tfds:universal_dependencies/en_ewt; or `toy`. All sentences of train are
 trained on. After every epoch dev tells how often the strongest sender of a
-row is a head, or a dependent, and how often a row without one is empty.
+row is a head, or a dependent, and how many rows without one are empty.
 """
 
 import argparse

@@ -191,6 +191,7 @@ def _draw_units(axes, line, middle):
 
 
 def _style(weight):
+    weight = min(weight, 1.0)  # of edges that were added up it may be more
     return {"linewidth": 0.5 + 2.7 * weight, "alpha": 0.25 + 0.7 * weight}
 
 

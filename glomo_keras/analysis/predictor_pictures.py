@@ -59,7 +59,8 @@ def plot_text_graphs(graphs, units=None, path=None, kind="arcs", heads=None, tex
                 "`units` must be given where `graphs` has none. Received: graphs with "
                 f"the keys {sorted(graphs)}. `TextGraphs` returns both."
             )
-        units = ops.convert_to_numpy(graphs["units"])[text]
+        units = ops.convert_to_numpy(graphs["units"])
+        units = units[text] if units.ndim == 2 else units
     arrays = {direction: graph_array(graphs[direction]) for direction in DIRECTIONS}
     if arrays["forward"].ndim == 5:
         arrays = {direction: array[text] for direction, array in arrays.items()}

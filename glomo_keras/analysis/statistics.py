@@ -79,7 +79,9 @@ def graph_statistics(graphs, padding_mask=None, direction="forward", image_shape
     visible = visible_pairs(
         graphs.shape[-1], direction, queries_mask=padding_mask, keys_mask=padding_mask
     )
-    totals = {
+    zeros = np.zeros(graphs.shape[1:3])  # of a batch without samples
+    totals = {name: zeros for ratio in GRAPH_RATIOS.values() for name in ratio}
+    totals |= {
         name: ops.convert_to_numpy(count).astype("float64").sum(axis=0)
         for name, count in graph_counts(ops.convert_to_tensor(graphs), visible).items()
     }

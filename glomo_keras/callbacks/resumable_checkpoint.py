@@ -12,8 +12,8 @@ import numpy as np
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
-from glomo_keras.files import is_unfinished
 from glomo_keras.files import read_json
+from glomo_keras.files import remove_unfinished
 from glomo_keras.files import write_json
 from glomo_keras.models.model_config import variable_bytes
 
@@ -45,7 +45,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
 
     Raises:
         TypeError, ValueError: if `patience` or `save_every` is no positive integer.
-            ValueError also from `fit`, if the monitored value is not logged.
+            ValueError also from `fit`, if the monitored value is not logged, or the
+            model is compiled with `steps_per_execution` beside `save_every`.
         FloatingPointError: from `fit`, if the monitored value is not finite; the
             epoch is not saved.
         OSError: from `fit`, if there is too little free space for a checkpoint.
@@ -89,7 +90,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
             "best_epoch": 0,
         }
         self.steps_before = 0
-        self._metrics = []
+        self._metrics, self._batches = [], None
 
     @property
     def is_out_of_patience(self):
@@ -128,7 +129,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         """Train what is left, by `model.fit`: from the saved step on.
 
         An epoch that was left in its midst is ended first, by a `fit` of its own, with
-        the means of all of its steps.
+        the means of all of its steps. Nothing is left of a training that has stopped
+        for want of patience.
 
         Args:
             model: a compiled model that `restore` was called with.
@@ -153,6 +155,9 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 **arguments,
             )
 
+        if self.is_out_of_patience:
+            return
+        self._batches = batches
         if self.state["steps"]:
             epoch = self.state["epochs"]
             train(epoch, self.state["steps"], epoch + 1)
@@ -161,10 +166,21 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         if self.state["epochs"] < epochs:
             train(self.state["epochs"], 0, epochs)
 
+    def on_train_begin(self, logs=None):
+        if self.save_every is not None and self.model.steps_per_execution != 1:
+            raise ValueError(
+                "`save_every` counts single steps. Compile the model with "
+                "steps_per_execution=1, or give save_every=None to save epochs alone. "
+                f"Received: steps_per_execution={self.model.steps_per_execution}."
+            )
+
     def on_epoch_begin(self, epoch, logs=None):
         is_left = epoch == self.state["epochs"]
         self._epoch, self.steps_before = epoch, self.state["steps"] if is_left else 0
         if self.steps_before:
+            if len(self.model.metrics_variables) < len(self._metrics):
+                # On TensorFlow Keras makes those of `compile` in the first step.
+                self.model._symbolic_build(data_batch=self._batches[0])
             for variable, value in zip(
                 self.model.metrics_variables, self._metrics, strict=True
             ):
@@ -224,9 +240,10 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         with atomic_write(self.directory / f"{name}.npz") as temporary:
             np.savez(temporary, **arrays)
         write_json(self.directory / "CURRENT", state)
+        remove_unfinished(self.directory)
         for path in self.directory.iterdir():
             file = _FILE_NAME.fullmatch(path.name)
-            if is_unfinished(path) or (file and file["state"] != name):
+            if file and file["state"] != name:
                 path.unlink()
 
 

@@ -80,13 +80,19 @@ def write_archives(directory, archives, version=None, identity=None):
         Dict from the kind to the path of the archive, a string.
 
     Raises:
-        ValueError: if the version is there already, or the last one is of another
-            model.
+        ValueError: if the version is there already, the last one is of another model,
+            or Keras does not run on TensorFlow.
         FileNotFoundError: if a file that a table reads is gone; nothing is written
             then.
         OSError: if there is no room; nothing is written then.
     """
     check_positive_integers(or_none=True, version=version)
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "SavedModels are written by TensorFlow. Received: the backend "
+            f"{keras.backend.backend()!r}. Save the model as a preset, and export it "
+            "in a process with KERAS_BACKEND=tensorflow."
+        )
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     folders = {kind: directory / archive.name for kind, archive in archives.items()}

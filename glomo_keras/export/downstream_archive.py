@@ -21,7 +21,8 @@ def export_downstream(
     has one output.
 
     Args:
-        model: a Keras model.
+        model: a Keras model; of several outputs, a dict of them, or outputs of layers
+            whose names differ.
         directory: path of the folder of models.
         encode: function of a string tensor `(batch,)` that returns the model's inputs
             and runs in a graph, such as one that calls `Vocabulary.encode` with a
@@ -37,8 +38,9 @@ def export_downstream(
         Dict of `text`, the path of the archive, a string.
 
     Raises:
-        ValueError: if the version is there already, `name` is a path, or `encode`
-            uses a table or variable that is not in `track`; nothing is written then.
+        ValueError: if the version is there already, `name` is a path, `encode` uses a
+            table or variable that is not in `track`, or outputs have no names of their
+            own; nothing is written then.
         TypeError: if it is no Keras model.
         OSError: if there is no room for the archive; nothing is written then.
 
@@ -69,7 +71,7 @@ def export_downstream(
         if isinstance(outputs, dict):
             return outputs
         if isinstance(outputs, (list, tuple)):
-            return dict(zip(model.output_names, outputs, strict=True))
+            return dict(zip(_output_names(model), outputs, strict=True))
         return {"predictions": outputs}
 
     archive = Archive(
@@ -90,3 +92,15 @@ def export_downstream(
             "such as track=[vocabulary.table]. Received one that it does not hold: "
             f"{used[1] if used else error}."
         ) from error
+
+
+def _output_names(model):
+    """Return the names of the outputs of a model that returns a sequence of them."""
+    names = getattr(model, "output_names", None)  # models of a class have none
+    if names is None or len(set(names)) < len(names):
+        raise ValueError(
+            "Several outputs of a model must have names that differ. Received outputs "
+            f"named {names}. Give them names in a dict, such as "
+            "keras.Model(inputs, {'label': ..., 'score': ...})."
+        )
+    return names

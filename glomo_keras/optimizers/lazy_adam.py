@@ -78,7 +78,11 @@ class LazyAdam(keras.optimizers.Adam):
         dtype = variable.dtype
         values = ops.cast(gradient.values, dtype)
         # The rows that filled up the places of repeated ones: they may not decay.
-        looked_up = ops.cast(ops.any(values != 0, axis=-1, keepdims=True), dtype)
+        looked_up = values != 0
+        if len(values.shape) > 1:
+            axes = tuple(range(1, len(values.shape)))
+            looked_up = ops.any(looked_up, axis=axes, keepdims=True)
+        looked_up = ops.cast(looked_up, dtype)
         old_momentum = _rows(momentum, gradient.indices)
         old_velocity = _rows(velocity, gradient.indices)
         change_of_momentum = looked_up * (1 - self.beta_1) * (values - old_momentum)

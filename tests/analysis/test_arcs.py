@@ -83,6 +83,14 @@ def test_weak_links_are_left_out_and_that_is_said(monkeypatch, tmp_path):
     assert "2 links of weight 0.5 or more, 95% of all weight" in _note(figure)
 
 
+def test_weights_of_more_than_one_look_as_one_does(monkeypatch, tmp_path):
+    graph = np.array([[0, 0, 0], [1, 0, 0], [0, 2.5, 0]])  # edges that were added up
+    figure = _draw(monkeypatch, tmp_path / "arcs.png", graph, UNITS)
+    one, more = (_links(figure, UNITS)[pair] for pair in ((0, 1), (1, 2)))
+    assert one.get_alpha() == more.get_alpha() < 1
+    assert one.get_linewidth() == more.get_linewidth()
+
+
 def test_both_directions_share_the_line(monkeypatch, tmp_path):
     graphs = {"backward": GRAPH[::-1, ::-1], "forward": GRAPH}
     figure = _draw(monkeypatch, tmp_path / "arcs.png", graphs, UNITS)

@@ -51,6 +51,8 @@ def test_what_text_graphs_return_is_drawn_text_by_text(tmp_path):
     assert [text for text in first if text in UNITS] == UNITS
     second = texts_of(analysis.plot_text_graphs(batch, text=1))
     assert {"a", "dog"} <= set(second) and "cat" not in second
+    one = {name: array[1] for name, array in batch.items()}
+    assert texts_of(analysis.plot_text_graphs(one)) == second
     path = analysis.plot_text_graphs(batch, path=tmp_path / "x.png", kind="grid")
     assert path.read_bytes().startswith(b"\x89PNG")
     del batch["units"]

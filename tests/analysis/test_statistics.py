@@ -169,6 +169,15 @@ def test_empty_sequences_give_nan_and_no_warning():
     assert found["overall"]["dead_heads"] == 15
 
 
+def test_a_batch_without_samples_gives_nan():
+    for mask in (None, np.ones((0, 4), bool)):
+        found = graph_statistics(np.zeros((0, 1, 2, 4, 4)), mask)
+        assert found["by_head"].keys() == set(NAMES)
+        for name, values in found["by_head"].items():
+            assert values.shape == (1, 2)
+            assert name == "dead_heads" or np.all(np.isnan(values))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_tensors_of_the_backend(random, dtype):
     graphs = _random_graphs(random)

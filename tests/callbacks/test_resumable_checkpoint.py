@@ -16,7 +16,7 @@ def make(folder, optimizer="adam", units=1, patience=2):
     model = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(units)]
     )
-    model.compile(optimizer, "mse")
+    model.compile(optimizer, "mse", metrics=["mae"])
     model.optimizer.build(model.trainable_variables)
     checkpoint = ResumableCheckpoint(folder, "error", patience, on_best=print)
     checkpoint.set_model(model)
@@ -69,6 +69,7 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(saved, monkeypatch, step
 
     def interrupt(path, *_, **__):
         path.write_text("half")
+        (folder / ".writing-1-archives").mkdir()  # what `on_best` may be writing
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
@@ -206,7 +207,7 @@ def train(folder, stop_at=None, epochs=3):
 
     class Losses(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            losses[epoch] = logs["loss"]
+            losses[epoch] = logs["loss"] + logs["mae"]
 
     try:
         checkpoint.fit(model, Batches(), epochs, 7, [*callbacks, Losses()], verbose=0)
@@ -234,3 +235,29 @@ def test_a_training_goes_on_from_any_step(tmp_path, stop_at):
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert len(list((tmp_path / "stopped").iterdir())) == 3  # of the last state alone
+
+
+def test_a_training_that_has_stopped_early_does_not_go_on(tmp_path):
+    class Errors(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["error"] = [1.0, 2.0, 3.0, 0.5][epoch]
+
+    best = []
+    for _ in range(2):  # the second would be better in its fourth epoch
+        model, _ = make(tmp_path)
+        checkpoint = ResumableCheckpoint(tmp_path, "error", 2, on_best=best.append)
+        checkpoint.restore(model)
+        checkpoint.fit(model, Batches(), 4, 2, [Errors(), checkpoint], verbose=0)
+        assert (checkpoint.state["epochs"], checkpoint.state["best_epoch"]) == (3, 1)
+    assert len(best) == 1
+
+
+def test_steps_of_one_execution_cannot_be_saved_one_by_one(tmp_path):
+    model, _ = make(tmp_path)
+    model.compile("adam", "mse", steps_per_execution=4)
+    checkpoint = ResumableCheckpoint(tmp_path, "loss", 2, print, save_every=3)
+    with pytest.raises(ValueError, match="single steps.*steps_per_execution=4"):
+        checkpoint.fit(model, Batches(), 1, 8, [checkpoint], verbose=0)
+    checkpoint = ResumableCheckpoint(tmp_path, "loss", 2, on_best=lambda model: None)
+    checkpoint.fit(model, Batches(), 1, 8, [checkpoint], verbose=0)
+    assert checkpoint.state["epochs"] == 1

@@ -48,6 +48,58 @@ def test_a_table_that_is_not_tracked_is_named(text_graphs, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+class Tuple(keras.Model):
+    def call(self, inputs):
+        return inputs, 2 * inputs
+
+
+def of_a_class():
+    model = Tuple()
+    model.build((None, 5))
+    return model
+
+
+def two_of_one_layer(named):
+    ids = keras.Input((None,), dtype="int32")
+    means = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(11, 2)(ids))
+    head = keras.layers.Dense(1, name="head")
+    outputs = [head(means), head(2 * means)]
+    return keras.Model(ids, dict(zip("ab", outputs, strict=True)) if named else outputs)
+
+
+@pytest.mark.parametrize("make", [of_a_class, lambda: two_of_one_layer(named=False)])
+def test_outputs_without_names_of_their_own_are_refused(make, text_graphs, tmp_path):
+    encode = text_graphs.encode
+    with pytest.raises(ValueError, match="must have names that differ.*in a dict"):
+        export_downstream(
+            make(),
+            tmp_path,
+            encode=lambda text: encode(text)["unit_ids"],
+            name="two",
+            track=[text_graphs.table],
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_outputs_of_a_dict_keep_their_names(text_graphs, tmp_path):
+    paths = export_downstream(
+        two_of_one_layer(named=True),
+        tmp_path,
+        encode=lambda text: text_graphs.encode(text)["unit_ids"],
+        name="two",
+        track=[text_graphs.table],
+    )
+    signature = tf.saved_model.load(paths["text"]).signatures["serve"]
+    assert set(signature(text=tf.constant(TEXTS))) == {"a", "b"}
+
+
+def test_another_backend_is_refused(text_graphs, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="'jax'.*KERAS_BACKEND=tensorflow"):
+        export_downstream(Tuple(), tmp_path / "models", encode=str, name="x")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_is_no_model(tmp_path):
     with pytest.raises(TypeError, match="must be of the class `Model`"):
         export_downstream("model.keras", tmp_path, encode=str, name="x")

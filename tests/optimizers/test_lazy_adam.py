@@ -74,6 +74,29 @@ def test_is_the_formula_row_by_row(clip_norm, compiled):
 
 
 @on_tensorflow
+@pytest.mark.parametrize("row", [(), (2,), (2, 3)], ids=str)
+def test_rows_may_have_any_rank(row):
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    table = random.normal(size=(5, *row)).astype("float32")
+    steps = [[0, 1, 2], *[[3, 3, 4, 3]] * 3]
+    gradients = [
+        (rows, random.normal(size=(len(rows), *row)).astype("float32"))
+        for rows in steps
+    ]
+    gradients[0][1][0].flat[1:] = 0  # a row is looked up where any of it is
+    variable = keras.Variable(table)
+    optimizer = LazyAdam(RATE)
+    optimizer.build([variable])
+    for rows, values in gradients:
+        slices = tf.IndexedSlices(values, tf.constant(rows), tf.constant(table.shape))
+        optimizer.apply([slices], [variable])
+    expected = rows_after(table, gradients)
+    np.testing.assert_allclose(variable.numpy(), expected, atol=1e-6)
+
+
+@on_tensorflow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_is_adam_where_every_row_is_looked_up(jit_compile):
     # Each once: the norm that Keras clips by has the squares of a repeated row's parts.

@@ -10,6 +10,7 @@ from experiment.dependencies import toy_trees
 from experiment.dependencies.attention_file import AttentionFile
 from experiment.dependencies.tree_arms import tree_graphs
 from experiment.dependencies.treebank import Sentence
+from experiment.probing import sources
 from experiment.probing.arcs import name_pairs
 from experiment.probing.arcs import tree_arcs
 from experiment.probing.probe import Readings
@@ -24,6 +25,7 @@ from experiment.process import UsageError
 from experiment.run_clock import RunClock
 
 from glomo_keras.models import GraphPredictor
+from glomo_keras.models.ablations import AbstainingGraphPredictor
 
 DIRECTIONS = ("forward", "backward")
 
@@ -36,6 +38,16 @@ DOGS = sentence("dogs do not bark", [4, 4, 4, 0], "nsubj aux advmod root")
 NAMES = sentence(
     "Anna saw Bob and Anna saw Bob and BBC", [2, 0, 2, 6, 6, 2, 6, 9, 6], "x " * 9
 )
+
+
+def test_the_untrained_predictor_is_of_the_same_class(monkeypatch):
+    arguments = {"embedding_dim": 4, "num_graph_layers": 1, "num_heads": 1}
+    trained = AbstainingGraphPredictor(9, **arguments)
+    monkeypatch.setattr(sources, "preset_vocabulary", lambda preset: None)
+    monkeypatch.setattr(GraphPredictor, "from_preset", lambda preset: trained)
+    predictor, untrained, _ = sources.load_predictor("mine")
+    assert predictor is trained and untrained is not trained
+    assert type(untrained) is AbstainingGraphPredictor
 
 
 def test_arcs_of_a_tree():

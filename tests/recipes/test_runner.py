@@ -116,6 +116,25 @@ def test_another_predictor_is_refused_where_it_was_used(predictor_folder, tmp_pa
         records.check_settings([learned], other)
 
 
+def test_an_option_that_is_not_given_any_more_is_refused(predictor_folder, tmp_path):
+    arguments = ["--output", str(tmp_path), "--predictor", str(predictor_folder)]
+    settings = settings_of(ImdbTask(), *arguments, "--residual")
+    other = dataclasses.replace(settings, residual=False)
+    run = {"arm": "none", "settings": settings.recorded("none")}
+    records.check_settings([run], settings)
+    with pytest.raises(ValueError, match="residual: True, not None"):
+        records.check_settings([run], other)
+    folder = tmp_path / "run"
+    training.start_or_go_on(folder, settings.recorded("none"), writes=True)
+    with pytest.raises(ValueError, match="residual: True, not None"):
+        training.start_or_go_on(folder, other.recorded("none"), writes=True)
+
+
+def test_an_arm_that_is_named_twice_runs_once():
+    arguments = ["imdb", "--output", "runs", "--arms", "none", "matched", "none"]
+    assert compare.parse_arguments(arguments).arms == ("none", "matched")
+
+
 def test_a_killed_run_goes_on_and_ends_as_it_would_have(
     predictor_folder, tmp_path, monkeypatch
 ):

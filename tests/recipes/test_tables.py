@@ -73,6 +73,11 @@ def test_settings_are_chosen_by_dev(tmp_path):
         "| learned, embeddings | plain | 80.00 |  | 1 | +20.00 |  |",
         "| learned, rnn_states | states | 90.00 |  | 1 | +30.00 |  |",
     ]
+    text = (plain / "runs.jsonl").read_text()
+    text = text.replace('"data": "toy"', '"data": "toy", "residual": true')
+    (plain / "runs.jsonl").write_text(text)
+    last = tables.dev_table([plain, other])[-1]
+    assert last.endswith("| residual None, predictor another |")
 
 
 def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
@@ -83,6 +88,9 @@ def test_a_table_of_other_settings_or_twice_the_same_run_is_refused(tmp_path):
         tables.table(folder, runs)
     runs[1] |= {"seed": 1, "settings": {"data": "imdb"}}
     with pytest.raises(ValueError, match="data: 'toy' and 'imdb'"):
+        tables.table(folder, runs)
+    runs[1]["settings"] = {"data": "toy", "residual": True}
+    with pytest.raises(ValueError, match="residual: None and True"):
         tables.table(folder, runs)
 
 

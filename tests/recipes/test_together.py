@@ -203,6 +203,10 @@ def test_what_cannot_be_trained_together_is_refused(
     with pytest.raises(SystemExit, match="--top-k does not go with --together"):
         arguments = ["imdb", *TINY, *predictor, "--top-k", "3", "--arms", "learned"]
         compare.main([*arguments, "--together"])
+    task = ImdbTask()
+    settings = settings_of(task, *TINY, *predictor, "--graph-memory", "0")
+    with pytest.raises(UsageError, match="learned.local .*--graph-memory 0"):
+        task.make_together_arm("learned+local", 0, settings, num_examples=9)
     with pytest.raises(SystemExit, match="model of all their examples, 0.0 GiB"):
         arguments = ["imdb", *TINY, *predictor, "--features", f"elmo:{elmo_folder}"]
         compare.main([*arguments, "--together", "--graph-memory", "0"])

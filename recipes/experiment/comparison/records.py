@@ -20,6 +20,8 @@ FIELDS = {
     "settings": dict,
     "scores": str,
 }
+# Settings that are recorded for the arms alone that have them, see `Settings.recorded`.
+OF_SINGLE_ARMS = ("predictor", "attention")
 
 
 def read_runs(output):
@@ -100,7 +102,9 @@ def check_settings(runs, settings):
         settings: `Settings` of the runs that are to come.
     """
     for run in runs:
-        different = differences(run["settings"], settings.recorded(run["arm"]))
+        given = settings.recorded(run["arm"])
+        # Some are recorded where they are not the default alone.
+        different = differences(run["settings"], dict.fromkeys(run["settings"]) | given)
         if different:
             raise UsageError(
                 f"{settings.output}/runs.jsonl holds runs with other settings "
@@ -126,7 +130,7 @@ def check_data(runs, output, data):
 
 def check_table(output, runs):
     """Raise UsageError for runs that cannot stand in one table."""
-    settings, keys = {}, set()
+    keys = set()
     check_data(runs, output, next((run["data"] for run in runs if "data" in run), None))
     for run in runs:
         if key_of(run) in keys:
@@ -138,11 +142,21 @@ def check_table(output, runs):
                     f"{output}/runs.jsonl holds a run without a result: {key_of(run)} "
                     f"has {metric} {value}. Remove its line, and run it again."
                 )
-        for name, value in run["settings"].items():
-            if settings.setdefault(name, value) != value:
+    _check_same_settings(output, runs)
+
+
+def _check_same_settings(output, runs):
+    for name in sorted(set().union(*(run["settings"] for run in runs))):
+        values = [
+            run["settings"].get(name)
+            for run in runs
+            if name not in OF_SINGLE_ARMS or name in run["settings"]
+        ]
+        for value in values:
+            if value != values[0]:
                 raise UsageError(
                     f"{output}/runs.jsonl holds runs of different settings ({name}: "
-                    f"{settings[name]!r} and {value!r})."
+                    f"{values[0]!r} and {value!r})."
                 )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from experiment.comparison import paper
 from experiment.comparison.arms import ARMS
 from experiment.comparison.paired_intervals import paired_difference
+from experiment.comparison.records import OF_SINGLE_ARMS
 from experiment.comparison.records import check_table
 from experiment.comparison.records import key_of
 from experiment.comparison.records import load_array
@@ -174,8 +175,8 @@ def dev_table(outputs):
     """Return the lines of a table of the scores on dev that the epochs were chosen by.
 
     To choose settings by, without looking at test: outputs may differ in any of them,
-    and what differs is listed. Differences are to the first row, paired by seed; the
-    number after them is their standard deviation.
+    and what differs from the first output is listed. Differences are to the first
+    row, paired by seed; the number after them is their standard deviation.
     """
     runs = {output: read_runs(output) for output in outputs}
     _check_not_empty(runs)
@@ -187,17 +188,11 @@ def dev_table(outputs):
     lines.append("|---|---|---|---|---|---|---|")
     for output, output_runs in runs.items():
         check_table(output, output_runs)
-        changed = ", ".join(
-            f"{name} {value}"
-            for name, value in output_runs[0]["settings"].items()
-            if plain.get(name) != value
-        )
         for arm, site, name in rows:
-            scores = {
-                r["seed"]: 100 * r["best_dev"] for r in _runs_of(output_runs, arm, site)
-            }
-            if not scores:
+            arm_runs = _runs_of(output_runs, arm, site)
+            if not arm_runs:
                 continue
+            scores = {run["seed"]: 100 * run["best_dev"] for run in arm_runs}
             values = np.array(list(scores.values()))
             cells = [name, output.name, f"{values.mean():.2f}", _spread(values)]
             first = first or scores
@@ -205,9 +200,22 @@ def dev_table(outputs):
             change = ""
             if first is not scores and common:
                 change = f"{np.mean(common):+.2f} {_spread(np.array(common))}".strip()
+            changed = _changed(plain, arm_runs[0]["settings"])
             cells += [str(len(values)), change, changed]
             lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _changed(plain, settings):
+    """Return in words which settings of a run are not those of the first output."""
+    for name in OF_SINGLE_ARMS:  # that this arm does not have
+        if name not in settings:
+            plain = {**plain, name: None}
+    return ", ".join(
+        f"{name} {value}"
+        for name, value in (dict.fromkeys(plain) | settings).items()
+        if plain.get(name) != value
+    )
 
 
 def _check_not_empty(runs):

@@ -114,7 +114,8 @@ def start_or_go_on(folder, settings, writes):
     """
     path = folder / "settings.json"
     if path.exists():
-        different = differences(read_json(path), settings)
+        saved = read_json(path)
+        different = differences(saved, dict.fromkeys(saved) | settings)
         if different:
             raise UsageError(
                 f"{folder} holds a run that was begun with other settings "

@@ -158,18 +158,23 @@ def found_shares(model, batches):
 
     Returns:
         Dict by name of floats: of rows that have a head, or dependents, on their side;
-        and how often nobody is the strongest where they have none.
+        and how many of the others are empty, of those that see anyone.
     """
     found, number = np.zeros((2, NUM_HEADS)), np.zeros((2, NUM_HEADS))
     for index in range(batches.num_batches):
         inputs, targets = batches[index]
-        scores = model.predict_on_batch(inputs)
-        strongest = np.where(targets == _NOT_VISIBLE, -np.inf, scores).argmax(-1)
-        target = np.take_along_axis(targets, strongest[..., None], axis=-1)[..., 0]
-        is_empty, is_found = targets[..., -1] > 0, target > 0
-        is_filled = (targets[..., :-1] > 0).any(-1)
-        for place, rows in enumerate((is_filled, is_empty)):
-            found[place] += (rows & is_found).sum(axis=(0, 1, 3))
+        is_visible = targets != _NOT_VISIBLE
+        scores = np.where(is_visible, model.predict_on_batch(inputs), -np.inf)
+        strongest = scores.argmax(axis=-1)[..., None]
+        is_found = np.take_along_axis(targets, strongest, axis=-1)[..., 0] > 0
+        is_filled = (targets[..., :-1] > 0).any(axis=-1)
+        graph = ops.convert_to_numpy(entmax_affinity(scores, is_visible))
+        is_empty = (graph[..., :-1] == 0).all(axis=-1)
+        has_none = is_visible[..., :-1].any(axis=-1) & ~is_filled
+        for place, (rows, is_right) in enumerate(
+            ((is_filled, is_found), (has_none, is_empty))
+        ):
+            found[place] += (rows & is_right).sum(axis=(0, 1, 3))
             number[place] += rows.sum(axis=(0, 1, 3))
     shares = found / np.maximum(number, 1)
     names = ("heads", "dependents", "no head", "no dependents")

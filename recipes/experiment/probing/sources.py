@@ -55,7 +55,7 @@ def load_predictor(preset):
     vocabulary = preset_vocabulary(preset)
     predictor = GraphPredictor.from_preset(preset)
     keras.utils.set_random_seed(0)
-    untrained = GraphPredictor.from_config(predictor.get_config())
+    untrained = type(predictor).from_config(predictor.get_config())
     return predictor, untrained, vocabulary
 
 

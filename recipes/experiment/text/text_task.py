@@ -225,8 +225,6 @@ class TextTask(Task):
         Where the graphs of `num_examples`, of all models, have room in --graph-memory,
         they are held on the device. Else models compute those of every batch anew.
         """
-        if settings.top_k is not None and name in PREDICTED_ARMS:
-            raise UsageError("--top-k does not go with --together.")
         lengths = self.lengths(settings).values()
         free_bytes = settings.cache_bytes
         features = parse_features(settings.features)
@@ -241,11 +239,22 @@ class TextTask(Task):
                     "--seeds, or leave out --together."
                 )
         arm = self.make_arm(name, seed, settings)
+        if name in PREDICTED_ARMS and not arm.is_packed:
+            raise UsageError(
+                "--top-k does not go with --together, nor does a preset that keeps few "
+                "senders of a row."
+            )
         num_pairs = sum(length**2 for length in lengths)
         num_directions = 1 if arm.is_packed else 2
         num_graphs = num_directions * math.prod(arm.graph_shape)
         if 2 * num_graphs * num_pairs * num_examples <= free_bytes:  # float16
             return arm
+        if name == "learned+local":
+            raise UsageError(
+                "Models of learned+local that train --together hold the graphs of all "
+                f"their examples, more than --graph-memory {settings.graph_memory:g}. "
+                "Give more, fewer --seeds, or leave out --together."
+            )
         return ComputedTextArm(name, arm.graph_cache, seed)
 
     def batches(self, texts, split, arm, settings, examples, **training):

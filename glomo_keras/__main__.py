@@ -251,7 +251,7 @@ def main(arguments=None):
     except KeyboardInterrupt as stop:
         print(failed + (str(stop) or "Stopped."), file=sys.stderr)
         sys.exit(_INTERRUPTED)
-    except (*_ERRORS, *_tensorflow_errors()) as error:
+    except (*_ERRORS, *_backend_errors()) as error:
         try:
             sys.stdout.flush()
         except OSError:
@@ -259,15 +259,20 @@ def main(arguments=None):
         sys.exit(failed + " ".join(_describe(error, options).split()))
 
 
-def _tensorflow_errors():
-    """Return what TensorFlow raises, if it is imported."""
-    tensorflow = sys.modules.get("tensorflow")
-    return (tensorflow.errors.OpError,) if tensorflow else ()
+def _backend_errors():
+    """Return what TensorFlow and JAX raise, if they are imported."""
+    errors = []
+    if "tensorflow" in sys.modules:
+        errors.append(sys.modules["tensorflow"].errors.OpError)
+    if "jax" in sys.modules:
+        errors.append(sys.modules["jax"].errors.JaxRuntimeError)
+    return errors
 
 
 def _describe(error, options):
     """Say what went wrong; where memory was too little, which option needs less."""
     is_exhausted = type(error).__name__ == "ResourceExhaustedError"  # or a full disk
+    is_exhausted |= str(error).startswith("RESOURCE_EXHAUSTED")  # of JAX
     if not isinstance(error, MemoryError) and (
         not is_exhausted or "No space left" in str(error)
     ):

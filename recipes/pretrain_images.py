@@ -233,12 +233,13 @@ def train(settings, devices):
     )
     first_epoch = checkpoint.state["epochs"]
     valid = np.array(images[-settings.num_valid :])
-    batches = ImageSequence(
-        images[: -settings.num_valid],
-        settings.batch_size,
-        seed=settings.seed,
-        flip=settings.flip,
-    )
+    with usage_errors():
+        batches = ImageSequence(
+            images[: -settings.num_valid],
+            settings.batch_size,
+            seed=settings.seed,
+            flip=settings.flip,
+        )
     print(
         f"{len(images) - len(valid):,} images to train on, {len(valid):,} to validate; "
         f"{pretrainer.count_params():,} parameters, "

@@ -197,7 +197,12 @@ def parse_settings(arguments=None):
     )
     add("--limit", type=int, help="read no more than about this many units")
     add("--keep-case", action="store_true", help="look units up as they are written")
-    add("--valid-windows", type=int, default=64, help="fixed windows (default: 64)")
+    add(
+        "--valid-windows",
+        type=positive_int,
+        default=64,
+        help="fixed windows (default: 64)",
+    )
 
     add_training_options(parser, released=True)
     options = parser.parse_args(arguments)
@@ -225,7 +230,7 @@ def build_pretrainer(settings, units, unit_classes=None):
     predictor_choices, pretrainer_choices = {}, {"update": settings.update}
     if settings.released:
         predictor_choices = dict(released.PREDICTOR_CHOICES)
-        pretrainer_choices = dict(released.PRETRAINER_CHOICES)  # its own update
+        pretrainer_choices = released.PRETRAINER_CHOICES | pretrainer_choices
     for name in ("threshold", "normalization"):
         value = getattr(settings, name)
         if value is not None:
@@ -290,8 +295,9 @@ def train(settings, devices, corpus, classes):
         part=None if settings.graphs_of else "graph_predictor",
     )
     first_epoch = checkpoint.state["epochs"]
-    windows = corpus.training_windows(settings.shift)
-    valid = corpus.validation_windows()
+    with usage_errors():
+        windows = corpus.training_windows(settings.shift)
+        valid = corpus.validation_windows()
     units_a_step = settings.batch_size * settings.window
     print(
         f"{corpus.num_units:,} units to train on, {len(corpus.units):,} in the "

@@ -27,9 +27,9 @@ from experiment.dependencies import tree_predictor
 from experiment.dependencies.sentence_arrays import make_arrays
 from experiment.dependencies.task import load_trees
 from experiment.folders import hold
-from experiment.process import non_negative_int
 from experiment.process import positive_float
 from experiment.process import positive_int
+from experiment.process import seed_int
 from experiment.process import usage_errors
 from experiment.run_clock import RunClock
 from experiment.sizes import add_size_option
@@ -125,7 +125,7 @@ def main(arguments=None):
         default=0.2,
         help="in the networks, while they are trained (default: 0.2)",
     )
-    add("--seed", type=non_negative_int, default=0, help="(default: 0)")
+    add("--seed", type=seed_int, default=0, help="(default: 0)")
     options = parser.parse_args(arguments)
     fill_in(options, SIZES)
     keras.utils.set_random_seed(options.seed)

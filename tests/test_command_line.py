@@ -6,6 +6,8 @@ import pathlib
 import re
 import shlex
 import shutil
+import sys
+import types
 
 import keras
 import numpy as np
@@ -328,6 +330,10 @@ def test_errors_are_one_line(text_preset, pixels, tmp_path, arguments, message):
     assert "\n" not in str(error.value)
 
 
+class JaxRuntimeError(RuntimeError):
+    """Stands for that of JAX, which may not be installed."""
+
+
 OUT_OF_MEMORY = tf.errors.ResourceExhaustedError(None, None, "OOM when\nallocating")
 
 
@@ -366,16 +372,20 @@ def test_too_little_memory_is_one_line(
         (MemoryError(), "There is too little memory."),
         (OverflowError("too\nlarge"), "too large"),
         (tf.errors.NotFoundError(None, None, "no\nfile"), "no file"),
+        (JaxRuntimeError("INTERNAL: no\ndevice"), "INTERNAL: no device"),
+        (JaxRuntimeError("RESOURCE_EXHAUSTED: Out"), "There is too little memory."),
         (
             tf.errors.ResourceExhaustedError(None, None, "No space left on device"),
             "No space left on device",
         ),
     ],
 )
-def test_errors_of_numbers_and_of_tensorflow_are_one_line(monkeypatch, error, line):
+def test_errors_of_numbers_and_of_backends_are_one_line(monkeypatch, error, line):
     def fail():
         raise error
 
+    errors = types.SimpleNamespace(JaxRuntimeError=JaxRuntimeError)
+    monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(errors=errors))
     monkeypatch.setattr(presets, "summarize_presets", fail)
     with pytest.raises(SystemExit) as ended:
         command_line.main(["list"])

@@ -35,9 +35,10 @@ def read_images(spec, split="train", size=None, limit=None):
         spec: string. `shapes`: drawn squares, discs, rings and crosses, a toy;
             `tfds:NAME`: a data set of tensorflow-datasets, such as `tfds:cifar10` or
             `tfds:downsampled_imagenet/32x32`; or a path, here or under `GLOMO_DATA`:
-            an `.npz` file, or a folder with `SPLIT_jpeg.npz` or `SPLIT.npz`. Such a
-            file holds `images`, or JPEG files end to end in `jpeg`, the i-th between
-            `offsets[i]` and `offsets[i + 1]`; and `labels`.
+            an `.npz` file, which is all of `"train"`, or a folder with
+            `SPLIT_jpeg.npz` or `SPLIT.npz`. Such a file holds `images`, or JPEG files
+            end to end in `jpeg`, the i-th between `offsets[i]` and `offsets[i + 1]`;
+            and `labels`.
         split: `"train"` or `"test"`; of a set that has none of that name, its
             validation part.
         size: int or `None`, height and width. Larger images are shrunk by means of
@@ -51,8 +52,9 @@ def read_images(spec, split="train", size=None, limit=None):
         FileNotFoundError: if there is no such file.
         ImportError: for `tfds:` without tensorflow-datasets.
         ValueError: if a file is damaged, would take memory out of all proportion, or
-            does not hold images of one size and a label for each; if `size` does not
-            divide that size; or for another split, size or limit.
+            does not hold images of one size and a label for each; if a single file is
+            to be `"test"`; if `size` does not divide the size of the images; or for
+            another split, size or limit.
         TypeError: if `spec` is no string, or `size` or `limit` no integer.
 
     Example:
@@ -141,6 +143,11 @@ def shrink(images, size):
 
 def _image_file(spec, split):
     names = [spec] if spec.endswith(".npz") else []
+    if names and split != "train":  # the same images would stand for both
+        raise ValueError(
+            f"A single file has no {split} images. Received: {spec!r}. Give a folder "
+            f"with `train.npz` and `{split}.npz`, or with both named `..._jpeg.npz`."
+        )
     names += [f"{spec}/{split}_jpeg.npz", f"{spec}/{split}.npz"]
     for name in names:
         try:

@@ -42,6 +42,7 @@ def prepare_corpus(
     seed=0,
     log=print,
     max_document_units=None,
+    min_valid_units=None,
 ):
     r"""Split a corpus into units, build its vocabulary and write arrays of ids.
 
@@ -67,6 +68,8 @@ def prepare_corpus(
         log: function that takes lines of progress.
         max_document_units: int or `None`. Longer documents are cut into documents of
             about the same length, so that validation can be drawn from a single text.
+        min_valid_units: int or `None`. Shorter documents, such as headings, are not
+            drawn for validation, unless fewer than two are as long.
 
     Returns:
         Dict, the metadata: `settings`, `units`, `documents`, `coverage` (share of
@@ -106,7 +109,10 @@ def prepare_corpus(
         )
     check_positive_integers(vocabulary_size=vocabulary_size)
     check_positive_integers(
-        or_none=True, limit=limit, max_document_units=max_document_units
+        or_none=True,
+        limit=limit,
+        max_document_units=max_document_units,
+        min_valid_units=min_valid_units,
     )
     if vocabulary_size < 3:
         raise ValueError(
@@ -128,8 +134,12 @@ def prepare_corpus(
         "limit": None if limit is None else int(limit),
         "seed": int(seed),
     }
-    if max_document_units is not None:  # as it was before there was the setting
-        settings["max_document_units"] = int(max_document_units)
+    for name, value in (
+        ("max_document_units", max_document_units),
+        ("min_valid_units", min_valid_units),
+    ):
+        if value is not None:  # as it was before there was the setting
+            settings[name] = int(value)
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         finished = find_preparation(directory)
@@ -177,7 +187,7 @@ def _prepare(corpora, directory, settings, log):
             is_valid = np.arange(len(lengths)) >= num_train
         else:
             is_valid = np.zeros(len(lengths), dtype=bool)
-            is_valid[_draw(len(lengths), settings)] = True
+            is_valid[_draw(lengths, settings)] = True
         provisional_ids = stream.ids()
         is_valid_unit = np.repeat(is_valid, lengths)
         counts = _count(provisional_ids, is_valid_unit, len(stream.distinct))
@@ -255,19 +265,23 @@ def _cut(lengths, settings):
     return share[documents] + (ranks < rest[documents])
 
 
-def _draw(num_documents, settings):
+def _draw(lengths, settings):
+    """Return the places of the documents for validation."""
     valid_fraction = settings["valid_fraction"]
     if valid_fraction == 0:
         return []
-    if num_documents < 2:
+    if len(lengths) < 2:
         raise ValueError(
             f"{settings['spec']!r} has a single document, of which no validation "
             "documents can be drawn. Separate documents by blank lines, give "
             "`valid_spec` or a smaller `max_document_units`, or set valid_fraction=0."
         )
-    num_valid = min(num_documents - 1, max(1, round(valid_fraction * num_documents)))
+    documents = np.flatnonzero(lengths >= settings.get("min_valid_units", 0))
+    if len(documents) < 2:
+        documents = np.arange(len(lengths))
+    num_valid = max(1, round(valid_fraction * len(documents)))
     generator = np.random.default_rng(settings["seed"])
-    return generator.permutation(num_documents)[:num_valid]
+    return generator.permutation(documents)[: min(len(documents) - 1, num_valid)]
 
 
 def _chunks(length):

@@ -7,6 +7,7 @@ from glomo_keras.checks import check_rank
 from glomo_keras.checks import non_negative_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.checks import positive_integers
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -149,6 +150,7 @@ class CharacterEncoder(keras.layers.Layer):
         )
         for layer in [*self.transforms, *self.gates, self.projection]:
             layer.build((None, total))
+        freeze_parts(self)
 
     def call(self, character_ids, mask=None):
         length, max_characters = ops.shape(character_ids)[1:]

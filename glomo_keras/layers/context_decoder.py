@@ -7,6 +7,7 @@ from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_unit_classes
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import serialize_initializer
 from glomo_keras.layers.masking import zero_padding
@@ -168,6 +169,7 @@ class ContextDecoder(keras.layers.Layer):
                 shape=(max(self.unit_classes) + 1, dim),
                 initializer=keras.initializers.RandomNormal(stddev=dim**-0.5),
             )
+        freeze_parts(self)
 
     def call(
         self, features, unit_ids, positions=None, features_mask=None, training=None

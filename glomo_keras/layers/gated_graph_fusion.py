@@ -8,6 +8,7 @@ from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -114,6 +115,7 @@ class GatedGraphFusion(keras.layers.Layer):
         self._dropout = keras.layers.Dropout(
             self.dropout, seed=self.seed, dtype=self.dtype_policy
         )
+        freeze_parts(self)
 
     def call(self, features, messages, features_mask=None, training=None):
         features = zero_padding(features, features_mask)

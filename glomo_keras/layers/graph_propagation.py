@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import MessageInitializer
 from glomo_keras.layers.initializers import OrthogonalInitializer
 from glomo_keras.layers.initializers import get_initializer
@@ -116,6 +117,7 @@ class GraphPropagation(keras.layers.Layer):
                 name="projection",
             )
             self.projection.build(features_shape)
+        freeze_parts(self)
 
     def call(self, features, graph, features_mask=None):
         return self.step(

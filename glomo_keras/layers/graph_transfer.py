@@ -7,6 +7,7 @@ from keras import tree
 from glomo_keras.checks import check_scale
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.gated_graph_fusion import GatedGraphFusion
 from glomo_keras.layers.graph_mixer import GraphMixer
 from glomo_keras.layers.initializers import get_initializer
@@ -245,6 +246,7 @@ class GraphTransfer(keras.layers.Layer):
             sent_dims = [self.message_dim] * len(sent_dims)
         size = self.num_mixtures * sum(sent_dims)
         self.fusion.build(features_shape, (*features_shape[:-1], size))
+        freeze_parts(self)
 
     def _fuse(self, features, graphs, features_mask, training):
         messages = [

@@ -7,6 +7,7 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -138,6 +139,7 @@ class ImageContextDecoder(keras.layers.Layer):
             name="prediction",
         )
         self.prediction.build((None, dim))
+        freeze_parts(self)
 
     def call(self, features, pixels, positions=None):
         features, _ = raster_units(features)

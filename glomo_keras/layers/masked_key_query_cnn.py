@@ -6,6 +6,7 @@ from glomo_keras.checks import check_dropout
 from glomo_keras.checks import plain_integer
 from glomo_keras.checks import positive_integer
 from glomo_keras.layers.batch_normalization import BatchNormalization
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -122,6 +123,7 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
             )
         self.key_stack = self._build_stack("keys", features_shape, 0)
         self.query_stack = self._build_stack("queries", features_shape, 1)
+        freeze_parts(self)
 
     def call(self, features, mask=None, training=None):
         keys = self._run_stack(self.key_stack, features, mask, training)

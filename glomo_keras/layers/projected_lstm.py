@@ -7,6 +7,7 @@ from keras import tree
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_scale
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import OrthogonalInitializer
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
@@ -131,6 +132,7 @@ class ProjectedLSTM(keras.layers.Layer):
             name="recurrence",
         )
         self.recurrence.build((*features_shape[:-1], 4 * self.units))
+        freeze_parts(self)
 
     def call(
         self,

@@ -9,6 +9,7 @@ from keras import ops
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import check_units
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.initializers import get_initializer
 from glomo_keras.layers.initializers import new_initializer
 from glomo_keras.layers.initializers import serialize_initializer
@@ -203,6 +204,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
                 name="distances",
             )
             self.distances.build(queries_shape)
+        freeze_parts(self)
 
     def call(self, queries, keys, queries_mask=None, keys_mask=None):
         units = queries

@@ -86,6 +86,7 @@ def prepare_texts(paths, directory, vocabulary_size, lowercase, log):
             _VALID_FRACTION,
             log=lambda line: log(line.removeprefix(f"{spec}: ")),
             max_document_units=_MAX_DOCUMENT_UNITS,
+            min_valid_units=_MIN_UNITS,
         )
 
 

@@ -48,6 +48,14 @@ def test_packed_jpegs(packed, monkeypatch):
     assert result.labels.tolist() == [0, 1, 2]
 
 
+def test_a_single_file_is_no_test(packed):
+    folder, _ = packed
+    spec = str(folder / "train_jpeg.npz")
+    for read in (read_images, lambda *of: describe_images(of[0], of[1:])):
+        with pytest.raises(ValueError, match="no test images.*train.npz` and `test"):
+            read(spec, "test")
+
+
 def test_arrays(images, tmp_path):
     np.savez(tmp_path / "test.npz", images=images)
     result = read_images(str(tmp_path), "test")

@@ -184,6 +184,20 @@ def test_long_documents_are_cut_evenly(corpus, tmp_path):
     assert "max_document_units" not in whole["settings"]
 
 
+def test_short_documents_are_not_drawn_for_validation(tmp_path):
+    texts = ["heading", "a text of six words here"] * 9
+    (tmp_path / "texts.txt").write_text("\n\n".join(texts))
+
+    def draw(**arguments):
+        spec = f"files:{tmp_path / 'texts.txt'}"
+        prepare_corpus(spec, tmp_path, valid_fraction=0.5, log=str, **arguments)
+        return texts_of(load_prepared(tmp_path), "valid")
+
+    assert "heading" in draw()
+    assert draw(min_valid_units=6) == texts[1:9:2]
+    assert "heading" in draw(min_valid_units=7)  # there is none as long
+
+
 def test_the_parts_of_a_text_are_no_validation_corpus(tmp_path):
     for name in ("train", "valid"):
         (tmp_path / f"{name}.txt").write_text(f"{name} " * 9)

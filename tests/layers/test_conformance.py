@@ -93,6 +93,17 @@ def test_every_argument_is_registered_with_another_value_than_its_default(name):
 
 
 @each_entry
+def test_a_layer_that_is_frozen_before_it_is_built_stays_frozen(entry):
+    frozen, plain = entry.make(trainable=False), entry.make()
+    for layer in (frozen, plain):
+        entry.call(layer, entry.inputs(np.random.default_rng(0), BATCH, LENGTH))
+    # Of models all are trained that say so themselves, whatever their layer says.
+    assert not [variable.path for variable in frozen.variables if variable.trainable]
+    frozen.trainable = True
+    assert len(frozen.trainable_variables) == len(plain.trainable_variables) > 0
+
+
+@each_entry
 def test_config_round_trip(entry):
     layer = entry.make(dtype="mixed_bfloat16", name="given_name", trainable=False)
     config = layer.get_config()

@@ -138,9 +138,11 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(corpus, runs):
             assert float(one[name]) == pytest.approx(float(other[name]), abs=1e-5)
 
 
-def test_a_stopped_run_has_pictures(corpus, tmp_path, eagerly):
+def test_a_stopped_run_has_pictures(corpus, tmp_path, eagerly, capsys):
     run(corpus, tmp_path, "--epochs", "2", "--stop-after", "1", "--pictures-every", "2")
     assert len(list((tmp_path / "pictures").glob("epoch_001_text_*.png"))) == 4
+    printed = capsys.readouterr().out
+    assert "epoch 1/1: " in printed and printed.count(" 0 s left") == 1
 
 
 def test_a_diverged_run_ends_and_keeps_nothing(corpus, tmp_path, eagerly):
@@ -485,6 +487,9 @@ def test_what_is_given_stands_against_released(tmp_path):
     assert model.graph_predictor.get_layer("forward_affinity").threshold is None
     network = model.graph_predictor.get_layer("forward_network")
     assert network.normalization == "layer"
+    settings = pretrain_text.parse_settings([*arguments, "--update", "residual"])
+    with pytest.raises(ValueError, match='"plain" when update="residual"'):
+        pretrain_text.build_pretrainer(settings, [str(n) for n in range(31)])
 
 
 def test_a_missing_corpus_is_named(tmp_path):

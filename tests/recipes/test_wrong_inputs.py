@@ -174,6 +174,13 @@ def cases():
     for option in ("learning-rate", "clip-norm", "seed", "warmup"):
         for value in ("-1", "nan"):
             yield "pretrain_text", [*SMOKE, f"--{option}={value}"]
+    for option in ("--seed=4294967296", "--pictures-every=-1"):
+        yield "pretrain_text", [*SMOKE, option]
+        yield "pretrain_images", [*SMOKE, option]
+    for option, value in (("shift", "1000"), ("valid-windows", "0")):
+        yield "pretrain_text", [*SMOKE, f"--{option}", value]
+    yield "pretrain_text", [*SMOKE, "--min-units", "9999"]
+    yield "pretrain_images", [*SMOKE, "--batch-size", "9999"]
     yield "pretrain_text", ["--size", "smoke", "--output", "{text}"]
     yield "word_senses", [], "--word and --queries are required"
     yield "word_senses", ["--queries", "None with it .", "--word", "play"]

@@ -7,6 +7,7 @@ from experiment.precision import add_precision_option
 from experiment.process import non_negative_int
 from experiment.process import positive_float
 from experiment.process import positive_int
+from experiment.process import seed_int
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.optimization import CLIP_NORM
 from glomo_keras.pretraining.optimization import LEARNING_RATE
@@ -91,7 +92,7 @@ def add_run_options(parser, sizes):
     )
     add(
         "--seed",
-        type=non_negative_int,
+        type=seed_int,
         default=0,
         help="of all that is drawn (default: 0)",
     )
@@ -146,7 +147,7 @@ def add_training_options(parser, pictures=True, released=False):
     if pictures:
         add(
             "--pictures-every",
-            type=int,
+            type=non_negative_int,
             default=4,
             help="epochs; 0 draws none (default: 4)",
         )

@@ -122,8 +122,8 @@ def parse_settings(arguments=None):
     is_table = options.pop("table")
     if options["prepared"] is None and options["size"] != "smoke" and not is_table:
         parser.error("--prepared is required, but at --size smoke")
-    options["rows"] = tuple(options["rows"])
-    options["tasks"] = tuple(options["tasks"])
+    for name in ("rows", "tasks"):
+        options[name] = tuple(dict.fromkeys(options[name]))  # each of them once
     if options["steps"] % options["epochs"]:
         parser.error("--steps must be a multiple of --epochs")
     return AblationSettings(**options), is_table

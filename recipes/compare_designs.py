@@ -30,10 +30,9 @@ from experiment.process import usage_errors
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.epoch_log import read_log
 
-# What says where a run lies and how long its schedule is; not how it is designed.
+# What says where a run lies and how it was run; not how it is designed.
 NO_DESIGN = (
     "arrays",
-    "epochs",
     "output",
     "patience",
     "pictures_every",
@@ -42,7 +41,6 @@ NO_DESIGN = (
     "resume",
     "seed",
     "size",
-    "stop_after",
 )
 EPOCH_SIZES = ("batch_size", "window", "steps_per_epoch")  # whose product is an epoch
 LEGEND = (

@@ -32,6 +32,7 @@ SHARED_SETTINGS = (
     "warmup",
     "objective",
     "context_length",
+    "context_window",
     "num_classes",
     "two_level",
     "arrays",

@@ -6,6 +6,7 @@ r"""Draw how a score grows with the number of labels, arm by arm.
 
 Reads the finished runs of `compare.py`, one folder a number of labels: the
 means over the seeds of an arm are joined by a line, and every seed is a dot.
+Data, features and predictor must be the same in all of them.
 """
 
 import argparse
@@ -85,6 +86,21 @@ def draw(runs, metric, path):
     return save_figure(figure, path)
 
 
+def check_runs(runs):
+    """Raise UsageError for runs that cannot stand in one picture."""
+    values = {"task": {run["task"] for run in runs}}
+    for name in ("data", "features", "predictor"):
+        values[name] = {r["settings"][name] for r in runs if name in r["settings"]}
+    for arm in ARMS:
+        sites = {run["graph_on"] for run in runs if run["arm"] == arm != "none"}
+        values[f"site of {arm}"] = sites
+    for name, found in values.items():
+        if len(found) > 1:
+            raise UsageError(
+                f"The folders must hold runs of one {name}. They hold {sorted(found)}."
+            )
+
+
 @experiment.process.one_line_errors()
 def main(arguments=None):
     """Read the folders, draw."""
@@ -106,9 +122,7 @@ def main(arguments=None):
             raise UsageError(f"No run is finished in {folder}.")
         check_table(folder, folder_runs)
         runs += folder_runs
-    tasks = sorted({run["task"] for run in runs})
-    if len(tasks) > 1:
-        raise UsageError(f"The folders must hold runs of one task. They hold {tasks}.")
+    check_runs(runs)
     metrics = list(runs[0]["test"])
     metric = options.metric or metrics[0]
     if metric not in metrics:

@@ -336,7 +336,7 @@ def main(arguments=None):
         missing = [
             (arm, seed)
             for seed in range(options.seeds)
-            for arm in options.arms
+            for arm in dict.fromkeys(options.arms)
             if (arm, seed) not in finished
         ]
         clock = RunClock(len(missing))

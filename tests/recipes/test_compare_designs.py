@@ -68,6 +68,11 @@ def test_what_differs_is_a_column_and_seeds_are_one_row(tmp_path):
     assert entmax[4:] == ["0.50", "3.0", "25%", "75%", "65.0"]
 
 
+def test_a_longer_schedule_is_no_other_seed(tmp_path):
+    runs = [write_run(tmp_path / str(n), epochs=n) for n in (2, 8)]
+    assert cells(compare_designs.make_table(runs)[0])[:2] == ["epochs", "runs"]
+
+
 def test_runs_without_what_is_compared(tmp_path):
     with pytest.raises(UsageError, match="has no finished epoch"):
         compare_designs.make_table([write_run(tmp_path / "none", rows=())])

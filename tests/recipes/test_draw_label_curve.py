@@ -1,6 +1,7 @@
 """The picture of scores over numbers of labels."""
 
 import json
+import pathlib
 
 import draw_label_curve
 import pytest
@@ -46,6 +47,21 @@ def test_two_tasks_are_refused(tmp_path):
     ]
     with pytest.raises(SystemExit, match="runs of one task"):
         draw_label_curve.main([*folders, "--output", str(tmp_path / "x.png")])
+
+
+def test_what_differs_is_not_joined(tmp_path):
+    folders = [write_runs(tmp_path / name, 250) for name in ("a", "b")]
+    for folder, features in zip(folders, ("trainable", "vectors:x"), strict=True):
+        path = pathlib.Path(folder) / "runs.jsonl"
+        settings = f'"settings": {{"features": "{features}"}}'
+        text = path.read_text()
+        path.write_text(text.replace('"settings": {}', settings))
+    output = ["--output", str(tmp_path / "x.png")]
+    with pytest.raises(SystemExit, match="runs of one features.*'vectors:x'"):
+        draw_label_curve.main([*folders, *output])
+    path.write_text(text.replace('"embeddings"', '"rnn_states"'))
+    with pytest.raises(SystemExit, match="runs of one site of learned.*rnn_states"):
+        draw_label_curve.main([*folders, *output])
 
 
 def test_what_cannot_be_drawn_is_named(tmp_path):

@@ -21,7 +21,8 @@ def few_steps():
 
 
 def test_arms_are_run_once_and_tabulated(tmp_path, capsys, eagerly):
-    arguments = ["--output", str(tmp_path), "--arms", "untrained", "mean", *TINY]
+    arms = ["untrained", "mean", "mean"]
+    arguments = ["--output", str(tmp_path), "--arms", *arms, *TINY]
     planted_links.main(arguments)
     lines = (tmp_path / "runs.jsonl").read_text().splitlines()
     runs = [json.loads(line) for line in lines]

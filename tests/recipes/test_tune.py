@@ -75,6 +75,18 @@ def test_more_trials_go_on_with_those_that_are_there(
         tune.main(arguments(prepared, tmp_path, "--tuner", name, "--seed", "1"))
 
 
+def test_a_bayesian_search_models_after_six_trials(prepared, tmp_path, quick_trials):
+    drawn = {}
+    for name in ("random", "bayesian"):
+        more = ["--trials", "8", "--tuner", name]
+        tune.main(arguments(prepared, tmp_path / name, *more))
+        files = sorted((tmp_path / name / "search").glob("trial_*/trial.json"))
+        trials = [json.loads(file.read_text())["hyperparameters"] for file in files]
+        drawn[name] = [trial["values"] for trial in trials]
+    assert drawn["random"][:6] == drawn["bayesian"][:6]
+    assert drawn["random"][6:] != drawn["bayesian"][6:]
+
+
 def test_hyperband_gives_better_trials_more_steps(
     prepared, tmp_path, capsys, quick_trials
 ):

@@ -14,6 +14,7 @@ from experiment.tuning.settings import RATES
 from experiment.tuning.trials import run_trial
 
 MAX_EPOCHS = 9  # shares of a trial's steps that hyperband doles out
+RANDOM_TRIALS = 6  # before `bayesian` models; KerasTuner's own are 3 a hyperparameter
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,8 @@ def make_tuner(settings, corpus, classes):
         "allow_new_entries": False,
         "max_consecutive_failed_trials": 1_000_000,  # all of them are in the table
     }
+    if settings.tuner == "bayesian":
+        arguments["num_initial_points"] = RANDOM_TRIALS
     if settings.tuner == "hyperband":
         oracle = kt.oracles.HyperbandOracle(max_epochs=MAX_EPOCHS, **arguments)
     else:

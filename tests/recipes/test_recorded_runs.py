@@ -18,6 +18,7 @@ TABLES = (
     ("labels_needle",),
     ("labels_needle_free",),
     ("labels_trees",),
+    ("labels_unseen",),
     ("cifar10_8000",),
     ("imdb_250",),
     ("imdb_2500",),

@@ -9,6 +9,7 @@ import textwrap
 from glomo_keras import start_up
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.settings import list_sizes
+from glomo_keras.pretraining.settings import seed_int
 from glomo_keras.pretraining.text_sizes import SIZES
 
 DESCRIPTION = "Pretrain a graph predictor on texts of your own."
@@ -48,7 +49,7 @@ def add_options(add, positive):
     add("--batch-size", type=positive, help="windows of 64 units a step")
     add("--keep-case", action="store_true", default=None, help="The and the are two "
         "units (default: one, in lower case)")  # fmt: skip
-    add("--seed", type=_seed, help="of all that is drawn (default: 0)")
+    add("--seed", type=seed_int, help="of all that is drawn (default: 0)")
     add("--patience", type=positive, help="epochs without a new best after which the "
         "run ends (default: 10)")  # fmt: skip
     add("--resume", action="store_true", help="go on where the run in OUTPUT was "
@@ -219,10 +220,3 @@ def _announce(settings, texts, pretrainer, checkpoint):
 def _say(text):
     lines = textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
     print(lines, flush=True)
-
-
-def _seed(text):
-    """Return a seed that Keras takes, of the command line."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), not {text}")
-    return int(text)

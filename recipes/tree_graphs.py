@@ -29,7 +29,6 @@ from experiment.dependencies.task import load_trees
 from experiment.folders import hold
 from experiment.process import positive_float
 from experiment.process import positive_int
-from experiment.process import seed_int
 from experiment.process import usage_errors
 from experiment.run_clock import RunClock
 from experiment.sizes import add_size_option
@@ -39,6 +38,7 @@ from experiment.text.graph_arms import preset_vocabulary
 
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.progress import EpochLine
+from glomo_keras.pretraining.settings import seed_int
 
 SIZES = {
     "smoke": {"epochs": 2, "steps": 20, "length": 16},

@@ -1,5 +1,6 @@
 """What every run of pretraining decides, and a table of sizes for its `--help`."""
 
+import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -49,6 +50,13 @@ class RunSettings:
     def to_json(self):
         """Return the settings as JSON holds them."""
         return json.loads(json.dumps(dataclasses.asdict(self), default=str))
+
+
+def seed_int(text):
+    """Return a seed that Keras takes, of the command line."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32), not {text}")
+    return int(text)
 
 
 def list_sizes(sizes):

@@ -107,13 +107,6 @@ def non_negative_int(text):
     return int(text)
 
 
-def seed_int(text):
-    """Return a seed that Keras takes, of the command line."""
-    if not text.isdecimal() or int(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"must lie in [0, 2**32). Received: {text!r}")
-    return int(text)
-
-
 def positive_float(text):
     """Return a finite float above zero, of the command line."""
     try:

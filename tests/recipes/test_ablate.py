@@ -103,6 +103,13 @@ def test_options_of_no_task_are_refused_before_anything(prepared, tmp_path, caps
     assert not any(tmp_path.iterdir())
 
 
+def test_rows_and_tasks_that_are_named_twice_run_once(prepared, tmp_path):
+    arguments = ["--prepared", str(prepared), "--output", str(tmp_path)]
+    arguments += ["--rows", "glomo", "none", "glomo", "--tasks", "judge", "judge"]
+    settings, _ = ablate.parse_settings(arguments)
+    assert (settings.rows, settings.tasks) == (("glomo", "none"), ("judge",))
+
+
 def test_every_row_is_what_the_programs_take(prepared, tmp_path):
     settings, _ = ablate.parse_settings(arguments(prepared, tmp_path, *EVERYTHING))
     of_rows = {}

@@ -94,6 +94,15 @@ def load_array(output, run, name):
         ) from error
 
 
+def setting_differences(saved, given):
+    """Return the `differences` of recorded settings.
+
+    Of those that only `saved` has, too: some are recorded where they are not the
+    default alone.
+    """
+    return differences(saved, dict.fromkeys(saved) | given)
+
+
 def check_settings(runs, settings):
     """Raise UsageError where finished runs have other settings.
 
@@ -103,8 +112,7 @@ def check_settings(runs, settings):
     """
     for run in runs:
         given = settings.recorded(run["arm"])
-        # Some are recorded where they are not the default alone.
-        different = differences(run["settings"], dict.fromkeys(run["settings"]) | given)
+        different = setting_differences(run["settings"], given)
         if different:
             raise UsageError(
                 f"{settings.output}/runs.jsonl holds runs with other settings "

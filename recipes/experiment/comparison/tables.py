@@ -12,9 +12,9 @@ from experiment.comparison.records import load_array
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import predictors
 from experiment.comparison.records import read_runs
+from experiment.comparison.records import setting_differences
 from experiment.markdown import filled_table
 from experiment.process import UsageError
-from glomo_keras.pretraining.run_folder import differences
 
 LEGEND = (
     "In percent: mean and standard deviation over seeds. `to ...`: difference to that "
@@ -235,8 +235,7 @@ def _check_comparable(runs):
     for output, output_runs in runs.items():
         check_table(output, output_runs)
     for output, other_settings in others:
-        wanted = dict.fromkeys(other_settings) | settings
-        different = differences(other_settings, wanted)
+        different = setting_differences(other_settings, settings)
         if different:
             raise UsageError(
                 f"{output} and {first} must differ in their features alone. They "

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiment.comparison.arms import Arm
 from experiment.comparison.plan import count_steps
+from experiment.comparison.records import setting_differences
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import usage_errors
@@ -17,7 +18,6 @@ from glomo_keras.callbacks import ResumableCheckpoint
 from glomo_keras.files import atomic_write
 from glomo_keras.files import write_json
 from glomo_keras.files import write_text
-from glomo_keras.pretraining.run_folder import differences
 
 
 class DevScore(keras.callbacks.Callback):
@@ -114,8 +114,7 @@ def start_or_go_on(folder, settings, writes):
     """
     path = folder / "settings.json"
     if path.exists():
-        saved = read_json(path)
-        different = differences(saved, dict.fromkeys(saved) | settings)
+        different = setting_differences(read_json(path), settings)
         if different:
             raise UsageError(
                 f"{folder} holds a run that was begun with other settings "

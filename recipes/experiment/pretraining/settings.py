@@ -7,7 +7,6 @@ from experiment.precision import add_precision_option
 from experiment.process import non_negative_int
 from experiment.process import positive_float
 from experiment.process import positive_int
-from experiment.process import seed_int
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.optimization import CLIP_NORM
 from glomo_keras.pretraining.optimization import LEARNING_RATE
@@ -16,6 +15,7 @@ from glomo_keras.pretraining.settings import PATIENCE
 from glomo_keras.pretraining.settings import SAVE_EVERY
 from glomo_keras.pretraining.settings import RunSettings
 from glomo_keras.pretraining.settings import list_sizes
+from glomo_keras.pretraining.settings import seed_int
 
 SIZES_TITLE = "sizes (default: decided by --size, see the table below)"
 

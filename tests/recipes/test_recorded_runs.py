@@ -23,7 +23,6 @@ TABLES = (
     ("imdb_250",),
     ("imdb_2500",),
     ("imdb_24000",),
-    ("nli_20000",),
     ("nli_20000_mixtures",),
     ("nli_20000_free",),
     ("nli_20000_trees",),

@@ -43,7 +43,8 @@ test: lint  ## Lint and the whole test suite, on TensorFlow.
 
 test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(IN_TWO) tests/ops tests/layers tests/models tests/optimizers \
-	    tests/recipes/test_together.py tests/recipes/test_without_tensorflow.py tests/test_import.py
+	    tests/recipes/test_together.py tests/recipes/test_without_tensorflow.py tests/test_import.py \
+	    tests/test_command_line_graphs.py::test_graphs_of_files
 
 test-distributed: $(VENV)/.installed-jax  ## Several devices and workers on this machine.
 	$(BIN)/python -m pytest -m distributed tests/distribution

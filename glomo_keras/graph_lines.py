@@ -5,6 +5,7 @@ import itertools
 import json
 import sys
 
+import keras
 import numpy as np
 
 from glomo_keras.analysis import top_senders
@@ -113,7 +114,8 @@ def _units_and_graphs(outputs, options):
     for number, length in enumerate(lengths):
         graphs = {}
         for direction in DIRECTIONS:
-            array = outputs[direction][number, ..., :length, :length].numpy()
+            array = outputs[direction][number, ..., :length, :length]
+            array = keras.ops.convert_to_numpy(array)
             if not options.all_heads:
                 array = choose_heads(array, options.layer, _head(options, direction))
             graphs[direction] = array

@@ -38,7 +38,7 @@ def add_options(add, positive):
         positive: type of integers above zero.
     """
     add("texts", nargs="*", default=[], metavar="TEXT", help="text files, UTF-8, plain "
-        "or gzip; a blank line ends a document")  # fmt: skip
+        "or gzip; a blank line, or a line = Title =, ends a document")  # fmt: skip
     add("--output", type=named_path, required=True, help="folder of the run")
     add("--size", choices=_SIZES, help="of the predictor and of its training: smoke is "
         "a try of minutes (default: small)")  # fmt: skip

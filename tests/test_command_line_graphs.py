@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 
+import keras
 import numpy as np
 import pytest
 
@@ -37,7 +38,7 @@ def test_graphs_of_files(text_preset, tmp_path, capsys):
     assert found[2]["units"][2] == "\ufffd"
     graphs = TextGraphs.from_preset(text_preset)(["The cat sat on a mat ."])
     for direction in ("forward", "backward"):
-        mean = graphs[direction].numpy()[0].mean(axis=(0, 1))
+        mean = keras.ops.convert_to_numpy(graphs[direction])[0].mean(axis=(0, 1))
         for receiver, pairs in enumerate(found[0][direction]):
             weights = np.sort(mean[receiver])[::-1][:2]
             assert [w for _, w in pairs] == pytest.approx(

@@ -62,6 +62,23 @@ class Archive:
         check_name(self.name)
 
 
+def check_backend(what):
+    """Raise if Keras does not run on TensorFlow, which writes the files.
+
+    Args:
+        what: string, the files.
+
+    Raises:
+        ValueError: if it runs on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"{what} are written by TensorFlow. Received: the backend "
+            f"{keras.backend.backend()!r}. Save the model as a preset, and export it "
+            "in a process with KERAS_BACKEND=tensorflow."
+        )
+
+
 def write_archives(directory, archives, version=None, identity=None):
     """Write the archives of one export, all under one version.
 
@@ -87,12 +104,7 @@ def write_archives(directory, archives, version=None, identity=None):
         OSError: if there is no room; nothing is written then.
     """
     check_positive_integers(or_none=True, version=version)
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            "SavedModels are written by TensorFlow. Received: the backend "
-            f"{keras.backend.backend()!r}. Save the model as a preset, and export it "
-            "in a process with KERAS_BACKEND=tensorflow."
-        )
+    check_backend("SavedModels")
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     folders = {kind: directory / archive.name for kind, archive in archives.items()}

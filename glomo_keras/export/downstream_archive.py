@@ -12,7 +12,7 @@ from glomo_keras.models.checks import check_model
 
 
 def export_downstream(
-    model, directory, *, encode, name, version=None, track=(), limits=None
+    model, directory, *, encode=None, name, version=None, track=(), limits=None
 ):
     """Write a whole downstream model, with its graphs: strings in, predictions out.
 
@@ -27,7 +27,8 @@ def export_downstream(
         encode: function of a string tensor `(batch,)` that returns the model's inputs
             and runs in a graph, such as one that calls `Vocabulary.encode` with a
             length. It gets strings that are cut at `limits.max_bytes`, and must limit
-            the units itself: a byte may be one.
+            the units itself: a byte may be one. `None` means that the model reads
+            strings, as with `UnitIds(max_units=...)` inside.
         name: string, of the model.
         version: int or `None`. `None` takes the one after the highest that is there.
         track: what `encode` looks up in, such as `[vocabulary.table]`.
@@ -67,7 +68,8 @@ def export_downstream(
     limits = limits or Limits()
 
     def serve(text):
-        outputs = model(encode(text), training=False)
+        inputs = text if encode is None else encode(text)
+        outputs = model(inputs, training=False)
         if isinstance(outputs, dict):
             return outputs
         if isinstance(outputs, (list, tuple)):

@@ -4,6 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
+from glomo_keras.export.archives import check_backend
 from glomo_keras.export.archives import check_exported_model
 from glomo_keras.export.archives import check_name
 from glomo_keras.files import atomic_write
@@ -28,7 +29,7 @@ def export_onnx(predictor, directory, *, name="glomo_text"):
 
     Raises:
         ImportError: if the packages of the extra `onnx` are not installed.
-        ValueError: if `name` is a path.
+        ValueError: if `name` is a path, or Keras does not run on TensorFlow.
         TypeError: if it is no `GraphPredictor`.
     """
     try:
@@ -38,6 +39,7 @@ def export_onnx(predictor, directory, *, name="glomo_text"):
         raise ImportError(
             'export_onnx needs the extra "onnx": pip install "glomo_keras[onnx]"'
         ) from error
+    check_backend("ONNX models")
     check_exported_model("predictor", predictor, GraphPredictor)
     check_name(name)
     path = pathlib.Path(directory) / f"{name}.onnx"

@@ -1,7 +1,6 @@
 """The network that maps units to relational graphs, in both directions."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from glomo_keras.checks import plain_integer
@@ -229,11 +228,18 @@ def _with_mask(inputs):
         ):
             check_named_inputs(inputs, "unit_ids", "padding_mask")
         inputs = {"unit_ids": inputs}
-    if "padding_mask" in inputs or "unit_ids" not in inputs:
-        return inputs
-    unit_ids = inputs["unit_ids"]
-    check_unit_ids(unit_ids)
-    # Keras refuses arrays beside tensors.
-    is_array = isinstance(unit_ids, np.ndarray)
-    mask = unit_ids != 0 if is_array else ops.not_equal(unit_ids, 0)
-    return {**inputs, "padding_mask": mask}
+    if "unit_ids" in inputs and "padding_mask" not in inputs:
+        check_unit_ids(inputs["unit_ids"])
+        mask = ops.not_equal(_as_tensor(inputs["unit_ids"]), 0)
+        inputs = {**inputs, "padding_mask": mask}
+    return {name: _as_tensor(value) for name, value in inputs.items()}
+
+
+def _as_tensor(value):
+    """Return an array, or a tensor of TensorFlow, as one of the backend.
+
+    Keras refuses arrays beside tensors, and those of TensorFlow elsewhere.
+    """
+    if keras.backend.is_keras_tensor(value) or not hasattr(value, "__array__"):
+        return value
+    return ops.convert_to_tensor(value)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from glomo_keras.data import UnitIds
 from glomo_keras.export import export_downstream
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.models import GraphPredictor
 
 TEXTS = ["The cat sat on a mat .", "", "a dog", "café \u4e2d zebra", "   "]
 
@@ -35,6 +37,20 @@ def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
     )
     expected = model(encode(tf.constant(TEXTS)))
     np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
+
+
+def test_a_model_that_reads_strings_needs_no_function(text_preset, tmp_path):
+    texts = keras.Input((), dtype="string")
+    ids = UnitIds.from_preset(text_preset, max_units=4)(texts)
+    hidden = keras.layers.Embedding(9, 5)(ids["unit_ids"])
+    graphs = GraphPredictor.from_preset(text_preset)(ids)
+    hidden = GraphTransfer()(hidden, graphs, features_mask=ids["padding_mask"])
+    model = keras.Model(texts, keras.layers.Dense(2)(keras.ops.sum(hidden, axis=1)))
+    paths = export_downstream(model, tmp_path, name="read")
+    serve = tf.saved_model.load(paths["text"]).signatures["serve"]
+    found = serve(text=tf.constant(TEXTS))["predictions"]
+    np.testing.assert_allclose(found, model(tf.constant(TEXTS)), atol=1e-6)
+    assert np.ptp(found, axis=0).min() > 0
 
 
 def test_a_table_that_is_not_tracked_is_named(text_graphs, tmp_path):

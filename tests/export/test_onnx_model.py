@@ -32,6 +32,14 @@ def test_equal_for_any_batch_and_length(text_graphs, tmp_path):
         np.testing.assert_allclose(found[1], expected["backward"], atol=1e-4)
 
 
+def test_another_backend_is_refused(text_graphs, tmp_path, monkeypatch):
+    pytest.importorskip("tf2onnx")
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="'jax'.*KERAS_BACKEND=tensorflow"):
+        export_onnx(text_graphs.predictor, tmp_path / "made")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("source", ["predictor", "archive"])
 def test_a_downstream_model(text_graphs, archives, source, tmp_path):
     pytest.importorskip("tf2onnx")

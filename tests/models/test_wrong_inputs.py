@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from glomo_keras.models import BidirectionalLanguageModel
 from glomo_keras.models import GLoMoPretrainer
@@ -50,6 +51,21 @@ def test_the_mask_is_that_of_the_ids_where_none_is_given(predictor):
     for graphs in predicted:
         for direction, graph in expected.items():
             np.testing.assert_allclose(graphs[direction], graph, atol=1e-6)
+
+
+def test_arrays_and_tensors_of_others_go_together(predictor):
+    """What `Vocabulary.encode` returns is TensorFlow's on every backend."""
+    expected = predictor({"unit_ids": IDS, "padding_mask": IDS != 0})
+    tensor, mask = tf.constant(IDS), tf.constant(IDS != 0)
+    for inputs in (
+        tensor,
+        {"unit_ids": tensor, "padding_mask": mask},
+        {"unit_ids": IDS, "padding_mask": mask},
+        {"unit_ids": tensor, "padding_mask": IDS != 0},
+    ):
+        graphs = predictor(inputs)
+        for direction, graph in expected.items():
+            np.testing.assert_array_equal(graphs[direction], graph)
 
 
 def test_missing_inputs_and_lists_of_numbers_are_named(predictor):

@@ -47,7 +47,7 @@ test-jax: $(VENV)/.installed-jax  ## The core suite on JAX.
 	    tests/test_command_line_graphs.py::test_graphs_of_files
 
 test-distributed: $(VENV)/.installed-jax  ## Several devices and workers on this machine.
-	$(BIN)/python -m pytest -m distributed tests/distribution
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m distributed tests/distribution
 
 test-beam: $(VENV)/.installed-beam  ## Corpora prepared by Apache Beam.
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m beam tests/data/shards
@@ -56,10 +56,10 @@ test-wheel: install  ## The first hours of three users, from a wheel in a fresh 
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m wheel tests/first_hour
 
 test-slow: install  ## Trainings of minutes that the suite leaves out.
-	$(BIN)/python -m pytest -m slow
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m slow
 
 test-data: install  ## Checks on real data sets, found through GLOMO_DATA.
-	$(BIN)/python -m pytest -m data
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -m data
 
 benchmark: install  ## Time the library beside its peers; an hour, nothing beside it.
 	$(BIN)/python -m pip install --quiet --editable ".[benchmarks]"

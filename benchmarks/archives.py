@@ -16,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
+from glomo_keras.export import Limits
 from glomo_keras.export import TextGraphs
 from glomo_keras.export import export_graph_predictor
 
@@ -46,7 +47,14 @@ def main(arguments=None):
     predictor, units = text_graphs.predictor, text_graphs.vocabulary.units
     with tempfile.TemporaryDirectory() as folder:
         paths = export_graph_predictor(
-            predictor, folder, vocabulary=text_graphs.vocabulary
+            predictor,
+            folder,
+            vocabulary=text_graphs.vocabulary,
+            limits=Limits(
+                max_batch=max(options.batches),
+                max_units=max(options.lengths),
+                max_bytes=64 * max(options.lengths),
+            ),
         )
         loaded = {kind: tf.saved_model.load(path) for kind, path in paths.items()}
     in_process = tf.function(predictor, reduce_retracing=True)
@@ -61,6 +69,8 @@ def main(arguments=None):
             ids = draw.integers(2, len(units), (4 * batch, 2 * length))
             words = [[units[i] for i in row if units[i].isalpha()] for row in ids]
             texts = [" ".join(row[:length]) for row in words if len(row) >= length]
+            if len(texts) < batch:
+                raise SystemExit(f"No {batch} texts of {length} words were drawn.")
             texts = tf.constant(texts[:batch])
             encoded = text_graphs.encode(texts)
             inputs = {k: encoded[k] for k in ("unit_ids", "padding_mask")}

@@ -89,6 +89,9 @@ def check(outputs):
         padding = np.broadcast_to(~mask[:, None, None], sums.shape)
         if sums[padding].any():
             raise ValueError(f"{direction}: padded receivers read something")
+        senders = np.broadcast_to(~mask[:, None, None, None], graphs.shape)
+        if graphs[senders].any():
+            raise ValueError(f"{direction}: padded senders are read")
 
 
 def resident_megabytes():

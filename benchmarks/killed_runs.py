@@ -25,6 +25,7 @@ ARGUMENTS = (
     "--valid-windows 40 --warmup 50 --learning-rate 0.01 --pictures-every 0 --no-jit"
 ).split()
 COLUMNS = ("loss", "val_nats")
+TOLERANCE = 1e-5  # nats
 
 
 def start(output, prepared, save_every):
@@ -109,6 +110,8 @@ def main():
     add("--seed", type=int, default=0, help="of the moments (default: 0)")
     options = parser.parse_args()
     whole, killed = options.output / "whole", options.output / "killed"
+    if killed.exists():
+        parser.error(f"--output must hold no killed run yet. Received: {killed}")
     prepared = options.output / "prepared"
     finish(start(whole, prepared, options.save_every), whole)
     moments = random.Random(options.seed)
@@ -128,12 +131,15 @@ def main():
     logs = read_log(whole), read_log(killed)
     if len(logs[0]) != len(logs[1]):
         raise SystemExit(f"The logs have {len(logs[0])} and {len(logs[1])} epochs.")
+    differences = []
     for name in COLUMNS:
         rows = zip(*logs, strict=True)
-        difference = max(abs(float(a[name]) - float(b[name])) for a, b in rows)
-        print(f"{name}: largest difference {difference:.2g}")
+        differences.append(max(abs(float(a[name]) - float(b[name])) for a, b in rows))
+        print(f"{name}: largest difference {differences[-1]:.2g}")
     draw(*logs, options.output / "losses.png")
     print(f"The losses are drawn in {options.output / 'losses.png'}.")
+    if not max(differences) < TOLERANCE:
+        raise SystemExit(f"The runs differ by more than {TOLERANCE}.")
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ def main():
     if options.list:
         print("\n".join(f"{name:<32} {work.title}" for _, name, work in works))
         return
+    earlier = read_records(options.check) if options.check else []  # before --output
     records = []
     for module, name, work in works:
         if options.table:
@@ -78,7 +79,10 @@ def main():
             print(make_table(work.title, rows), end="\n\n", flush=True)
         records += rows
     if options.check:
-        worse = find_regressions(records, read_records(options.check))
+        worse, num_compared = find_regressions(records, earlier)
+        print(f"{num_compared} ratios were compared with those of {options.check}.")
+        if not num_compared:
+            worse = [f"No ratio of {options.check} could be compared with a new one."]
         sys.exit("\n".join(worse) or 0)
 
 

@@ -167,7 +167,8 @@ def problems(folders=None):
 def update(names):
     """Write the manifest, and what the models of these names answer where it differs.
 
-    Another computer rounds otherwise, which is no other answer.
+    Another computer rounds otherwise, which is no other answer. Of models that are not
+    named the manifest keeps what it has.
     """
     for folder in [FOLDER / name for name in names] or models():
         outputs = answers(folder)["preset"]
@@ -178,7 +179,13 @@ def update(names):
             continue
         expected = {name: excerpt(name, array) for name, array in outputs.items()}
         write_text(path, json.dumps(expected) + "\n")
-    write_text(FOLDER / "manifest.json", json.dumps(checksums(), indent=2) + "\n")
+    path, manifest = FOLDER / "manifest.json", checksums()
+    if names:
+        before = json.loads(path.read_text("utf-8"))
+        named = {f: s for f, s in manifest.items() if f.split("/")[0] in names}
+        others = {f: s for f, s in before.items() if f.split("/")[0] not in names}
+        manifest = dict(sorted((others | named).items()))
+    write_text(path, json.dumps(manifest, indent=2) + "\n")
 
 
 def _are_expected(outputs, expected):

@@ -16,6 +16,8 @@ from pathlib import Path
 from links import broken_links
 from links import link_names
 
+from glomo_keras.files import atomic_folder
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = (
     "layers",
@@ -37,7 +39,9 @@ def main():
     """Build the site, and fail on warnings and on broken links."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "site")
-    site = parser.parse_args().output
+    site = parser.parse_args().output.resolve()
+    if site.exists() and not (site / "index.html").is_file() and any(site.iterdir()):
+        parser.error(f"--output must be empty or a site. Received: {site}")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         write_sources(folder)
@@ -46,8 +50,9 @@ def main():
         broken = broken_links(folder / "site")
         if broken:
             sys.exit("Broken links:\n" + "\n".join(broken))
-        shutil.rmtree(site, ignore_errors=True)
-        shutil.copytree(folder / "site", site)
+        site.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_folder(site) as temporary:
+            shutil.copytree(folder / "site", temporary, dirs_exist_ok=True)
     print(f"{len(list(site.rglob('*.html')))} pages in {site}")
 
 

@@ -160,7 +160,17 @@ def _processes(contenders, module, name, work, threads, folder, samples):
 def _compare(reference, path, tolerance, name):
     """Raise unless results are those of the first contender."""
     with np.load(reference) as expected, np.load(path) as received:
+        if expected.files != received.files:
+            raise ValueError(
+                f"{name} must give the results of the first contender, "
+                f"{expected.files}. Received: {received.files}."
+            )
         for key in expected:
+            if expected[key].shape != received[key].shape:
+                raise ValueError(
+                    f"{name} must give {key} of the shape {expected[key].shape}. "
+                    f"Received: {received[key].shape}."
+                )
             scale = np.abs(expected[key]).max()
             error = np.abs(expected[key] - received[key]).max()
             if not error <= tolerance * scale:

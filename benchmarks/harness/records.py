@@ -81,19 +81,22 @@ def find_regressions(records, earlier, tolerance=1.25):
         tolerance: float, what a ratio may have grown by.
 
     Returns:
-        List of strings, a line a contender whose ratio has grown by more.
+        List of strings, a line a contender whose ratio has grown by more, and the
+        number of the ratios that were compared: those to the same peer.
     """
     known = {(r["work"], r["contender"]): r for r in earlier}
-    lines = []
+    lines, num_compared = [], 0
     for record in records:
         before = known.get((record["work"], record["contender"]))
         comparable = before and before["peer"] == record["peer"] is not None
+        comparable = comparable and record["contender"] != record["peer"]
+        num_compared += bool(comparable)
         if comparable and record["ratio"] > tolerance * before["ratio"]:
             lines.append(
                 f"{record['work']}, {record['contender']}: {record['ratio']:.2f} times "
                 f"{record['peer']}, before {before['ratio']:.2f} times"
             )
-    return lines
+    return lines, num_compared
 
 
 def read_records(path):

@@ -174,6 +174,12 @@ class ContextDecoder(keras.layers.Layer):
     def call(
         self, features, unit_ids, positions=None, features_mask=None, training=None
     ):
+        if getattr(self.embedding, "quantization_mode", None) is not None:
+            raise ValueError(
+                "The embedding of a decoder must hold floats. Received one that was "
+                f"quantized to {self.embedding.quantization_mode}. Quantize the "
+                "`graph_predictor` of a model that is trained, and only that."
+            )
         features = zero_padding(features, features_mask)
         target_ids, valid = context_targets(
             unit_ids, positions, self.context_length, self.direction, features_mask

@@ -5,6 +5,7 @@ from keras import ops
 
 from glomo_keras.checks import check_rank
 from glomo_keras.checks import positive_integer
+from glomo_keras.layers.frozen_parts import freeze_parts
 from glomo_keras.layers.masking import zero_padding
 from glomo_keras.models.base_graph_predictor import BaseGraphPredictor
 from glomo_keras.models.checks import check_model
@@ -26,8 +27,8 @@ class GraphMessages(keras.layers.Layer):
     It is for texts whose graphs do not fit.
 
     Args:
-        graph_predictor: `GraphPredictor` or `ImageGraphPredictor`. Freeze it
-            (`trainable = False`) to keep it as it was pretrained.
+        graph_predictor: `GraphPredictor` or `ImageGraphPredictor`. Freeze it, or this
+            layer (`trainable=False`), to keep it as it was pretrained.
         composed: bool, whether the products are among the terms.
         block_size: int or None, receivers of a block: see
             `glomo_keras.ops.squared_relu_attention`.
@@ -69,6 +70,7 @@ class GraphMessages(keras.layers.Layer):
 
     def build(self, features_shape, inputs_shape):
         check_rank("features", features_shape, "batch, length, dim")
+        freeze_parts(self)
 
     def call(self, features, inputs, training=None):
         _, mask = self.graph_predictor.embed(inputs)

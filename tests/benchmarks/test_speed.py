@@ -94,14 +94,17 @@ def test_records_hold_medians_ratios_and_the_floor():
 
 def test_ratios_that_have_grown_are_found():
     earlier = make_records(first=2.0, second=1.0)
-    assert not records.find_regressions(make_records(first=4.0, second=2.0), earlier)
-    (line,) = records.find_regressions(make_records(first=2.0, second=1.3), earlier)
+    better = make_records(first=4.0, second=2.0)
+    lines, num_compared = records.find_regressions(better, earlier)
+    assert not lines and num_compared == 1
+    (line,), _ = records.find_regressions(make_records(first=2.0, second=1.3), earlier)
     assert line == "equal, second: 0.65 times first, before 0.50 times"
 
 
 def test_new_contenders_are_no_regression():
     earlier = make_records(first=2.0)
-    assert not records.find_regressions(make_records(first=2.0, second=9.0), earlier)
+    other = make_records(first=2.0, second=9.0)
+    assert records.find_regressions(other, earlier) == ([], 0)
 
 
 def test_records_of_one_work_are_replaced_alone(tmp_path):

@@ -45,6 +45,13 @@ def test_early_stopping_outlives_the_process(tmp_path):
     assert names == {"CURRENT", "epoch_0003.npz", "epoch_0003.weights.h5"}
 
 
+def test_an_error_that_stays_the_same_is_no_better_one(tmp_path):
+    model, checkpoint = make(tmp_path)
+    for epoch in range(3):
+        checkpoint.on_epoch_end(epoch, {"error": np.float32(0.5)})
+    assert checkpoint.state["best_epoch"] == 1 and model.stop_training
+
+
 def assert_first_epoch_is_there(folder, model):
     other, checkpoint = make(folder)
     assert checkpoint.restore(other) == 1

@@ -103,6 +103,13 @@ def test_a_predictor_that_is_trained_gets_gradients(random):
     assert all(changed)
 
 
+def test_a_frozen_layer_freezes_its_predictor(random):
+    predictor, inputs = make("text", random)
+    layer = GraphMessages(predictor, trainable=False)
+    layer(features_of("text", random), inputs)
+    assert predictor.weights and not predictor.trainable_variables
+
+
 def test_rows_that_are_cut_are_refused(random):
     predictor = GraphPredictor(13, embedding_dim=16, top_k=2)
     with pytest.raises(ValueError, match="top_k=2"):

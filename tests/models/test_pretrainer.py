@@ -685,3 +685,20 @@ def test_a_scaled_loss_keeps_the_other_losses():
     scaled = {"unit_ids": ids, "pair_weight": np.full(2, 1 / valid, "float32")}
     scaled = pretrainer.evaluate(scaled, verbose=0, return_dict=True)["loss"]
     assert scaled == pytest.approx(plain, rel=1e-5)
+
+
+def test_the_decoders_draw_units_of_their_own():
+    predictor = GraphPredictor(VOCABULARY, **PREDICTOR)
+    pretrainer = GLoMoPretrainer(predictor, num_sampled=7, seed=3)
+    seeds = {decoder.seed for decoder in pretrainer.decoders.values()}
+    assert len(seeds) == len(pretrainer.decoders) == 2
+
+
+def test_quantized_embeddings_are_refused_in_words():
+    predictor = GraphPredictor(VOCABULARY, **PREDICTOR)
+    pretrainer = GLoMoPretrainer(predictor, context_length=1)
+    unit_ids = np.array([[2, 3, 4, 5]], "int32")
+    pretrainer(unit_ids)
+    pretrainer.quantize("int8")
+    with pytest.raises(ValueError, match="quantized to int8. Quantize the"):
+        pretrainer(unit_ids)

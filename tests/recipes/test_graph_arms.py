@@ -221,3 +221,17 @@ def test_residual_messages_leave_the_model_as_it_starts(predictor_folder, tmp_pa
     recorded = settings.recorded("local")
     assert recorded.pop("residual") is True
     assert settings_of(task, *flags, "--num-hops", 2).recorded("local") == recorded
+
+
+def test_permutations_are_of_the_text_and_of_the_run(predictor_folder):
+    cache = GraphCache.from_preset(predictor_folder)
+    ids = np.tile(np.arange(2, 13), (2, 1))
+
+    def permuted(seed, rows, field="text"):
+        arm = TextArm("shuffled", cache, seed)
+        return arm._units_of_graphs(field, np.array(rows), ids).tolist()
+
+    first = permuted(0, [5, 9])
+    assert first == permuted(0, [9, 5])[::-1]
+    others = [first, permuted(1, [5, 9]), permuted(0, [5, 9], "other")]
+    assert len({str(row) for rows in others for row in rows}) == 6

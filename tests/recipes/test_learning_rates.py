@@ -143,3 +143,11 @@ def test_one_rate_is_recorded_as_it_was(tmp_path):
     assert isinstance(one, Settings)
     with pytest.raises(UsageError, match="must be positive. Received: -1.0"):
         settings_of(ImdbTask(), "--output", tmp_path, "--learning-rate", -1)
+
+
+def test_of_equal_rates_the_lowest_is_taken(tmp_path):
+    settings = settings_of(
+        ImdbTask(), "--output", tmp_path, "--learning-rates", 0.2, 0.1
+    )
+    trials = [{"learning_rate": rate, "best_dev": 0.5} for rate in (0.2, 0.1)]
+    assert learning_rates.best_rate(settings, "none", trials) == 0.1

@@ -336,3 +336,8 @@ def test_the_program_writes_what_its_options_say(spec, shards, tmp_path, capsys)
     )
     assert options.beam == ["--runner=DirectRunner", "--window", "3"]
     assert options.window == 64
+
+
+def test_case_is_kept_where_it_is_wanted(spec, tmp_path):
+    prepare(spec, tmp_path, **SETTINGS, lowercase=False)
+    assert {"W3", "w1"} <= set(load_shards(tmp_path).units)

@@ -32,6 +32,7 @@ from glomo_keras.models import GraphCache
 from glomo_keras.models import PackedGraphCache
 
 TASK = ImdbTask()
+ROOM = 2**40  # bytes of graphs kept: none is computed twice
 
 
 def make_texts(length, count, vocabulary_size):
@@ -101,9 +102,13 @@ def main():
     line = ["--output", "unused", "--length", str(own.length)]
     settings = make_settings(TASK, make_parser(TASK, "").parse_args(line))
     size, steps = settings.batch_size, own.repeats + 2
-    cached = TextArm("learned", GraphCache.from_preset(settings.predictor))
+    cached = TextArm(
+        "learned", GraphCache.from_preset(settings.predictor, num_bytes=ROOM)
+    )
     anew = TextArm("learned", GraphCache.from_preset(settings.predictor, num_bytes=0))
-    packed = TextArm("learned", PackedGraphCache.from_preset(settings.predictor))
+    packed = TextArm(
+        "learned", PackedGraphCache.from_preset(settings.predictor, num_bytes=ROOM)
+    )
     vocabulary_size = cached.graph_cache.predictor.vocabulary_size
     texts = make_texts(own.length, size * steps, vocabulary_size)
     field = texts.fields["text"]

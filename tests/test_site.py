@@ -30,6 +30,15 @@ def site(tmp_path_factory):
     return site
 
 
+def test_a_folder_that_is_no_site_stays(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    command = [sys.executable, "website/build.py", "--output", str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert "--output must be empty or a site" in result.stderr
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 @needs_generator
 def test_every_public_name_has_a_heading(site):
     modules = {path.parent.name for path in ROOT.glob("glomo_keras/*/__init__.py")}

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import registry
 import tensorflow as tf
 
 from glomo_keras.data import UnitIds
@@ -13,16 +14,17 @@ from glomo_keras.models import GraphPredictor
 TEXTS = ["The cat sat on a mat .", "", "a dog", "café \u4e2d zebra", "   "]
 
 
-def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
+def test_a_downstream_model_takes_strings(text_graphs, random, tmp_path):
     inputs = {
         "unit_ids": keras.Input((None,), dtype="int32", name="unit_ids"),
         "padding_mask": keras.Input((None,), dtype="bool", name="padding_mask"),
     }
     hidden = keras.layers.Embedding(11, 6)(inputs["unit_ids"])
-    hidden = GraphTransfer()(
+    hidden = GraphTransfer(name="transfer")(
         hidden, text_graphs.predictor(inputs), features_mask=inputs["padding_mask"]
     )
     model = keras.Model(inputs, keras.layers.Dense(3)(hidden[:, 0]))
+    registry.randomize(model.get_layer("transfer"), random)  # or graphs say nothing
 
     def encode(text):
         batch = text_graphs.encode(text)
@@ -39,12 +41,14 @@ def test_a_downstream_model_takes_strings(text_graphs, tmp_path):
     np.testing.assert_allclose(found["predictions"], expected, atol=1e-6)
 
 
-def test_a_model_that_reads_strings_needs_no_function(text_preset, tmp_path):
+def test_a_model_that_reads_strings_needs_no_function(text_preset, random, tmp_path):
     texts = keras.Input((), dtype="string")
     ids = UnitIds.from_preset(text_preset, max_units=4)(texts)
     hidden = keras.layers.Embedding(9, 5)(ids["unit_ids"])
     graphs = GraphPredictor.from_preset(text_preset)(ids)
-    hidden = GraphTransfer()(hidden, graphs, features_mask=ids["padding_mask"])
+    transfer = GraphTransfer()
+    hidden = transfer(hidden, graphs, features_mask=ids["padding_mask"])
+    registry.randomize(transfer, random)
     model = keras.Model(texts, keras.layers.Dense(2)(keras.ops.sum(hidden, axis=1)))
     paths = export_downstream(model, tmp_path, name="read")
     serve = tf.saved_model.load(paths["text"]).signatures["serve"]

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from experiment.comparison import runner
 from experiment.comparison import training
 from experiment.images.cifar10 import Cifar10Task
 from experiment.images.pixel_arms import frozen_predictor
@@ -61,25 +62,31 @@ def test_an_image_model_reads_the_graphs(site, random, tmp_path):
     assert_all_differ(expected, model(inputs))
 
 
-def test_a_run_has_the_weights_of_its_best_epoch(
+def test_a_run_is_tested_at_its_best_epoch_on_other_examples(
     predictor_folder, tmp_path, monkeypatch
 ):
     task, seen = ImdbTask(), []
     where = ["--output", tmp_path, "--predictor", predictor_folder]
     settings = settings_of(task, *where, *TINY)
     texts = task.prepare(settings)
-    _, dev, _ = task.choose_examples(texts, settings, 0)
+    _, dev, test = task.choose_examples(texts, settings, 0)
 
-    def score(task, data, split, arm, settings, model, examples):
+    def score_dev(task, data, split, arm, settings, model, examples):
         assert split == "train" and examples.tolist() == dev.tolist()
         seen.append(model.get_weights())
         return {"accuracy": np.array([1.0 / len(seen)])}
 
-    monkeypatch.setattr(training, "score", score)
-    trained = training.train(task, texts, settings, "none", 0, tmp_path / "run")
-    assert trained.state["best_epoch"] == 1 and len(seen) == 2
-    for one, other in zip(trained.model.get_weights(), seen[0], strict=True):
-        np.testing.assert_array_equal(one, other)
+    def score_test(task, data, split, arm, settings, model, examples):
+        assert split == "test" and examples.tolist() == test.tolist()
+        for one, other in zip(model.get_weights(), seen[0], strict=True):
+            np.testing.assert_array_equal(one, other)
+        return {"accuracy": np.linspace(0, 1, len(test))}
+
+    monkeypatch.setattr(training, "score", score_dev)
+    monkeypatch.setattr(runner, "score", score_test)
+    record = runner.run(task, texts, settings, "none", 0)
+    assert (record["best_epoch"], record["epochs"], len(seen)) == (1, 2, 2)
+    assert record["test"]["accuracy"] == pytest.approx(0.5)
 
 
 def test_accuracy_counts_the_labels_that_are_highest(monkeypatch):

@@ -91,3 +91,16 @@ def test_update_keeps_answers_that_differ_by_rounding(
     after = json.loads((made / "expected.json").read_text())
     assert (after != before) == is_written
     assert list(verify.problems()) == []
+
+
+def test_update_of_one_model_says_nothing_of_others(verify, tmp_path, monkeypatch):
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.json").write_text("{}")
+    monkeypatch.setattr(verify, "FOLDER", tmp_path)
+    monkeypatch.setattr(verify, "answers", lambda folder: {"preset": {}})
+    verify.update([])
+    for name in ("one", "other"):
+        (tmp_path / name / "metadata.json").write_text("changed")
+    verify.update(["one"])
+    assert list(verify.problems([])) == ["other/metadata.json: changed"]

@@ -10,7 +10,7 @@ from glomo_keras.data import documentation
 from glomo_keras.data import planted
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import describe_source
-from glomo_keras.data.text_files import find_files
+from glomo_keras.data.text_files import find_other_files
 from glomo_keras.data.tfds_sets import find_builder
 
 # "= Title =" or, in the same style, the title of a section: "= = Title = =".
@@ -78,7 +78,7 @@ class Documents:
             )
 
 
-def read_documents(spec):
+def read_documents(spec, without=()):
     r"""Find the corpus that `spec` names and return its documents.
 
     - `docs`: English documentation of Python and of the packages that this library
@@ -101,6 +101,7 @@ def read_documents(spec):
 
     Args:
         spec: string, as above.
+        without: paths of files that are left out where a pattern matches them.
 
     Returns:
         `Documents`: iterate for strings; `.counts` tells what was skipped.
@@ -109,7 +110,8 @@ def read_documents(spec):
         ValueError: for a spec that is none of these; when it is iterated over, for
             an empty corpus, and for a file in UTF-16, UTF-32 or with NUL bytes.
         TypeError: for a spec that is no string.
-        FileNotFoundError: if a path or pattern matches no file.
+        FileNotFoundError: if a path or pattern matches no file, or those of `without`
+            alone.
         OSError: if an archive is damaged (when it is iterated over).
 
     Example:
@@ -138,7 +140,7 @@ def read_documents(spec):
             spec, lambda: [_planted_source()], lambda counts: _planted_documents()
         )
     if kind == "files" and rest.strip():
-        paths = find_files(rest)
+        paths = find_other_files(rest, without)
         return Documents(
             spec,
             lambda: [describe_source(path) for path in paths],

@@ -1,20 +1,21 @@
-"""The windows of a `WindowSequence` as a tf.data pipeline."""
+"""Windows as a tf.data pipeline."""
 
 import tensorflow as tf
 
 
 def window_dataset(sequence, num_steps=None):
-    """Return the batches of a `WindowSequence`, in its order, as a tf.data.Dataset.
+    """Return batches of windows, in their order, as a tf.data.Dataset.
 
     The order is shuffled and deterministic by the sequence's seed, and batches are
     cut ahead of training. Resuming is the sequence's `first_step`.
 
     Args:
-        sequence: a `glomo_keras.data.WindowSequence`.
+        sequence: a `glomo_keras.data.WindowSequence`, or `ShardedWindows`.
         num_steps: int or `None`. Number of batches; `None`: no end.
 
     Returns:
-        `tf.data.Dataset` of int32 tensors `(batch_size, window)`.
+        `tf.data.Dataset` of int32 tensors `(batch_size, window)`; of `ShardedWindows`
+        of unknown shape, since both differ from batch to batch.
 
     Example:
 
@@ -35,6 +36,6 @@ def window_dataset(sequence, num_steps=None):
         batch = tf.numpy_function(
             lambda number: sequence.batch(int(number)), [step], tf.int32, stateful=False
         )
-        return tf.ensure_shape(batch, (sequence.batch_size, sequence.window))
+        return tf.ensure_shape(batch, sequence.batch_shape)
 
     return steps.map(cut).prefetch(tf.data.AUTOTUNE)

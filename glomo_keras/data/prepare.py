@@ -3,6 +3,7 @@
 import importlib.metadata
 import numbers
 import pathlib
+import re
 import tempfile
 import time
 
@@ -14,10 +15,12 @@ from glomo_keras.data.prepared import CLASSES_NAME
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
 from glomo_keras.data.prepared import VOCABULARY_FILE
+from glomo_keras.data.prepared import VOCABULARY_NAME
 from glomo_keras.data.prepared import check_unclaimed
 from glomo_keras.data.prepared import find_preparation
 from glomo_keras.data.prepared import load_prepared
 from glomo_keras.data.prepared import named_files
+from glomo_keras.data.prepared import own_files
 from glomo_keras.data.provisional_ids import ProvisionalIds
 from glomo_keras.data.vocabulary import Vocabulary
 from glomo_keras.files import atomic_write
@@ -27,7 +30,12 @@ from glomo_keras.files import write_json
 from glomo_keras.locking import locked
 
 _FORMAT = 1  # part of the settings: a change of the files' meaning prepares again
-_LARGE_FILES = ("_ids.npy", "_offsets.npy")
+_ARRAYS = ("ids", "offsets")
+_LARGE_FILES = tuple(f"_{kind}.npy" for kind in _ARRAYS)
+_WRITTEN = re.compile(
+    rf"(train|valid)_(ids|offsets)\.npy|{CLASSES_NAME.pattern}"
+    rf"|{VOCABULARY_NAME.pattern}|{re.escape(METADATA_FILE)}"
+)
 _CHUNK_UNITS = 4_000_000  # that are translated to final ids at once
 
 
@@ -120,9 +128,10 @@ def prepare_corpus(
             f"Received: {vocabulary_size}. Use 3 or more."
         )
     directory = pathlib.Path(directory)
-    corpora = {"train": read_documents(spec)}
+    written = own_files(directory, _WRITTEN)  # which a pattern may match
+    corpora = {"train": read_documents(spec, written)}
     if valid_spec is not None:
-        corpora["valid"] = read_documents(valid_spec)
+        corpora["valid"] = read_documents(valid_spec, written)
     settings = {
         "format": _FORMAT,
         "spec": spec,
@@ -144,7 +153,7 @@ def prepare_corpus(
     with locked(directory):
         finished = find_preparation(directory)
         if finished is None:
-            check_unclaimed(directory, CLASSES_NAME)
+            _check_replaceable(directory)
         else:
             if finished["settings"] == settings and _is_whole(directory, log):
                 log(f"{directory} already holds this corpus with these settings.")
@@ -152,6 +161,14 @@ def prepare_corpus(
             log(f"{directory} holds another preparation, which is replaced.")
         _clear(directory)
         return _prepare(corpora, directory, settings, log)
+
+
+def _check_replaceable(directory):
+    """Raise if a preparation would replace what is not one's."""
+    check_unclaimed(directory, CLASSES_NAME)
+    arrays = [directory / f"{s}_{kind}.npy" for s in SPLITS for kind in _ARRAYS]
+    if not all(path.exists() for path in arrays):  # after which it is written
+        check_unclaimed(directory, VOCABULARY_NAME)
 
 
 def _is_whole(directory, log):
@@ -208,7 +225,6 @@ def _prepare(corpora, directory, settings, log):
             max_size=settings["vocabulary_size"],
             lowercase=settings["lowercase"],
         )
-        vocabulary.save(directory / VOCABULARY_FILE)
         dtype = np.uint16 if len(vocabulary) <= 2**16 else np.int32
         final_ids = vocabulary.lookup(words).numpy().astype(dtype)
         metadata = {
@@ -233,6 +249,8 @@ def _prepare(corpora, directory, settings, log):
             metadata["documents"][split] = len(ends)
             metadata["units"][split] = int(offsets[-1])
             metadata["coverage"][split] = round(num_known / max(1, int(offsets[-1])), 6)
+        # After the arrays: alone it may be the user's, see `_check_replaceable`.
+        vocabulary.save(directory / VOCABULARY_FILE)
     metadata |= {
         "skipped_lines": {
             split: corpus.counts.skipped_lines for split, corpus in corpora.items()

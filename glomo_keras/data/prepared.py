@@ -15,6 +15,7 @@ METADATA_FILE = "metadata.json"
 VOCABULARY_FILE = "vocabulary.txt"
 CLASSES_FILE = "classes_{}.npy"
 CLASSES_NAME = re.compile(CLASSES_FILE.format(r"\d+"))
+VOCABULARY_NAME = re.compile(re.escape(VOCABULARY_FILE))
 SPLITS = ("train", "valid")
 
 
@@ -139,6 +140,14 @@ def named_files(directory, pattern):
         for path in pathlib.Path(directory).iterdir()
         if pattern.fullmatch(path.name) and path.is_file()
     )
+
+
+def own_files(directory, pattern):
+    """Return the `named_files` of a preparation; none where there is no preparation."""
+    directory = pathlib.Path(directory)
+    if not directory.is_dir() or find_preparation(directory) is None:
+        return []
+    return named_files(directory, pattern)
 
 
 def check_unclaimed(directory, pattern):

@@ -48,6 +48,27 @@ def find_files(patterns):
     return paths
 
 
+def find_other_files(patterns, without):
+    """Find files, all but some; see `find_files`.
+
+    Args:
+        patterns: string.
+        without: paths of files that are left out.
+
+    Raises:
+        FileNotFoundError: if a path or pattern matches no file, or no other ones.
+    """
+    left_out = {os.path.realpath(path) for path in without}
+    paths = find_files(patterns)
+    others = [path for path in paths if os.path.realpath(path) not in left_out]
+    if paths and not others:
+        raise FileNotFoundError(
+            f"{patterns!r} matches no file but those that are written of a corpus: "
+            f"{paths[0]}. Give the paths of the texts."
+        )
+    return others
+
+
 def find_file(path):
     """Find one file by its path or a pattern; see `find_files`.
 

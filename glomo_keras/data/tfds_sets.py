@@ -21,7 +21,8 @@ def find_builder(name):
 
     try:
         return tfds.builder(name)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    # AssertionError: of an unknown version.
+    except (AssertionError, tfds.core.DatasetNotFoundError, ValueError) as error:
         reason = str(error).partition("\n")[0]  # what follows lists hundreds of names
         raise ValueError(
             f"tensorflow-datasets has no data set {name!r} ({reason}) "

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from glomo_keras.checks import check_positive_integers
+from glomo_keras.data.lower_case import lower
 from glomo_keras.data.units import split_units
 from glomo_keras.data.units import string_tensor
 from glomo_keras.files import atomic_write
@@ -98,7 +99,7 @@ class Vocabulary:
                 "`Vocabulary.from_texts`."
             )
         units = string_tensor(list(counts))
-        units = (_lower(units) if lowercase else units).numpy()
+        units = (lower(units) if lowercase else units).numpy()
         total = collections.Counter()
         for unit, count in zip(units, counts.values(), strict=True):
             total[unit.decode()] += count
@@ -201,7 +202,7 @@ class Vocabulary:
         if isinstance(units, tf.RaggedTensor):
             return units.with_flat_values(self.lookup(units.flat_values))
         units = string_tensor(units)
-        units = _lower(units) if self.lowercase else units
+        units = lower(units) if self.lowercase else units
         return tf.cast(self.table.lookup(units), tf.int32)
 
     def encode(self, texts, length=None):
@@ -245,7 +246,3 @@ class Vocabulary:
                 "encoded them."
             )
         return [[self._units[i] for i in row if i != 0] for row in unit_ids]
-
-
-def _lower(units):
-    return tf.strings.lower(units, encoding="utf-8")

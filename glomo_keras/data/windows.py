@@ -191,6 +191,11 @@ class WindowSequence(keras.utils.PyDataset):
             )
 
     @property
+    def batch_shape(self):
+        """`(batch_size, window)`, of every batch."""
+        return self.batch_size, self.window
+
+    @property
     def num_batches(self):
         """`None`: the sequence is endless."""
         return None

@@ -19,9 +19,15 @@ class UnsupervisedModel(DistributedTraining):
         self._check_compiled_alone()
         given = self._check_inputs_alone(keras.Model.fit, args, kwargs)
         validation_data = given.get("validation_data")
-        if isinstance(validation_data, tuple):
+        if isinstance(validation_data, (tuple, list)):
             _, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             self.check_own_loss(y, sample_weight)
+        x = given.get("x")
+        # Of other data Keras takes the lengths of all batches from the first two.
+        if keras.backend.backend() == "tensorflow" and hasattr(x, "tf_dataset"):
+            given = {**given, "x": x.tf_dataset()}
+            del given["self"]
+            return super().fit(**given)
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):

@@ -322,17 +322,39 @@ def test_what_a_kill_left_is_removed(corpus, tmp_path):
         ({"metadata.json": '{"settings": {"mine": 1}}'}, "whose metadata.json is"),
         ({"metadata.json": '{"settings": '}, "whose metadata.json is damaged"),
         ({"classes_2024.npy": "mine"}, "would replace: classes_2024.npy. Give another"),
+        ({"vocabulary.txt": "mine"}, "would replace: vocabulary.txt. Give another"),
     ],
 )
 def test_files_of_something_else_are_not_replaced(corpus, tmp_path, files, message):
     directory = tmp_path / "out"
     directory.mkdir()
-    files = {**files, "vocabulary.txt": "mine", "classes_mine.npy": "mine"}
+    files = {**files, "classes_mine.npy": "mine"}
     for name, text in files.items():
         (directory / name).write_text(text)
     with pytest.raises(ValueError, match=f"`directory` must be empty.*{message}"):
         prepare_corpus(corpus[0], directory, log=str)
     assert files == {path.name: path.read_text() for path in directory.iterdir()}
+
+
+def test_what_is_written_is_no_text_of_the_corpus(tmp_path):
+    """Texts and arrays in one folder, the texts named by a pattern."""
+    (tmp_path / "a.txt").write_text("one two\n\nthree four\n\nfive six")
+    spec = f"files:{tmp_path}/*"
+    _prepare(spec, tmp_path, valid_fraction=0)
+    files = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    lines = []
+    prepare_corpus(spec, tmp_path, valid_fraction=0, log=lines.append)
+    assert lines == [f"{tmp_path} already holds this corpus with these settings."]
+    assert files == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(FileNotFoundError, match="but those that are written of a"):
+        prepare_corpus(f"files:{tmp_path}/vocab*", tmp_path, log=str)
+
+
+def test_a_kill_before_the_metadata_is_no_work_of_the_user(corpus, tmp_path):
+    directory = _prepare(corpus[0], tmp_path / "out")
+    (directory / "metadata.json").unlink()
+    _prepare(corpus[0], directory)
+    assert load_prepared(directory).units
 
 
 def test_a_preparation_is_replaced_with_its_classes_alone(corpus, tmp_path):
@@ -351,7 +373,7 @@ def test_a_full_disk_is_said_before_ids_are_written(corpus, tmp_path, monkeypatc
         prepare_corpus(corpus[0], tmp_path / "out", log=str)
     assert raised.value.errno == errno.ENOSPC
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"vocabulary.txt", "train_offsets.npy"}
+    assert names == {"train_offsets.npy"}
 
 
 def test_two_processes_prepare_once(corpus, tmp_path):

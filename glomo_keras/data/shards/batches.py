@@ -34,10 +34,13 @@ class ShardedWindows(keras.utils.PyDataset):
         first_step: int, number of the batch that `fit` gets first.
 
     Attributes:
-        dataset: `grain.MapDataset` of the batches, endless: `dataset[step]`. On its
-            own it goes into `fit`, and through all that Grain offers, too.
+        dataset: `grain.MapDataset` of the batches, endless: `dataset[step]`. It goes
+            through all that Grain offers, and on JAX into `fit`, too.
         num_windows: int, of a pass.
         num_dropped_documents: int, that are too short for a window.
+
+    On TensorFlow Keras takes the length of all batches from the first two. The models
+    of this library that train on ids see to that; others are given `tf_dataset()`.
 
     Returns (from indexing):
         int32 array `(num_windows, length)`, padded with 0 on the right.
@@ -87,6 +90,11 @@ class ShardedWindows(keras.utils.PyDataset):
         return None
 
     @property
+    def batch_shape(self):
+        """`(None, None)`: batches differ in their number of windows, and in length."""
+        return None, None
+
+    @property
     def steps_per_pass(self):
         """Steps that see every window about once."""
         pairs = zip(self._files.num_windows, self._sizes, strict=True)
@@ -98,6 +106,12 @@ class ShardedWindows(keras.utils.PyDataset):
     def batch(self, step):
         """Return batch number `step` of the whole training."""
         return self.dataset[step]
+
+    def tf_dataset(self):
+        """Return the batches from `first_step` on as a `tf.data.Dataset`, endless."""
+        from glomo_keras.data.pipeline import window_dataset
+
+        return window_dataset(self)
 
     def documents(self, step):
         """Return the documents that batch `step` is of: `source, document number`."""

@@ -6,6 +6,7 @@ from glomo_keras.data.corpora import is_title
 from glomo_keras.data.corpora import read_documents
 from glomo_keras.data.text_files import byte_lines
 from glomo_keras.data.text_files import find_files
+from glomo_keras.data.text_files import find_other_files
 
 # Of one document: what separates documents may be missing from a file.
 MAX_CHARACTERS = 20_000_000
@@ -53,8 +54,12 @@ class Chunk:
         return f"{self.source.number:05d}-{self.number:06d}"
 
 
-def find_sources(spec, valid_spec=None):
+def find_sources(spec, valid_spec=None, without=()):
     """Return the list of `Source` of a corpus, and of one for validation.
+
+    Args:
+        spec, valid_spec: strings; `valid_spec` may be `None`.
+        without: paths of files that are left out where a pattern matches them.
 
     Raises:
         FileNotFoundError, TypeError, ValueError: see `read_documents`.
@@ -64,11 +69,11 @@ def find_sources(spec, valid_spec=None):
     if valid_spec is not None:
         splits = [(spec, "train"), (valid_spec, "valid")]
     for part, split in splits:
-        read_documents(part)  # which says what is wrong with it
+        read_documents(part, without)  # which says what is wrong with it
         kind, _, rest = part.partition(":")
         parts = [part]
         if kind == "files":
-            parts = [f"files:{path}" for path in find_files(rest)]
+            parts = [f"files:{path}" for path in find_other_files(rest, without)]
         for single in parts:
             sources.append(Source(len(sources), single, split))
     return sources
@@ -110,20 +115,27 @@ def _documents(source):
         yield from _file_documents(path)
     else:
         for text in read_documents(source.spec):
-            yield text, None
+            reason = None
+            if "\0" in text:
+                reason = "a NUL byte"
+            elif len(text) > MAX_CHARACTERS:
+                reason = f"over {MAX_CHARACTERS:,} characters"
+            yield text[:MAX_CHARACTERS], reason
 
 
 def _file_documents(path):
     lines, characters, reason = [], 0, None
     for line in byte_lines(path, nul_bytes=True):
+        of_line = None
         try:
             text = line.decode("utf-8").strip()
         except UnicodeDecodeError:
             text = line.decode("utf-8", "backslashreplace").strip()
-            reason = reason or "not UTF-8"
+            of_line = "not UTF-8"
         if "\0" in text:
-            reason = reason or "a NUL byte"
+            of_line = of_line or "a NUL byte"
         if text and not is_title(text):
+            reason = reason or of_line
             characters += len(text) + 1
             if characters > MAX_CHARACTERS:
                 reason = reason or (

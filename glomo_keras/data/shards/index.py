@@ -13,6 +13,7 @@ from glomo_keras.data.numpy_files import open_arrays
 from glomo_keras.data.prepared import CLASSES_NAME
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import SPLITS
+from glomo_keras.data.prepared import VOCABULARY_FILE
 from glomo_keras.data.prepared import named_files
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.prepared import read_units
@@ -27,7 +28,9 @@ _CHUNK_NAME = r"\d{5,}-\d{6,}"  # see `Chunk.name`
 REPLACED_NAMES = re.compile(
     rf"(train|valid)-{_CHUNK_NAME}{re.escape(_SHARD_SUFFIX)}"
     rf"|rejected-{_CHUNK_NAME}\.jsonl|{CLASSES_NAME.pattern}"
+    rf"|{re.escape(VOCABULARY_FILE)}|{re.escape(NEIGHBOURS_FILE)}"
 )
+WRITTEN_NAMES = re.compile(rf"{re.escape(METADATA_FILE)}|{REPLACED_NAMES.pattern}")
 
 
 class Shard(typing.NamedTuple):

@@ -9,10 +9,12 @@ from glomo_keras.checks import check_positive_integers
 from glomo_keras.data.prepared import METADATA_FILE
 from glomo_keras.data.prepared import check_unclaimed
 from glomo_keras.data.prepared import find_preparation
+from glomo_keras.data.prepared import own_files
 from glomo_keras.data.prepared import read_metadata
 from glomo_keras.data.shards.chunks import find_sources
 from glomo_keras.data.shards.index import FORMAT
 from glomo_keras.data.shards.index import REPLACED_NAMES
+from glomo_keras.data.shards.index import WRITTEN_NAMES
 from glomo_keras.data.shards.index import clear_shards
 from glomo_keras.data.shards.index import load_shards
 from glomo_keras.data.shards.processes import STAGES
@@ -66,7 +68,8 @@ def prepare_shards(
 
     Documents are drawn for validation by their content, so that copies of one are not
     on both sides. Those that are not UTF-8, hold NUL bytes or have over 20,000,000
-    characters are counted and set aside: a blank line ends a document.
+    characters are counted and set aside: a blank line ends a document. Examples of
+    tensorflow-datasets that are not UTF-8 are skipped with a warning.
 
     Args:
         spec: string, see `read_documents`. Each of several files is a source.
@@ -142,7 +145,9 @@ def prepare_shards(
     if beam_options is not None:
         _check_installed("apache_beam", "beam")
     directory = pathlib.Path(directory)
-    sources = find_sources(spec, valid_spec)
+    num_classes = None if num_classes is None else int(num_classes)
+    # A pattern may match what is written.
+    sources = find_sources(spec, valid_spec, own_files(directory, WRITTEN_NAMES))
     described = {
         "format": FORMAT,
         "spec": spec,
@@ -155,6 +160,8 @@ def prepare_shards(
     with locked(directory):
         _check_replaceable(directory)
         if _is_finished(directory, described, log):
+            if _is_own_work(directory / WORK):  # of one that was killed at its end
+                _remove_work(directory / WORK)
             return read_metadata(directory)
         _begin(directory, described, log)
         if beam_options is None:
@@ -283,10 +290,12 @@ def _is_finished(directory, described, log):
 
 def _begin(directory, described, log):
     """Keep the chunks of a preparation that was killed, if it was of the same."""
-    work = directory / WORK
+    work, is_new = directory / WORK, True
     if _is_own_work(work) and read_json(work / "settings.json") == described:
+        # What is left of one that was finished is of shards that are damaged.
+        is_new = (directory / METADATA_FILE).exists()
+    if not is_new:
         log(f"{work} holds a part of this preparation, which goes on.")
-        (directory / METADATA_FILE).unlink(missing_ok=True)
     else:
         work.mkdir(exist_ok=True)
         # Whoever is killed from here on leaves what is known as a preparation's.

@@ -15,6 +15,7 @@ from glomo_keras.data.shards.index import write_index
 from glomo_keras.data.shards.steps import SplitChunk
 from glomo_keras.data.shards.steps import WrittenChunk
 from glomo_keras.data.shards.steps import choose_lengths
+from glomo_keras.data.shards.steps import has_shards
 from glomo_keras.data.shards.steps import name_rejected
 from glomo_keras.data.shards.steps import split_chunk
 from glomo_keras.data.shards.steps import write_chunk
@@ -101,7 +102,10 @@ def _split_to_file(chunk, settings, folder):
 
 def _write_to_file(path, vocabulary, lengths, settings, folder):
     written_path = folder / WORK / "written" / path.name
-    if not written_path.exists():
+    is_written = written_path.exists() and has_shards(
+        WrittenChunk.load(written_path).summary, folder
+    )
+    if not is_written:
         split = SplitChunk.load(path)
         written = write_chunk(split, vocabulary, lengths, settings, folder)
         written.save(written_path)

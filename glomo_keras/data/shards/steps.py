@@ -167,6 +167,23 @@ def split_chunk(chunk, settings):
     )
 
 
+def shard_path(folder, part, name):
+    """Return the path of the windows of a chunk, of `"train"` or `"valid"`."""
+    return pathlib.Path(folder) / f"{part}-{name}.array_record"
+
+
+def has_shards(summary, folder):
+    """Return whether a folder still has the shards of a `WrittenChunk.summary`."""
+    for part in ("train", "valid"):
+        path, num_bytes = (
+            shard_path(folder, part, summary["name"]),
+            summary[part]["bytes"],
+        )
+        if num_bytes and not (path.is_file() and path.stat().st_size == num_bytes):
+            return False
+    return True
+
+
 def write_chunk(split, vocabulary, padded_lengths, settings, folder):
     """Write the windows of a `SplitChunk` as shards.
 
@@ -201,7 +218,7 @@ def write_chunk(split, vocabulary, padded_lengths, settings, folder):
         lengths = split.lengths[is_chosen]
         buckets = np.searchsorted(padded_lengths, limits - starts)
         order = np.argsort(buckets, kind="stable")
-        path = pathlib.Path(folder) / f"{part}-{split.name}.array_record"
+        path = shard_path(folder, part, split.name)
         num_bytes = 0
         if len(order):
             records = encode_records(
@@ -375,9 +392,11 @@ def _number_units(units, places, lowercase):
     """Return the place of every unit, and give a place to those that have none."""
     import tensorflow as tf
 
+    from glomo_keras.data.lower_case import lower
+
     units, ids = tf.unique(units)
     if lowercase:
-        units = tf.strings.lower(units, encoding="utf-8")
+        units = lower(units)
     numbers = np.fromiter(
         (places.setdefault(unit, len(places)) for unit in units.numpy()), np.int32
     )

@@ -3,6 +3,7 @@
 import collections
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from sharded_corpus import SETTINGS
 from sharded_corpus import contents
+from sharded_corpus import make_documents
 from sharded_corpus import prepare
 
 from glomo_keras.data import load_prepared
@@ -23,6 +25,7 @@ from glomo_keras.data import prepare_corpus
 from glomo_keras.data import prepared_classes
 from glomo_keras.data import shard_classes
 from glomo_keras.data.shards import chunks
+from glomo_keras.data.shards import prepare as prepare_module
 from glomo_keras.data.shards import processes as module
 from glomo_keras.data.shards.records import decode_documents
 
@@ -220,6 +223,8 @@ def test_what_is_finished_stays_and_what_is_damaged_is_made_again(spec, tmp_path
         ({"train-00000-000000.array_record": ""}, "train-00000-000000.array_record"),
         ({"rejected-00001-000002.jsonl": ""}, "would replace: rejected-00001-000002"),
         ({"classes_2024.npy": ""}, "would replace: classes_2024.npy"),
+        ({"vocabulary.txt": "mine"}, "would replace: vocabulary.txt"),
+        ({"neighbours.npz": "mine"}, "would replace: neighbours.npz"),
     ],
 )
 def test_files_of_something_else_are_not_replaced(spec, tmp_path, files, message):
@@ -250,6 +255,77 @@ def test_a_kill_before_the_first_chunk_is_begun_anew(spec, shards, tmp_path):
     (tmp_path / "valid-00009-000009.array_record").write_text("old")
     prepare(spec, tmp_path, **SETTINGS)
     assert contents(tmp_path) == contents(shards)
+
+
+def test_what_is_written_is_no_text_of_the_corpus(tmp_path):
+    (tmp_path / "a.txt").write_text("\n\n".join(make_documents(0, 9)))
+    spec, lines = f"files:{tmp_path}/*.txt", []
+    prepare(spec, tmp_path, **SETTINGS)
+    prepare(spec, tmp_path, **(SETTINGS | dict(log=lines.append)))
+    assert lines == [f"{tmp_path} already holds this corpus with these settings."]
+
+
+def test_numbers_of_numpy_are_settings(spec, tmp_path):
+    prepare(spec, tmp_path, **SETTINGS)
+    before = contents(tmp_path)
+    numbers = {
+        name: np.int64(value) for name, value in SETTINGS.items() if type(value) is int
+    }
+    prepare(spec, tmp_path, **(SETTINGS | numbers))
+    assert contents(tmp_path) == before
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda p: p.write_text("")])
+def test_a_shard_that_has_gone_is_written_again(
+    spec, shards, tmp_path, monkeypatch, damage
+):
+    """Between a kill after the last chunk, and the call that goes on."""
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_index", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(spec, tmp_path, **SETTINGS)
+    damage(sorted(tmp_path.glob("train-*"))[0])
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
+def test_a_kill_at_the_end_leaves_nothing_for_ever(spec, shards, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(prepare_module, "_remove_work", stop)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(spec, tmp_path, **SETTINGS)
+    assert (tmp_path / "work").exists() and load_shards(tmp_path)
+    copy = shutil.copytree(tmp_path, tmp_path / "copy")
+    prepare(spec, copy, **SETTINGS)
+    assert contents(copy) == contents(shards)
+    # Of a shard that is damaged meanwhile, what is left is not trusted.
+    (tmp_path / "train-00000-000000.array_record").write_text("")
+    shutil.rmtree(copy)
+    prepare(spec, tmp_path, **SETTINGS)
+    assert contents(tmp_path) == contents(shards)
+
+
+def test_a_title_that_is_not_utf8_ends_a_good_document(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_bytes(b"= Na\xefve =\none two three\n= Caf\xe9 =\nfour five six\n")
+    source = chunks.Source(0, f"files:{text}", "train")
+    (chunk,) = chunks.read_chunks(source, 1_000)
+    assert chunk.documents == [(0, "one two three"), (1, "four five six")]
+    assert not chunk.rejected
+
+
+def test_bad_examples_of_a_data_set_are_set_aside(monkeypatch):
+    texts = ["one two", "a\0b", "long " * 30]
+    monkeypatch.setattr(chunks, "MAX_CHARACTERS", 100)
+    monkeypatch.setattr(chunks, "read_documents", lambda spec: texts)
+    (chunk,) = chunks.read_chunks(chunks.Source(0, "tfds:some", "train"), 1_000)
+    assert chunk.documents == [(0, "one two")]
+    reasons = [document["reason"] for document in chunk.rejected]
+    assert reasons == ["a NUL byte", "over 100 characters"]
 
 
 def test_bad_documents_are_counted_and_in_a_file(tmp_path):

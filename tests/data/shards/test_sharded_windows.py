@@ -132,6 +132,27 @@ def test_a_model_trains_on_them(corpus, through):
     assert np.isfinite(history.history["loss"]).all()
 
 
+def test_lengths_may_differ_after_the_first_two_batches(corpus):
+    """From a step on where Keras would take the length of all from the first two."""
+    windows = ShardedWindows(corpus, 2)
+    lengths = [windows.batch(step).shape[1] for step in range(200)]
+    triples = zip(lengths, lengths[1:], lengths[2:], strict=False)
+    windows.first_step = next(n for n, (a, b, c) in enumerate(triples) if a == b != c)
+    predictor = GraphPredictor(len(corpus.units), 6, 1, 2, num_convolutions=1)
+    pretrainer = GLoMoPretrainer(predictor)
+    pretrainer.compile("adam", jit_compile=False)
+    history = pretrainer.fit(windows, steps_per_epoch=4, shuffle=False, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")
+def test_a_tf_dataset_has_the_batches(corpus):
+    windows = ShardedWindows(corpus, 2, first_step=3)
+    batches = windows.tf_dataset().take(4).as_numpy_iterator()
+    for step, batch in enumerate(batches):
+        np.testing.assert_array_equal(batch, windows[step])
+
+
 def test_what_cannot_be_read_is_named(spec, corpus, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="There is no batch of batch_size=100000"):
         ShardedWindows(corpus, 100_000)

@@ -60,10 +60,9 @@ class RaiseOnNaN(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._check("loss", logs)
         self._check("val_loss", logs)
-        for weight in self.model.weights:
-            if keras.backend.is_float_dtype(weight.dtype):
-                if not ops.all(ops.isfinite(weight)):
-                    self._raise(f"weight {weight.path}", "not finite")
+        broken = find_broken_weight(self.model)
+        if broken is not None:
+            self._raise(f"weight {broken}", "not finite")
 
     def _check(self, name, logs):
         value = float((logs or {}).get(name, 0.0))
@@ -79,3 +78,12 @@ class RaiseOnNaN(keras.callbacks.Callback):
         if self.describe is not None:
             message += f" {self.describe(self._epoch, self._step)}"
         raise FloatingPointError(message)
+
+
+def find_broken_weight(model):
+    """Return the path of the first weight of a model that is not finite, or `None`."""
+    for weight in model.weights:
+        if keras.backend.is_float_dtype(weight.dtype):
+            if not ops.all(ops.isfinite(weight)):
+                return weight.path
+    return None

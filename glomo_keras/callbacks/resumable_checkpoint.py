@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from glomo_keras.callbacks.raise_on_nan import find_broken_weight
 from glomo_keras.checks import check_positive_integers
 from glomo_keras.files import atomic_write
 from glomo_keras.files import check_free_space
@@ -47,8 +48,8 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         TypeError, ValueError: if `patience` or `save_every` is no positive integer.
             ValueError also from `fit`, if the monitored value is not logged, or the
             model is compiled with `steps_per_execution` beside `save_every`.
-        FloatingPointError: from `fit`, if the monitored value is not finite; the
-            epoch is not saved.
+        FloatingPointError: from `fit`, if the monitored value or a weight is not
+            finite; the epoch or the step is not saved.
         OSError: from `fit`, if there is too little free space for a checkpoint.
 
     Example:
@@ -158,7 +159,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         if self.is_out_of_patience:
             return
         self._batches = batches
-        if self.state["steps"]:
+        if self.state["steps"] and self.state["epochs"] < epochs:
             epoch = self.state["epochs"]
             train(epoch, self.state["steps"], epoch + 1)
             if model.stop_training:
@@ -191,6 +192,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
         is_last = batch + 1 == self.params.get("steps")  # saved with its epoch
         if self.save_every is None or is_last or step % self.save_every:
             return
+        self._check_weights(f"step {step} of epoch {self._epoch + 1}")
         state = {**self.state, "epochs": self._epoch, "steps": step}
         # Of several workers all take part in a sum over them.
         metrics = _values(self.model.metrics_variables)
@@ -213,6 +215,7 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"`{self.monitor}` is {value} after epoch {epoch + 1}: the epoch is "
                 "not saved, the checkpoint before it stays."
             )
+        self._check_weights(f"epoch {epoch + 1}")
         state = {**self.state, "epochs": epoch + 1, "steps": 0}
         if self.writes:
             variables = self.model.variables + self.model.optimizer.variables
@@ -230,6 +233,16 @@ class ResumableCheckpoint(keras.callbacks.Callback):
                 f"Best: {self.state['best']:.4f} in epoch {self.state['best_epoch']}."
             )
             self.model.stop_training = True
+
+    def _check_weights(self, place):
+        """Raise FloatingPointError where the last update has broken a weight."""
+        broken = find_broken_weight(self.model)
+        if broken is not None:
+            raise FloatingPointError(
+                f"The weight {broken} is not finite after {place}, which is not saved: "
+                "the checkpoint before it stays. The training has diverged: try a "
+                "lower learning rate or clipped gradients."
+            )
 
     def _save(self, state, metrics=()):
         name = _name(state)

@@ -31,7 +31,8 @@ class SavedModelGraphs(SavedModelLayer):
             bool tensor `(batch, length)`, `True` at real units, as of
             `GraphPredictor`; or the ids alone, in a dict or not, 0 at padding. For an
             archive of strings a string tensor `(batch,)`; for one of images a tensor
-            `(batch, height, width, channels)` of levels, 0 to 255.
+            `(batch, height, width, channels)` of levels, 0 to 255, which are rounded:
+            such an archive takes whole ones.
         padding_mask: bool tensor `(batch, length)` where `inputs` are ids alone.
             `None` takes all ids but 0.
         training: ignored, as is `mask`: an archive has no dropout.
@@ -78,7 +79,9 @@ class SavedModelGraphs(SavedModelLayer):
                     f"{'a dict' if isinstance(inputs, dict) else 'a `padding_mask`'}."
                 )
             if self.takes_images:
-                inputs = keras.ops.cast(inputs, "uint8")
+                if keras.backend.standardize_dtype(inputs.dtype) != "uint8":
+                    levels = keras.ops.clip(keras.ops.cast(inputs, "float32"), 0, 255)
+                    inputs = keras.ops.cast(keras.ops.round(levels), "uint8")
             return self.call_endpoint_fn(**{name: inputs})
         if isinstance(inputs, dict):
             known = {"unit_ids"}, {"unit_ids", "padding_mask"}

@@ -55,6 +55,7 @@ class CharacterEncoder(keras.layers.Layer):
     Raises:
         ValueError: if an argument is out of its range, or a kernel is wider than the
             words are long.
+        TypeError: if an argument is of another type.
 
     Example:
 

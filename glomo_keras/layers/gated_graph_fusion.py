@@ -53,6 +53,7 @@ class GatedGraphFusion(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range or a shape does not fit.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -58,6 +58,7 @@ class GraphMixer(keras.layers.Layer):
     Raises:
         ValueError: if `num_mixtures` or `logit_scale` is not positive, or a shape does
             not fit.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -82,6 +82,7 @@ class GraphTransfer(keras.layers.Layer):
     Raises:
         ValueError: if `graphs` is not a dict of the known directions, is over other
             units than the features, or an argument is out of its range.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -64,6 +64,7 @@ class ImageContextDecoder(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range or the shapes do not fit.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -63,12 +63,14 @@ class MaskedKeyQueryCNN(keras.layers.Layer):
 
     Returns:
         `(queries, keys)`, float tensors `(batch, length, filters)`, or `(batch,
-        height, width, filters)`, in the compute dtype; each carries `mask`.
+        height, width, filters)`, in the compute dtype; each carries the mask that was
+        given by its name, or that `features` carries.
 
     Raises:
         ValueError: if an argument is out of its range, if `features` is neither of
             rank 3 nor of rank 4, or if there are so few `filters` that layer
             normalization makes zeros of all.
+        TypeError: if an argument is of another type.
 
     Example:
 

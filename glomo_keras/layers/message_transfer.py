@@ -59,6 +59,7 @@ class MessageTransfer(GraphTransfer):
     Raises:
         ValueError: if `messages` is not a dict of the known directions, is over other
             units than the features, or an argument is out of its range.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -57,6 +57,7 @@ class PackedGraphTransfer(GraphTransfer):
     Raises:
         ValueError: if the graphs are not packed, or are over other units than the
             features, or an argument is out of its range.
+        TypeError: if an argument is of another type.
 
     Example:
 

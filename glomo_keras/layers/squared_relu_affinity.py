@@ -101,6 +101,7 @@ class SquaredReLUAffinity(MessagesWithoutGraphs, keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range, or the shapes do not fit.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -12,7 +12,6 @@ from glomo_keras.layers.graph_propagation import GraphPropagation
 from glomo_keras.models.graph_metrics import GRAPH_RATIOS
 from glomo_keras.models.graph_metrics import DeadHeads
 from glomo_keras.models.graph_metrics import HeadRatio
-from glomo_keras.models.graph_metrics import fill_positions
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.composition import join_heads
 from glomo_keras.ops.composition import propagate
@@ -346,9 +345,7 @@ class ContextPretrainer(UnsupervisedModel, keras.Model):
         for direction in DIRECTIONS:
             nats = -y_pred[direction]
             valid = ops.cast(y_pred[f"{direction}_valid"], nats.dtype)
-            self.update_likelihoods(
-                direction, fill_positions(nats), fill_positions(valid)
-            )
+            self.update_likelihoods(direction, nats, valid)
         counts = y_pred["counts"]
         # (directions, layers, heads)
         sums = {name: ops.sum(count, axis=0) for name, count in counts.items()}

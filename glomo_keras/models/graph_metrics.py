@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from glomo_keras.ops.relations import NEAR
-from glomo_keras.ops.sizes import shortfall
 
 # Metrics of graphs by name: sums of what, by sums of what, of `graph_counts` and
 # `relation_counts`.
@@ -20,31 +19,40 @@ GRAPH_RATIOS = {
 }
 
 
-def fill_positions(values):
-    """Give values one zero where they have no position.
+@keras.saving.register_keras_serializable(package="glomo_keras")
+class UnitMean(keras.metrics.Mean):
+    """Mean over units, in batches of texts of any length.
 
-    Metrics of Keras take the mean over the positions of a sample, which would be NaN,
-    and stay so for the epoch.
+        mean = sum weight * value / sum weight
+
+    `keras.metrics.Mean` takes the mean over the positions of a sample first: units of
+    short texts would count more than others, and padding would count.
 
     Args:
-        values: float tensor `(batch, num_positions, ...)`.
-
-    Returns:
-        Float tensor `(batch, max(1, num_positions), ...)`.
+        name: str, name of the metric.
+        dtype: dtype of the result.
 
     Example:
 
-    >>> fill_positions(keras.ops.zeros((2, 0, 3))).shape == (2, 1, 3)
-    True
+    >>> mean = UnitMean()
+    >>> mean.update_state(keras.ops.array([[1.0, 1.0, 1.0]]))
+    >>> mean.update_state(keras.ops.array([[5.0]]))
+    >>> float(mean.result())
+    2.0
     """
-    missing = shortfall(ops.shape(values)[1], 1)
-    if isinstance(missing, int) and missing == 0:
-        return values
-    return ops.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (len(values.shape) - 2))
+
+    def __init__(self, name="unit_mean", dtype=None):
+        super().__init__(name=name, dtype=dtype)
+
+    def update_state(self, values, sample_weight=None):
+        """Add values of any shape, with weights of the same shape or `None`."""
+        if sample_weight is not None:
+            sample_weight = ops.reshape(sample_weight, (-1,))
+        super().update_state(ops.reshape(values, (-1,)), sample_weight)
 
 
 @keras.saving.register_keras_serializable(package="glomo_keras")
-class Perplexity(keras.metrics.Mean):
+class Perplexity(UnitMean):
     """Exponential of the mean negative log-likelihood in nats.
 
         perplexity = exp(sum weight * nats / sum weight)

@@ -9,6 +9,7 @@ from glomo_keras.models.checks import check_images
 from glomo_keras.models.checks import check_levels
 from glomo_keras.models.checks import check_model
 from glomo_keras.models.context_pretrainer import ContextPretrainer
+from glomo_keras.models.graph_metrics import UnitMean
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.image_graph_predictor import ScalePixels
 from glomo_keras.ops.pixels import bits_per_dimension
@@ -147,10 +148,9 @@ class ImageGLoMoPretrainer(ContextPretrainer):
             )
             for direction in DIRECTIONS
         }
-        self.bits = keras.metrics.Mean(name="bits")
+        self.bits = UnitMean(name="bits")
         self.first_bits = {
-            direction: keras.metrics.Mean(name=f"{direction}_bits")
-            for direction in DIRECTIONS
+            direction: UnitMean(name=f"{direction}_bits") for direction in DIRECTIONS
         }
 
     def build(self, images_shape):

@@ -13,7 +13,7 @@ from glomo_keras.models.checks import check_named_inputs
 from glomo_keras.models.checks import check_range_of_ids
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_metrics import Perplexity
-from glomo_keras.models.graph_metrics import fill_positions
+from glomo_keras.models.graph_metrics import UnitMean
 from glomo_keras.models.unsupervised import UnsupervisedModel
 from glomo_keras.ops.context import log_likelihood
 from glomo_keras.ops.sampled_softmax import sampled_log_likelihood
@@ -99,7 +99,7 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         self.chunk_size = positive_integer("chunk_size", chunk_size)
         self.seed = seed = plain_integer(seed)
         self._sample_seed = keras.random.SeedGenerator(seed)
-        self.nats = keras.metrics.Mean(name="nats")
+        self.nats = UnitMean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")
             for direction in DIRECTIONS
@@ -165,9 +165,9 @@ class LanguageModelPretrainer(UnsupervisedModel, keras.Model):
         return -total / (2.0 * number)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        real = fill_positions(ops.cast(x["unit_ids"] != 0, "float32"))
+        real = ops.cast(x["unit_ids"] != 0, "float32")
         for direction in DIRECTIONS:
-            nats = fill_positions(-y_pred[direction])
+            nats = -y_pred[direction]
             self.nats.update_state(nats, sample_weight=real)
             self.perplexities[direction].update_state(nats, sample_weight=real)
         return self.get_metrics_result()

@@ -11,6 +11,7 @@ from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.checks import numbers_of
 from glomo_keras.models.context_pretrainer import ContextPretrainer
 from glomo_keras.models.graph_metrics import Perplexity
+from glomo_keras.models.graph_metrics import UnitMean
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.ops.context import context_targets
 from glomo_keras.ops.visibility import DIRECTIONS
@@ -167,7 +168,7 @@ class GLoMoPretrainer(ContextPretrainer):
         self.unit_classes = self.decoders["forward"].unit_classes
         self.two_level = two_level
         self.num_sampled = self.decoders["forward"].num_sampled
-        self.nats = keras.metrics.Mean(name="nats")
+        self.nats = UnitMean(name="nats")
         self.perplexities = {
             direction: Perplexity(name=f"{direction}_perplexity")
             for direction in DIRECTIONS

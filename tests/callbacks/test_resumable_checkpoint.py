@@ -121,6 +121,24 @@ def test_an_epoch_that_is_not_finite_is_not_saved(saved, value):
     assert_first_epoch_is_there(folder, model)
 
 
+@pytest.mark.parametrize("step", [None, 4])
+def test_weights_that_are_not_finite_are_not_saved(saved, step):
+    """Those that the last update broke: no loss is computed from them yet."""
+    folder, model, checkpoint = saved
+    good = [weight.copy() for weight in model.get_weights()]
+    checkpoint.save_every = step
+    checkpoint.set_params({"steps": 9})
+    checkpoint.on_epoch_begin(1)
+    model.layers[-1].bias.assign([np.inf])
+    with pytest.raises(FloatingPointError, match="weight .*bias is not finite after"):
+        if step is None:
+            checkpoint.on_epoch_end(1, {"error": 0.4})
+        else:
+            checkpoint.on_train_batch_end(step - 1)
+    model.set_weights(good)
+    assert_first_epoch_is_there(folder, model)
+
+
 def objects(path):
     np.savez(path, state_0=np.array([{"a": 1}], dtype=object))
 
@@ -242,6 +260,13 @@ def test_a_training_goes_on_from_any_step(tmp_path, stop_at):
     ):
         np.testing.assert_allclose(one, other, atol=1e-6)
     assert len(list((tmp_path / "stopped").iterdir())) == 3  # of the last state alone
+
+
+def test_a_step_beyond_the_epochs_is_left_as_it_is(tmp_path):
+    _, _, state, _ = train(tmp_path, stop_at=2 * 7 + 4, epochs=5)
+    assert (state["epochs"], state["steps"]) == (2, 3)
+    _, losses, state, _ = train(tmp_path, epochs=2)
+    assert not losses and (state["epochs"], state["steps"]) == (2, 3)
 
 
 def test_a_training_that_has_stopped_early_does_not_go_on(tmp_path):

@@ -32,6 +32,13 @@ def test_a_model_takes_graphs_of_the_archive(image_predictor, image_archive, ima
         ValueError, match="takes images alone.*Received: a `padding_mask`"
     ):
         model.get_layer("graphs")(images, padding_mask=images != 0)
+    # Levels between whole ones, and beyond them, as of resized images.
+    images[0, 0, 0] = 0, 255, 9
+    between = images + np.array([-0.4, 0.4, 0.4])
+    for direction, graphs in model.get_layer("graphs")(between).items():
+        np.testing.assert_allclose(
+            graphs, image_predictor(images)[direction], atol=1e-6
+        )
 
 
 def test_top_senders_of_any_size(image_predictor, image_archive, load_once, images):

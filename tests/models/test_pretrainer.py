@@ -18,6 +18,7 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
 from glomo_keras.models import context_pretrainer
 from glomo_keras.models.graph_metrics import GRAPH_RATIOS
+from glomo_keras.models.graph_metrics import Perplexity
 
 VOCABULARY, LENGTH = 29, 11
 PREDICTOR = {
@@ -657,6 +658,7 @@ def test_weights_are_refused_wherever_keras_takes_them():
             lambda p, x: p.fit(x, None, 2, 1, 0, class_weight=classes),
             lambda p, x: p.fit(x, validation_data=(x, None, zeros)),
             lambda p, x: p.fit(x, validation_data=(x, zeros)),
+            lambda p, x: p.fit(x, validation_data=[x, zeros]),
             lambda p, x: p.evaluate(x, sample_weight=zeros),
             lambda p, x: p.evaluate(x, None, 2, 0, zeros),
             lambda p, x: p.train_on_batch(x, sample_weight=zeros),
@@ -670,6 +672,44 @@ def test_weights_are_refused_wherever_keras_takes_them():
             pretrainer.fit(inputs, colour="red")
         history = pretrainer.fit(inputs, validation_data=(inputs,), verbose=0).history
         assert np.isfinite(history["val_loss"]).all()
+
+
+def test_weights_of_a_list_are_refused_before_training():
+    pretrainer, inputs = next(pretrainers())
+    pretrainer.compile("adam", **EAGER)
+    before = pretrainer.get_weights()
+    with pytest.raises(ValueError, match="targets"):
+        pretrainer.fit(inputs, validation_data=[inputs, np.zeros(2)], verbose=0)
+    for one, other in zip(before, pretrainer.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_means_are_over_units_in_batches_of_any_length():
+    """Of two batches, of which the second has more texts, units, and padding."""
+    text, _, words = pretrainers()
+    for pretrainer, inputs in (text, words):
+        logs = []
+        for padding in (0, 11):
+            pretrainer.reset_metrics()
+            for number in (1, 2):
+                batch = keras.tree.map_structure(
+                    lambda array, n=number, p=padding * (number - 1): np.pad(
+                        array[:n], [(0, 0), (0, p)] + [(0, 0)] * (array.ndim - 2)
+                    ),
+                    inputs,
+                )
+                outputs = pretrainer(batch)
+                logs.append(pretrainer.compute_metrics(batch, None, outputs))
+        _, plain, _, padded = logs
+        for name in ("nats", "forward_perplexity", "backward_perplexity"):
+            assert float(padded[name]) == pytest.approx(float(plain[name]), rel=1e-5)
+
+
+def test_perplexity_by_pencil():
+    perplexity = Perplexity()
+    perplexity.update_state(np.log([[2.0, 2.0]]), [[1.0, 1.0]])
+    perplexity.update_state(np.log([[8.0, 99.0, 99.0]]), [[1.0, 0.0, 0.0]])
+    assert float(perplexity.result()) == pytest.approx((2 * 2 * 8) ** (1 / 3))
 
 
 def test_a_scaled_loss_keeps_the_other_losses():

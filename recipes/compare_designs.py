@@ -5,8 +5,8 @@
 Each folder is a run of `pretrain_text.py`. If it holds a folder `judge` with
 the runs of `compare.py dependency_labels` on its preset, their accuracy is a
 column. Runs that differ in their seed alone are one row: their mean, with the
-standard deviation. Prints a table in Markdown, by the settings in which the
-runs differ, after their last epoch:
+standard deviation; they must be on the same data. Prints a table in Markdown,
+by the settings in which the runs differ, after their last epoch:
 
     units       read in training, in millions
     nats        of the validation windows; those of classes and of units do not
@@ -22,7 +22,10 @@ import math
 
 import experiment.process
 import numpy as np
+from experiment.comparison.records import check_sources
+from experiment.comparison.records import check_table
 from experiment.comparison.records import read_runs
+from experiment.comparison.records import setting_differences
 from experiment.folders import read_json
 from experiment.process import UsageError
 from experiment.process import usage_errors
@@ -30,7 +33,7 @@ from experiment.process import usage_errors
 from glomo_keras.files import named_path
 from glomo_keras.pretraining.epoch_log import read_log
 
-# What says where a run lies and how it was run; not how it is designed.
+# What says where a run lies, how it was run and on which data; not how it is designed.
 NO_DESIGN = (
     "arrays",
     "output",
@@ -63,10 +66,12 @@ def read_design(folder):
         folder: path of the run.
 
     Returns:
-        `(settings, values)`: a dict of what may differ, and a dict by column of floats.
+        `(settings, values, arrays)`: a dict of what may differ, a dict by column of
+        floats, and what identifies the data.
 
     Raises:
-        UsageError: if the run has no finished epoch, or lacks a value.
+        UsageError: if the run has no finished epoch, lacks a value, or was judged
+            before it was trained on.
     """
     settings = read_json(folder / "settings.json")
     with usage_errors():
@@ -87,13 +92,57 @@ def read_design(folder):
         except (KeyError, ValueError) as error:
             raise UsageError(f"{folder}/log.csv has no {column}.") from error
     scores = collections.defaultdict(list)
-    for run in read_runs(folder / "judge") if (folder / "judge").exists() else ():
-        if "accuracy" not in run["test"]:
-            raise UsageError(f"{folder}/judge holds runs of the task {run['task']}.")
+    for run in read_judge(folder):
         scores[f"judge, {run['arm']}"].append(100 * run["test"]["accuracy"])
     values |= {name: float(np.mean(score)) for name, score in scores.items()}
     design = {k: v for k, v in settings.items() if k not in NO_DESIGN}
-    return design, values
+    return design, values, settings.get("arrays")
+
+
+def read_judge(folder):
+    """Return the runs of the judge on the preset of a run; none if it was not judged.
+
+    Args:
+        folder: path of the run.
+
+    Raises:
+        UsageError: if they are of another task, or of a preset that is not the run's.
+    """
+    judge = folder / "judge"
+    runs = read_runs(judge) if judge.exists() else []
+    if not runs:
+        return []
+    check_table(judge, runs)
+    if "accuracy" not in runs[0]["test"]:
+        raise UsageError(f"{judge} holds runs of the task {runs[0]['task']}.")
+    for run in runs:
+        judged = run["settings"].get("predictor")
+        if judged is None:  # of an arm without one
+            continue
+        fingerprint = read_json(folder / "preset" / "metadata.json")["fingerprint"]
+        if judged.split()[-1] != fingerprint:
+            raise UsageError(
+                f"{judge} holds runs on the predictor {judged}, and {folder}/preset is "
+                f"{fingerprint}. Remove {judge}, and judge the preset again."
+            )
+    return runs
+
+
+def check_judges(folders):
+    """Raise UsageError unless all runs were judged alike, on the same data."""
+    runs = [(folder, run) for folder in folders for run in read_judge(folder)]
+    check_sources([run for _, run in runs])
+    settings = [
+        (folder, {k: v for k, v in run["settings"].items() if k != "predictor"})
+        for folder, run in runs
+    ]
+    for folder, other in settings:
+        different = setting_differences(other, settings[0][1])
+        if different:
+            raise UsageError(
+                f"{folder}/judge and {settings[0][0]}/judge differ in their settings "
+                f"({different}). Judge them alike."
+            )
 
 
 def make_table(folders):
@@ -106,16 +155,24 @@ def make_table(folders):
         List of strings.
     """
     designs = [read_design(folder) for folder in folders]
-    names = sorted({name for settings, _ in designs for name in settings})
+    check_judges(folders)
+    names = sorted({name for settings, *_ in designs for name in settings})
     differing = [
         name
         for name in names
-        if len({str(settings.get(name)) for settings, _ in designs}) > 1
+        if len({str(settings.get(name)) for settings, *_ in designs}) > 1
     ]
-    groups = collections.defaultdict(list)
-    for settings, values in designs:
-        groups[tuple(str(settings.get(name)) for name in differing)].append(values)
-    judged = sorted({name for _, values in designs for name in values} - {*COLUMNS})
+    groups, data = collections.defaultdict(list), {}
+    for folder, (settings, values, arrays) in zip(folders, designs, strict=True):
+        design = tuple(str(settings.get(name)) for name in differing)
+        groups[design].append(values)
+        first, first_arrays = data.setdefault(design, (folder, arrays))
+        if arrays != first_arrays:
+            raise UsageError(
+                f"{first} and {folder} differ in their data (arrays: {first_arrays!r} "
+                f"and {arrays!r}), so that they are no seeds of one design."
+            )
+    judged = sorted({name for _, values, _ in designs for name in values} - {*COLUMNS})
     judged.remove("units")
     header = [*differing, "runs", "units (M)", *COLUMNS, *judged]
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]

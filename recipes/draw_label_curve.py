@@ -6,7 +6,7 @@ r"""Draw how a score grows with the number of labels, arm by arm.
 
 Reads the finished runs of `compare.py`, one folder a number of labels: the
 means over the seeds of an arm are joined by a line, and every seed is a dot.
-Data, features and predictor must be the same in all of them.
+Data, features, lengths and predictor must be the same in all of them.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import argparse
 import experiment.process
 import numpy as np
 from experiment.comparison.arms import ARMS
+from experiment.comparison.records import check_sources
 from experiment.comparison.records import check_table
 from experiment.comparison.records import read_runs
 from experiment.process import UsageError
@@ -89,7 +90,7 @@ def draw(runs, metric, path):
 def check_runs(runs):
     """Raise UsageError for runs that cannot stand in one picture."""
     values = {"task": {run["task"] for run in runs}}
-    for name in ("data", "features", "predictor"):
+    for name in ("data", "features", "elmo", "length", "predictor"):
         values[name] = {r["settings"][name] for r in runs if name in r["settings"]}
     for arm in ARMS:
         sites = {run["graph_on"] for run in runs if run["arm"] == arm != "none"}
@@ -99,6 +100,7 @@ def check_runs(runs):
             raise UsageError(
                 f"The folders must hold runs of one {name}. They hold {sorted(found)}."
             )
+    check_sources(runs)
 
 
 @experiment.process.one_line_errors()
@@ -115,12 +117,18 @@ def main(arguments=None):
     add("--output", required=True, type=named_path, help="path of the picture")
     options = parser.parse_args(arguments)
     experiment.process.prepare_process()
-    runs = []
+    runs, folders = [], {}
     for folder in options.folders:
         folder_runs = read_runs(folder)
         if not folder_runs:
             raise UsageError(f"No run is finished in {folder}.")
         check_table(folder, folder_runs)
+        number = folder_runs[0]["num_train"]
+        if folders.setdefault(number, folder) is not folder:
+            raise UsageError(
+                f"{folders[number]} and {folder} both hold runs of {number:,} labelled "
+                "examples. Give one of them."
+            )
         runs += folder_runs
     check_runs(runs)
     metrics = list(runs[0]["test"])

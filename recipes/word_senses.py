@@ -110,9 +110,10 @@ def main(arguments=None):
     fill_in(options, SIZES)
     if not options.word or not options.queries:
         parser.error("--word and --queries are required, but at --size smoke")
-    queries = sentences_with(options.word, options.queries, len(options.queries), 200)
-    if len(queries) < len(options.queries):
+    found = [sentences_with(options.word, [q], 2, 200) for q in options.queries]
+    if any(len(sentences) != 1 for sentences in found):
         parser.error(f"every query must be one sentence with the word {options.word!r}")
+    queries = [sentence for (sentence,) in found]
     with usage_errors():
         model = BidirectionalLanguageModel.from_preset(options.preset)
         sentences = sentences_with(

@@ -158,7 +158,10 @@ def problems(folders=None):
             continue
         for source, outputs in model_answers.items():
             for name, expected_excerpt in expected.items():
-                error = largest_difference(outputs[name], expected_excerpt)
+                try:
+                    error = largest_difference(outputs[name], expected_excerpt)
+                except (IndexError, KeyError, ValueError):  # of another shape, or none
+                    error = np.inf
                 print(f"{folder.name}, {source}, {name}: within {error:.1e}")
                 if not error < TOLERANCE:
                     yield f"{folder.name}: {name} of the {source} differs"

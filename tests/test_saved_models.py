@@ -43,9 +43,12 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
     for name in ("metadata.json", "same.txt", "changed.txt", "new.txt"):
         (made / name).write_text("{}")
     monkeypatch.setattr(verify, "FOLDER", tmp_path)
-    answer = {"preset": {"forward": np.array([0.25, 0.75])}}
-    monkeypatch.setattr(verify, "answers", lambda folder: answer)
-    expected = {"forward": {"senders": [0, 1], "values": [0.75, 0.25]}}
+    answer = {"forward": np.array([0.25, 0.75]), "layers": np.zeros((3, 5, 3))}
+    monkeypatch.setattr(verify, "answers", lambda folder: {"preset": answer})
+    expected = dict.fromkeys(
+        ("forward", "backward"), {"senders": [0, 1], "values": [0.75, 0.25]}
+    )
+    expected["layers"] = {"values": np.zeros((3, 4, 3)).tolist()}  # of another shape
     (made / "expected.json").write_text(json.dumps(expected))
     manifest = verify.checksums()
     manifest["made/gone.txt"] = manifest["made/same.txt"]
@@ -57,6 +60,8 @@ def test_what_is_wrong_is_told(verify, tmp_path, monkeypatch):
         "made/gone.txt: missing",
         "made/new.txt: not in the manifest",
         "made: forward of the preset differs",
+        "made: backward of the preset differs",
+        "made: layers of the preset differs",
     ]
 
 

@@ -84,9 +84,9 @@ def check_prepares_alone(strategy, folder):
     """Raise UsageError where several workers would write the same arrays at a time."""
     if strategy == "multiworker":
         raise UsageError(
-            f"{folder} does not hold all arrays yet, which several workers would write "
-            "at a time. Prepare them first: the same command with --prepare-only and "
-            "--strategy none, once."
+            f"{folder} does not hold these arrays yet, which several workers would "
+            "write at a time. Prepare them first: the same command with --prepare-only "
+            "and --strategy none, once."
         )
 
 

@@ -156,12 +156,13 @@ def test_the_arrays_of_a_task_are_shared_by_vocabulary(prepared, tmp_path):
     assert not (none.folder / "arrays").exists()
 
 
-def make_run(output, row, seed, task, scores):
+def make_run(output, row, seed, task, scores, **settings):
     """Write what a finished run leaves."""
     folder = output / row / f"seed_{seed}" / task
     folder.mkdir(parents=True)
     np.savez(folder / "scores.npz", accuracy=np.array(scores, float))
-    run = {"seed": seed, "scores": "scores.npz", "test": {}, "settings": {}}
+    run = {"seed": seed, "scores": "scores.npz", "test": {}}
+    run["settings"] = {"data": "imdb", **settings}
     run |= {"task": task, "arm": "learned", "graph_on": "embeddings"}
     (folder / "runs.jsonl").write_text(json.dumps(run) + "\n")
     (folder / "done.json").write_text('{"seconds": 1}')
@@ -188,6 +189,35 @@ def test_tables_by_pencil(tmp_path):
         "hold: sparse; unclear: none; reversed: hierarchical; of one seed: uniform."
     )
     assert not report.tables(tmp_path / "nowhere")[2:]
+
+
+@pytest.mark.parametrize(
+    ("settings", "title", "has_paper"),
+    [
+        ({"test": "dev_matched"}, "### MultiNLI, matched", True),
+        ({"test": "dev_mismatched"}, "### MultiNLI, mismatched", False),
+        ({"test": "dev_matched", "data": "toy"}, "### MultiNLI, matched", False),
+    ],
+)
+def test_the_paper_stands_beside_its_own_task(settings, title, has_paper, tmp_path):
+    for row in ("glomo", "none"):
+        for seed in (0, 1):
+            make_run(tmp_path, row, seed, "nli", [1, 0], **settings)
+    lines = report.tables(tmp_path)
+    assert title in lines
+    assert any("77.14" in line for line in lines) == has_paper
+    assert any("the paper's differences" in line for line in lines) == has_paper
+
+
+def test_rows_on_other_data_are_refused(tmp_path):
+    for row in ("glomo", "none"):
+        make_run(tmp_path, row, 0, "imdb", [1, 0])
+        path = tmp_path / row / "seed_0" / "imdb" / "runs.jsonl"
+        data = [{"name": "test", "sha256": row}]
+        run = {**json.loads(path.read_text()), "data": data}
+        path.write_text(json.dumps(run))
+    with pytest.raises(UsageError, match="on other data"):
+        report.tables(tmp_path)
 
 
 def test_the_papers_rows_are_rows():

@@ -16,8 +16,9 @@ ROW = {
 }
 
 
-def write_run(folder, rows=(ROW, ROW), accuracies=(), **settings):
-    folder.mkdir()
+def write_run(folder, rows=(ROW, ROW), accuracies=(), judged="preset abc", **settings):
+    (folder / "preset").mkdir(parents=True)
+    (folder / "preset" / "metadata.json").write_text('{"fingerprint": "abc"}')
     with (folder / "log.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=["epoch", *ROW])
         writer.writeheader()
@@ -31,12 +32,12 @@ def write_run(folder, rows=(ROW, ROW), accuracies=(), **settings):
         lines = [
             json.dumps(
                 {
-                    "task": "dependency_labels", "arm": "learned", "seed": 0,
+                    "task": "dependency_labels", "arm": "learned", "seed": seed,
                     "graph_on": "embeddings", "test": {"accuracy": accuracy},
-                    "settings": {}, "scores": "",
+                    "settings": {"predictor": judged}, "scores": "",
                 }
             ) + "\n"
-            for accuracy in accuracies
+            for seed, accuracy in enumerate(accuracies)
         ]  # fmt: skip
         (folder / "judge" / "runs.jsonl").write_text("".join(lines))
     return folder
@@ -79,3 +80,26 @@ def test_runs_without_what_is_compared(tmp_path):
     rows = [{name: ROW[name] for name in ROW if name != "val_specificity"}]
     with pytest.raises(UsageError, match="log.csv has no val_specificity"):
         compare_designs.make_table([write_run(tmp_path / "old", rows=rows)])
+
+
+def test_runs_on_other_data_are_no_seeds(tmp_path):
+    runs = [write_run(tmp_path / a, arrays=a, seed=n) for n, a in enumerate("ab")]
+    with pytest.raises(UsageError, match="differ in their data.*'a' and 'b'"):
+        compare_designs.make_table(runs)
+    # Of another design they may be.
+    runs[1] = write_run(tmp_path / "c", arrays="b", threshold="entmax")
+    assert len(compare_designs.make_table(runs)) == 4
+
+
+def test_judges_that_do_not_compare_are_refused(tmp_path):
+    first = write_run(tmp_path / "first", accuracies=(0.6,))
+    old = write_run(tmp_path / "old", accuracies=(0.6,), judged="preset abd")
+    with pytest.raises(UsageError, match="on the predictor preset abd.* is abc"):
+        compare_designs.make_table([first, old])
+    other = write_run(tmp_path / "other", accuracies=(0.6,))
+    path = other / "judge" / "runs.jsonl"
+    path.write_text(
+        path.read_text().replace('{"predictor"', '{"length": 9, "predictor"')
+    )
+    with pytest.raises(UsageError, match="differ in their settings.*length"):
+        compare_designs.make_table([first, other])

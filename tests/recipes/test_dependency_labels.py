@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import types
 
 import compare
 import dependency_labels
@@ -24,6 +25,7 @@ from experiment.dependencies.tree_batches import NO_LABEL
 from experiment.process import UsageError
 from tiny_tasks import settings_of
 
+from glomo_keras.ops import DIRECTIONS
 from glomo_keras.ops import graphs_from_attention
 
 ROWS = (
@@ -361,7 +363,9 @@ def test_the_graphs_of_an_attention_file_are_those_of_its_split(random, tmp_path
     arrays["dev_0_words"] = np.array([0, -1, 1, 2, 2])
     np.savez(tmp_path / "maps.npz", **arrays)
     file = AttentionFile(tmp_path / "maps.npz")
-    arm = tree_arms.AttentionArm("attention", file).of_split("test")
+    whole_lengths = np.array([3, 5])
+    sentences = types.SimpleNamespace(whole_lengths=whole_lengths)
+    arm = tree_arms.AttentionArm("attention", file).of_split("test", sentences)
     unit_ids = np.array([[4, 4, 4, 4, 4, 0], [4, 4, 4, 0, 0, 0], [0] * 6])
     inputs = arm.batch_inputs("words", np.array([1, 0]), unit_ids)
     assert set(inputs) == {"words_forward", "words_backward"}
@@ -371,3 +375,13 @@ def test_the_graphs_of_an_attention_file_are_those_of_its_split(random, tmp_path
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert not inputs["words_backward"][1, :, :, 3:].any()
     assert not inputs["words_forward"][2].any()
+    # Of sentences that are cut, the maps of the words that are read.
+    whole = inputs["words_forward"]
+    inputs = arm.batch_inputs("words", np.array([1, 0]), unit_ids[:, :2])
+    for direction in DIRECTIONS:
+        graphs = inputs[f"words_{direction}"]
+        assert graphs.shape == (3, 2, 3, 2, 2)
+        sums = graphs[:2].sum(axis=-1)
+        empty = direction == "forward"  # the first word has none before it
+        np.testing.assert_allclose(sums[..., 1 - empty], 1, atol=1e-3)
+    np.testing.assert_array_equal(inputs["words_forward"], whole[..., :2, :2])

@@ -43,14 +43,14 @@ def test_every_arm_and_size_is_drawn(tmp_path, capsys):
 def test_two_tasks_are_refused(tmp_path):
     folders = [
         write_runs(tmp_path / "a", 250),
-        write_runs(tmp_path / "b", 250, "nli"),
+        write_runs(tmp_path / "b", 2500, "nli"),
     ]
     with pytest.raises(SystemExit, match="runs of one task"):
         draw_label_curve.main([*folders, "--output", str(tmp_path / "x.png")])
 
 
 def test_what_differs_is_not_joined(tmp_path):
-    folders = [write_runs(tmp_path / name, 250) for name in ("a", "b")]
+    folders = [write_runs(tmp_path / str(size), size) for size in (250, 2500)]
     for folder, features in zip(folders, ("trainable", "vectors:x"), strict=True):
         path = pathlib.Path(folder) / "runs.jsonl"
         settings = f'"settings": {{"features": "{features}"}}'
@@ -62,6 +62,12 @@ def test_what_differs_is_not_joined(tmp_path):
     path.write_text(text.replace('"embeddings"', '"rnn_states"'))
     with pytest.raises(SystemExit, match="runs of one site of learned.*rnn_states"):
         draw_label_curve.main([*folders, *output])
+
+
+def test_folders_of_one_number_of_labels_are_no_seeds(tmp_path):
+    folders = [write_runs(tmp_path / name, 250) for name in ("a", "b")]
+    with pytest.raises(SystemExit, match="a and .*b both hold runs of 250"):
+        draw_label_curve.main([*folders, "--output", str(tmp_path / "x.png")])
 
 
 def test_what_cannot_be_drawn_is_named(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from experiment.comparison import records
 from experiment.comparison import tables
+from experiment.process import UsageError
 
 
 def write_runs(folder, *runs):
@@ -146,3 +147,36 @@ def test_runs_that_are_best_at_their_end_are_told(tmp_path):
     assert any(line.startswith("Warning: 2 of 3 runs are best in") for line in lines)
     runs[0]["best_epoch"] = 4
     assert not any("Warning" in line for line in tables.table(folder, runs))
+
+
+def of_data(folder, *sources):
+    """Say of the runs of a folder which data they are of."""
+    runs = [{**run, "data": sources} for run in records.read_runs(folder)]
+    (folder / "runs.jsonl").write_text("".join(json.dumps(r) + "\n" for r in runs))
+    return folder
+
+
+def test_outputs_of_other_data_are_refused(tmp_path):
+    test, vectors = ({"name": name, "sha256": "1"} for name in ("test", "vectors"))
+    one, other = (
+        write_runs(tmp_path / name, ("none", "embeddings", 0, right))
+        for name, right in (("one", 0.5), ("other", 0.75))
+    )
+    # Other features read other files.
+    outputs = [of_data(one, test, vectors), of_data(other, test)]
+    assert "| +25.00 [+25.00, +25.00] |" in tables.table_of_outputs(outputs)[3]
+    of_data(other, {**test, "sha256": "2"})
+    with pytest.raises(UsageError, match="on other data: .*'1'.*'2'"):
+        tables.table_of_outputs(outputs)
+
+
+def test_sites_have_mixes_of_their_own(tmp_path):
+    runs = [("learned", site, 0, 0.5) for site in ("embeddings", "rnn_states")]
+    folder = write_runs(tmp_path / "runs", *runs)
+    runs = records.read_runs(folder)
+    for run, shares in zip(runs, ([0.75, 0.25], [0.5, 0.5]), strict=True):
+        run["elmo_mix"] = {"shares": shares, "gamma": 1.0}
+    assert [line.split(" (")[0] for line in tables.mixes(runs)] == [
+        "learned, embeddings: layers 0.75",
+        "learned, rnn_states: layers 0.50",
+    ]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from experiment.process import UsageError
 from experiment.text import text_arrays
 from experiment.text.imdb import ImdbTask
 from experiment.text.squad import SquadTask
@@ -99,7 +100,7 @@ def test_vectors_of_other_words_and_no_examples_are_told(predictor_folder, tmp_p
         ImdbTask().prepare(settings)
 
 
-def prepare(folder, predictor_folder, rows, vectors, log):
+def prepare(folder, predictor_folder, rows, vectors, log, **options):
     data = folder / "data.jsonl"
     data.write_text("\n".join(rows))
     vectors_file = folder / "vectors.txt"
@@ -114,6 +115,7 @@ def prepare(folder, predictor_folder, rows, vectors, log):
         {},
         sources=[data],
         log=log,
+        **options,
     )
 
 
@@ -133,6 +135,17 @@ def test_arrays_are_made_again_when_data_or_vectors_have_changed(
     # Of the same size: the content tells.
     moved = prepare(tmp_path, predictor_folder, ["the dog"], "the 3\ncat 2\n", str)
     assert moved.vectors[2:].tolist() == [[3.0]]
+
+
+def test_workers_do_not_replace_arrays_at_a_time(predictor_folder, tmp_path):
+    def prepare_rows(rows):
+        vectors, options = "the 1\ncat 2\n", {"strategy": "multiworker"}
+        return prepare(tmp_path, predictor_folder, rows, vectors, str, **options)
+
+    prepare(tmp_path, predictor_folder, ["the cat"], "the 1\ncat 2\n", str)
+    assert prepare_rows(["the cat"]).units[1:] == ["the", "cat"]
+    with pytest.raises(UsageError, match="several workers would write"):
+        prepare_rows(["the dog"])
 
 
 def test_damaged_arrays_say_what_to_do(predictor_folder, tmp_path):

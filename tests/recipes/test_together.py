@@ -136,12 +136,16 @@ def test_an_arm_that_is_killed_when_its_runs_are_recorded_is_out_of_the_way(
 
 
 @needs_jax
-def test_a_rate_at_which_the_loss_is_not_finite_is_not_chosen(
-    predictor_folder, tmp_path
+@pytest.mark.parametrize(
+    "more", [(), ("--epochs", "1", "--num-train", "8", "--batch-size", "8")]
+)
+def test_a_rate_at_which_the_model_is_not_finite_is_not_chosen(
+    more, predictor_folder, tmp_path
 ):
+    """In a later step by its loss, after the last step by its predictions."""
     arguments = ["imdb", *TINY, "--predictor", str(predictor_folder), "--seeds", "1"]
     arguments += ["--arms", "none", "--together", "--output", str(tmp_path)]
-    compare.main([*arguments, "--learning-rates", "0.003", "1e30"])
+    compare.main([*arguments, *more, "--learning-rates", "0.003", "1e30"])
     (run,) = records.read_runs(tmp_path)
     assert run["learning_rate"] == 0.003
     trials = read_lines(tmp_path / "learning_rates.jsonl")

@@ -46,6 +46,15 @@ def test_targets_are_trees_where_pairs_are_visible():
     assert backward[1, 3].tolist() == [-1, -1, -1, -1, 1, -1, 0]  # of sees: Ada
 
 
+def test_a_head_beyond_the_cut_is_unknown():
+    """Of `the red lamp`, cut before its last word: nobody would be wrong."""
+    targets = tree_predictor.tree_targets(HEADS[:, :2], MASK[:, :2])
+    forward, backward = targets[0]
+    assert (backward[0] == -1).all()
+    assert forward[0].tolist() == [[-1, -1, 1], [0, -1, 1]]
+    assert backward[1].tolist() == [[-1, 0, 1], [-1, -1, 1]]
+
+
 @pytest.mark.parametrize("scale", [0.1, 1, 30])
 def test_the_gradient_of_the_loss_is_the_difference_to_the_tree(scale):
     targets = tree_predictor.tree_targets(HEADS, MASK)

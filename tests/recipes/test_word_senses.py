@@ -31,9 +31,10 @@ def test_the_nearest_sentence_is_the_same_one(elmo_folder, tmp_path, capsys):
     assert lines[5:7] == ["We play here .", "  1.00  We play here ."]
     shares = [float(value) for value in lines[8].split(": ")[1].split(", ")]
     assert len(shares) == 3 and shares[0] == 1.0
-    with pytest.raises(SystemExit):
-        word_senses.main([*arguments, "No such word."])
-    assert "with the word 'play'" in capsys.readouterr().err
+    for queries in (["No such word."], ["I play. You play.", "We play here."]):
+        with pytest.raises(SystemExit):
+            word_senses.main([*arguments, *queries])
+        assert "one sentence with the word 'play'" in capsys.readouterr().err
 
 
 def test_vectors_are_those_of_the_word(elmo_folder):

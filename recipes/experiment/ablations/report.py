@@ -9,6 +9,7 @@ from experiment.ablations.steps import PRETRAINING
 from experiment.ablations.steps import mean_of_heads
 from experiment.comparison import paper
 from experiment.comparison.paired_intervals import paired_difference
+from experiment.comparison.records import check_sources
 from experiment.comparison.records import load_scores
 from experiment.comparison.records import read_runs
 from experiment.folders import read_json
@@ -25,7 +26,7 @@ _SHOWN = {
 _TITLES = {
     "judge": "Judge: labels of relations (the paper's column: SQuAD, F1)",
     "imdb": "IMDB",
-    "nli": "MultiNLI, matched",
+    "nli": "MultiNLI",
 }
 LEGEND = (
     "Percent, mean over seeds, of pretraining and task alike; `to glomo`: difference "
@@ -43,38 +44,50 @@ def tables(output):
     """
     lines = [*_graphs(output), LEGEND, ""]
     for task in TASKS:
-        results = read_results(output, task)
-        if results:
-            lines += [f"### {_TITLES[task]}", "", *_scores(task, results), ""]
+        runs = read_task(output, task)
+        if runs:
+            lines += [f"### {_title(task, runs)}", "", *_scores(task, runs), ""]
     return lines
 
 
-def read_results(output, task):
-    """Return the scores by example of what is done of a task.
+def read_task(output, task):
+    """Return what is done of a task.
 
     Args:
         output: path of the folder.
         task: str, one of `TASKS`.
 
     Returns:
-        Dict by row of dicts by seed of float arrays `(examples,)`.
+        Dict by row of lists of pairs of a folder and the record of its run.
+
+    Raises:
+        UsageError: if runs are on other data than the rest.
     """
-    metric, _ = _SHOWN[task]
-    results = {}
+    runs = {}
     for row in ROWS:
-        of_seeds = {}
-        for folder in _done(output, row, task):
-            (run,) = read_runs(folder)
-            of_seeds[run["seed"]] = load_scores(folder, [run], metric)[0]
-        if of_seeds:
-            results[row] = of_seeds
-    return results
+        of_row = [(folder, *read_runs(folder)) for folder in _done(output, row, task)]
+        if of_row:
+            runs[row] = of_row
+    check_sources([run for of_row in runs.values() for _, run in of_row])
+    return runs
 
 
-def _scores(task, results):
+def _title(task, runs):
+    """Return the title of the table of a task."""
+    _, run = next(iter(runs.values()))[0]
+    split = run["settings"].get("test", "")
+    return _TITLES[task] + (f", {split.removeprefix('dev_')}" if task == "nli" else "")
+
+
+def _scores(task, runs):
     """Return the table of a task, and in how far the paper's order is found."""
-    _, name = _SHOWN[task]
-    of_paper = paper.ABLATIONS[name]
+    metric, name = _SHOWN[task]
+    results = {
+        row: {run["seed"]: load_scores(at, [run], metric)[0] for at, run in of_row}
+        for row, of_row in runs.items()
+    }
+    _, first_run = next(iter(runs.values()))[0]
+    of_paper = paper.ablations_of(name, first_run)
     columns = ["row", "what it changes", "mean", "sd", "seeds", "to glomo"]
     columns += ["the paper", "to its glomo"]
     rows, order = [], []

@@ -88,7 +88,7 @@ def percent_of(run):
         strings. Empty for toys, and for features that the paper does not have.
     """
     settings = run["settings"]
-    if settings.get("data", "toy") in ("toy", "shapes"):
+    if _is_toy(settings):
         return {}
     features, _, more = settings.get("features", "vectors:").partition("+")
     suffix = {"nli": "test", "cifar10": "depth"}.get(run["task"])
@@ -98,3 +98,22 @@ def percent_of(run):
     elif not features.startswith("vectors:"):
         return {}
     return _PERCENT.get(name, {})
+
+
+def ablations_of(name, run):
+    """Return the paper's column of Table 2, a dict by row of floats.
+
+    Args:
+        name: str, of `ABLATIONS`.
+        run: dict, the record of a run beside whose score it stands.
+
+    Returns:
+        Dict. Empty for toys, and for another part of MultiNLI.
+    """
+    settings = run["settings"]
+    is_other = name.partition(" ")[2] != settings.get("test") and name[:3] == "nli"
+    return {} if _is_toy(settings) or is_other else ABLATIONS[name]
+
+
+def _is_toy(settings):
+    return settings.get("data", "toy") in ("toy", "shapes")

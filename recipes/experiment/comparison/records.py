@@ -1,5 +1,6 @@
 """Finished runs on disk: OUTPUT/runs.jsonl, a line a run, and scores by example."""
 
+import collections
 import zipfile
 
 import numpy as np
@@ -134,6 +135,28 @@ def check_data(runs, output, data):
                 f"{output}/runs.jsonl holds runs on other data ({run['data']}, not "
                 f"{data}). Give another --output, or the data of those runs."
             )
+
+
+def check_sources(runs):
+    """Raise UsageError where runs of several folders read other files of one name.
+
+    Files that only some of them read are not looked at: of vectors, where the features
+    differ.
+
+    Args:
+        runs: list of dicts. Those that do not say what data they are of may go on.
+    """
+    known = {}
+    for run in runs:
+        of_run = collections.defaultdict(list)
+        for source in run.get("data", ()):
+            of_run[source.get("name")].append(source)
+        for name, sources in of_run.items():
+            if known.setdefault(name, sources) != sources:
+                raise UsageError(
+                    f"The runs are on other data: {known[name]} and {sources}. Give "
+                    "folders of runs on the same."
+                )
 
 
 def check_table(output, runs):

@@ -6,6 +6,7 @@ from experiment.comparison import paper
 from experiment.comparison.arms import ARMS
 from experiment.comparison.paired_intervals import paired_difference
 from experiment.comparison.records import OF_SINGLE_ARMS
+from experiment.comparison.records import check_sources
 from experiment.comparison.records import check_table
 from experiment.comparison.records import key_of
 from experiment.comparison.records import load_array
@@ -119,17 +120,18 @@ def _spread(values):
 
 
 def mixes(runs):
-    """Return lines about the mix of a language model's layers, by arm."""
+    """Return lines about the mix of a language model's layers, by arm and site."""
     lines = []
-    for arm in ARMS:
-        arm_mixes = [r["elmo_mix"] for r in runs if r["arm"] == arm and "elmo_mix" in r]
+    for arm, site, name in _rows(runs):
+        arm_runs = _runs_of(runs, arm, site)
+        arm_mixes = [run["elmo_mix"] for run in arm_runs if "elmo_mix" in run]
         if arm_mixes:
             rows = np.array([[*mix["shares"], mix["gamma"]] for mix in arm_mixes])
             *shares, gamma = [
                 f"{values.mean():.2f} (sd {_spread(values) or 'unknown'})"
                 for values in rows.T
             ]
-            lines.append(f"{arm}: layers {', '.join(shares)}; gamma {gamma}")
+            lines.append(f"{name}: layers {', '.join(shares)}; gamma {gamma}")
     return lines
 
 
@@ -241,6 +243,7 @@ def _check_comparable(runs):
                 f"{output} and {first} must differ in their features alone. They "
                 f"differ in {different}."
             )
+    check_sources([run for output_runs in runs.values() for run in output_runs])
     used = set().union(*(predictors(output_runs) for output_runs in runs.values()))
     if len(used) > 1:
         raise UsageError(f"The graphs are of several predictors: {sorted(used)}.")

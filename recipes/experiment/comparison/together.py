@@ -322,10 +322,16 @@ class Together:
         return keras.tree.map_structure(in_order, predictions)
 
     def _scores(self, predictions, split, examples):
-        """Return the mean scores of predictions, array `(seeds, rates)`."""
+        """Return the mean scores of predictions, array `(seeds, rates)`.
+
+        NaN where a prediction is not finite, of which a score might be.
+        """
         scores = np.empty(self.progress.epochs.shape)
         for place in np.ndindex(scores.shape):
             of_model = keras.tree.map_structure(lambda a, p=place: a[p], predictions)
+            if not all(np.isfinite(a).all() for a in keras.tree.flatten(of_model)):
+                scores[place] = np.nan
+                continue
             by_metric = self.task.score(of_model, self.data, split, examples[place[0]])
             scores[place] = by_metric[self.task.metric].mean()
         return scores

@@ -40,26 +40,29 @@ class AttentionFile:
             raise UsageError(f"{path} holds no attention of a sentence.")
         self.graph_shape = self.arrays[names[0]].shape[:2]  # (layers, heads)
 
-    def graphs(self, split, number, num_words):
+    def graphs(self, split, number, num_words, num_read=None):
         """Return the graphs of one sentence.
 
         Args:
             split: str.
             number: int, of the sentence.
-            num_words: int, its words; the maps of those beyond are left out.
+            num_words: int, its words.
+            num_read: int, those that are read, the first ones; the maps of the others
+                are left out. `None` is all of them.
 
         Returns:
-            Dict by direction of float16 arrays `(layers, heads, num_words, num_words)`.
+            Dict by direction of float16 arrays `(layers, heads, num_read, num_read)`.
 
         Raises:
             UsageError: if the file has no maps of the sentence, or they do not fit.
         """
         name = f"{split}_{number}"
-        if (name, num_words) not in self._graphs:
-            self._graphs[name, num_words] = self._compute(name, num_words)
-        return self._graphs[name, num_words]
+        sizes = num_words, num_words if num_read is None else num_read
+        if (name, sizes) not in self._graphs:
+            self._graphs[name, sizes] = self._compute(name, *sizes)
+        return self._graphs[name, sizes]
 
-    def _compute(self, name, num_words):
+    def _compute(self, name, num_words, num_read):
         if name not in self.arrays:
             raise UsageError(
                 f"{self.path} holds no attention of {name}. It must have that of all "
@@ -85,9 +88,9 @@ class AttentionFile:
                 f"0 to {num_words - 1}. Received: from "
                 f"{words[words >= 0].min(initial=words.max())} to {words.max()}."
             )
-        word_ids = None if words is None else words[None]
+        word_ids = (np.arange(num_words) if words is None else words)[None]
         try:
-            graphs = graphs_from_attention(attention, word_ids, num_words)
+            graphs = graphs_from_attention(attention, word_ids, num_read)
         except ValueError as error:
             raise UsageError(f"{self.path}, {name}: {error}") from error
         return {

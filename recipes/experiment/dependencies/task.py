@@ -243,7 +243,7 @@ class DependencyTask(Task):
     def batches(self, treebank, split, arm, settings, examples, **training):
         return TreeBatches(
             treebank.splits[split],
-            arm.of_split(split),
+            arm.of_split(split, treebank.splits[split]),
             examples,
             settings.batch_size,
             -(-settings.steps // settings.epochs),

@@ -25,8 +25,8 @@ class TreeArm(TextArm):
             return 1, NUM_HEADS[self.name]
         return super().graph_shape
 
-    def of_split(self, split):
-        """Return the arm for the sentences of a split of the task."""
+    def of_split(self, split, sentences):
+        """Return the arm for the sentences of a split of the task, `SentenceArrays`."""
         return self
 
     def batch_inputs(self, field, rows, unit_ids, heads=None):
@@ -56,29 +56,32 @@ class AttentionArm(TreeArm):
     Args:
         name: `"attention"`.
         file: `AttentionFile`.
-        split: str, of the file.
+        split: str, of the file; `None` until `of_split`.
+        whole_lengths: int array, words of the sentences of the split.
     """
 
-    def __init__(self, name, file, split="train"):
+    def __init__(self, name, file, split=None, whole_lengths=None):
         super().__init__(name)
-        self.file, self.split = file, split
+        self.file, self.split, self.whole_lengths = file, split, whole_lengths
 
     @property
     def graph_shape(self):
         return self.file.graph_shape
 
-    def of_split(self, split):
-        return AttentionArm(self.name, self.file, SPLITS[split])
+    def of_split(self, split, sentences):
+        whole_lengths = sentences.whole_lengths
+        return AttentionArm(self.name, self.file, SPLITS[split], whole_lengths)
 
     def batch_inputs(self, field, rows, unit_ids, heads=None):
         length = unit_ids.shape[1]
         shape = (len(unit_ids), *self.graph_shape, length, length)
         graphs = {d: np.zeros(shape, "float16") for d in DIRECTIONS}
         for place, (number, units) in enumerate(zip(rows, unit_ids, strict=False)):
-            num_words = int(np.count_nonzero(units))
-            of_sentence = self.file.graphs(self.split, int(number), num_words)
+            num_words = int(self.whole_lengths[number])
+            num_read = int(np.count_nonzero(units))
+            of_sentence = self.file.graphs(self.split, int(number), num_words, num_read)
             for direction, graph in of_sentence.items():
-                graphs[direction][place, :, :, :num_words, :num_words] = graph
+                graphs[direction][place, :, :, :num_read, :num_read] = graph
         return {f"{field}_{direction}": graphs[direction] for direction in DIRECTIONS}
 
 

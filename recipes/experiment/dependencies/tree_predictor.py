@@ -132,7 +132,8 @@ def tree_targets(heads, padding_mask):
 
     Returns:
         Float array `(batch, directions, heads, length, length + 1)`: `tree_graphs`, and
-        nobody where a row of them is empty; -1 at pairs that are not visible.
+        nobody where a row of them is empty; -1 at pairs that are not visible, and in
+        rows of words whose head is beyond what is read of the sentence.
     """
     graphs = tree_graphs(heads, padding_mask, "float32", NUM_HEADS)
     length = heads.shape[1]
@@ -140,11 +141,13 @@ def tree_targets(heads, padding_mask):
     targets = []
     for direction in DIRECTIONS:
         visible = pairs & ops.convert_to_numpy(visible_pairs(length, direction))
-        visible = visible[:, None]
+        is_known = np.repeat(padding_mask[:, None, :, None], NUM_HEADS, axis=1)
+        if direction == "backward":
+            is_known[:, 0, :, 0] &= heads <= length
+        visible = visible[:, None] & is_known
         graph = np.where(visible, graphs[direction][:, 0], _NOT_VISIBLE)
         is_empty = ~(graph > 0).any(axis=-1, keepdims=True)
-        is_word = padding_mask[:, None, :, None]
-        nobody = np.where(is_word, is_empty, _NOT_VISIBLE)
+        nobody = np.where(is_known, is_empty, _NOT_VISIBLE)
         targets.append(np.concatenate([graph, nobody], axis=-1))
     return np.stack(targets, axis=1).astype("float32")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiment.devices import check_prepares_alone
 from experiment.folders import read_array_settings
 from experiment.process import UsageError
 from experiment.text.word_features import parse_features
@@ -108,6 +109,7 @@ def prepare_texts(
     settings,
     sources=(),
     keep_texts=(),
+    strategy="none",
     log=print,
 ):
     """Write the arrays of a task, unless they are there with the same settings.
@@ -125,10 +127,14 @@ def prepare_texts(
             have changed since are not used, nor of changed vectors; the examples
             themselves are not compared.
         keep_texts: fields whose texts are stored too.
+        strategy: str, the `--strategy` of the run.
         log: function that takes lines of progress.
 
     Returns:
         `TaskTexts`.
+
+    Raises:
+        UsageError: if several workers would write the arrays.
     """
     directory = Path(directory)
     parsed = parse_features(features)
@@ -149,6 +155,7 @@ def prepare_texts(
             log(f"Arrays of {directory} are used.")
             return load_texts(directory)
         log(f"{directory} holds other arrays ({different}), which are replaced.")
+    check_prepares_alone(strategy, directory)
     directory.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(directory) as temporary:
         _write(temporary, splits(), lengths, vocabulary, features, settings, keep_texts)

@@ -168,6 +168,7 @@ class TextTask(Task):
             self.array_settings(settings),
             sources=self.files(settings).values(),
             keep_texts=self.keep_texts,
+            strategy=settings.strategy,
         )
         elmo_preset = parse_features(settings.features).elmo
         if elmo_preset:

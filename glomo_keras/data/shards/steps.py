@@ -175,10 +175,8 @@ def shard_path(folder, part, name):
 def has_shards(summary, folder):
     """Return whether a folder still has the shards of a `WrittenChunk.summary`."""
     for part in ("train", "valid"):
-        path, num_bytes = (
-            shard_path(folder, part, summary["name"]),
-            summary[part]["bytes"],
-        )
+        path = shard_path(folder, part, summary["name"])
+        num_bytes = summary[part]["bytes"]
         if num_bytes and not (path.is_file() and path.stat().st_size == num_bytes):
             return False
     return True

@@ -67,7 +67,6 @@ class GraphMessages(keras.layers.Layer):
         self.graph_predictor = graph_predictor
         self.composed = composed
         self.block_size = positive_integer("block_size", block_size, or_none=True)
-        self.supports_masking = True
 
     def build(self, features_shape, inputs_shape):
         check_rank("features", features_shape, "batch, length, dim")

@@ -110,14 +110,6 @@ def test_a_frozen_layer_freezes_its_predictor(random):
     assert predictor.weights and not predictor.trainable_variables
 
 
-def test_features_with_a_mask_warn_of_nothing(random, recwarn):
-    predictor, inputs = make("text", random)
-    ids = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]])
-    features = keras.layers.Embedding(13, 7, mask_zero=True)(ids)
-    GraphMessages(predictor)(features, inputs)
-    assert not [warning for warning in recwarn if "mask" in str(warning.message)]
-
-
 def test_rows_that_are_cut_are_refused(random):
     predictor = GraphPredictor(13, embedding_dim=16, top_k=2)
     with pytest.raises(ValueError, match="top_k=2"):

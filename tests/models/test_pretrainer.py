@@ -684,10 +684,14 @@ def test_weights_of_a_list_are_refused_before_training():
         np.testing.assert_array_equal(one, other)
 
 
-def test_means_are_over_units_in_batches_of_any_length():
+def test_means_are_over_units_in_batches_of_any_length(random):
     """Of two batches, of which the second has more texts, units, and padding."""
-    text, _, words = pretrainers()
-    for pretrainer, inputs in (text, words):
+    (text, _), _, (words, of_words) = pretrainers()
+    ids = random.integers(2, 7, (2, 5))
+    of_words["unit_ids"] = ids
+    for pretrainer, inputs in ((text, ids), (words, of_words)):
+        pretrainer(inputs)
+        registry.randomize(pretrainer, random)
         logs = []
         for padding in (0, 11):
             pretrainer.reset_metrics()

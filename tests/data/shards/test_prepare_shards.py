@@ -265,14 +265,12 @@ def test_what_is_written_is_no_text_of_the_corpus(tmp_path):
     assert lines == [f"{tmp_path} already holds this corpus with these settings."]
 
 
-def test_numbers_of_numpy_are_settings(spec, tmp_path):
-    prepare(spec, tmp_path, **SETTINGS)
-    before = contents(tmp_path)
+def test_numbers_of_numpy_are_settings(spec, shards, tmp_path):
     numbers = {
         name: np.int64(value) for name, value in SETTINGS.items() if type(value) is int
     }
     prepare(spec, tmp_path, **(SETTINGS | numbers))
-    assert contents(tmp_path) == before
+    assert contents(tmp_path) == contents(shards)
 
 
 def stop(*_):

@@ -73,12 +73,21 @@ def prepare(framework):
 
     if not torch.cuda.is_available():
         return "CPU", lambda results: results
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False  # of convolutions and GRUs
     torch.set_default_device("cuda")
     return torch.cuda.get_device_name(), lambda _: torch.cuda.synchronize()
 
 
 def make_table(records):
-    """Return lines of Markdown: a work a row, a contender a column."""
+    """Return lines of Markdown: a work a row, a contender a column.
+
+    Raises:
+        ValueError: if times are of several devices.
+    """
+    devices = {record["device"] for record in records}
+    if len(devices) > 1:
+        raise ValueError(f"The times are of several devices: {sorted(devices)}.")
     names = list(dict.fromkeys(record["contender"] for record in records))
     lines = [f"| ms | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for work in dict.fromkeys(record["work"] for record in records):

@@ -11,7 +11,8 @@ what the first step takes at its peak beyond what the process held before, compi
 included. The floor is the time of
 the operations that the work needs, at the rate of a product of large matrices, or of
 the bytes that it needs, at the rate of a copy, both measured in the same turns.
-PyTorch is a contender where it is installed. Leave the machine alone meanwhile.
+PyTorch is a contender where it is installed; the works of pretraining and extraction
+need it, for all contenders start from its weights. Leave the machine alone meanwhile.
 """
 
 import argparse

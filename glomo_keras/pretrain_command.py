@@ -106,16 +106,14 @@ def _prepare(settings, sources):
         from glomo_keras.pretraining import own_texts
         from glomo_keras.pretraining import run_folder
 
-    is_begun = settings.resume
-    if not is_begun or own_texts.prepared_sources(settings.prepared) != sources:
-        own_texts.prepare_texts(
-            settings.texts,
-            settings.prepared,
-            settings.vocabulary_size,
-            not settings.keep_case,
-            _say,
-        )
-        if own_texts.prepared_sources(settings.prepared) != sources:
+    made_by = settings.vocabulary_size, not settings.keep_case
+
+    def are_prepared():
+        return own_texts.are_prepared(settings.prepared, sources, *made_by)
+
+    if not settings.resume or not are_prepared():
+        own_texts.prepare_texts(settings.texts, settings.prepared, *made_by, _say)
+        if not are_prepared():
             raise ValueError(
                 "The texts have changed since the run was begun, or while they were "
                 "read. Restore them, or give another --output."

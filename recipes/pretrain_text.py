@@ -103,7 +103,8 @@ def parse_settings(arguments=None):
         "--graphs-of",
         metavar="PRESET",
         help="graphs of a predictor that is trained already, frozen, beside embeddings "
-        "that train: what they are worth to the prediction; no preset is left",
+        "that train: what they are worth to the prediction; layers, heads, keys and "
+        "rule are its own, whatever the options say; no preset is left",
     )
     parser.add_argument(
         "--released",
@@ -244,15 +245,16 @@ def build_pretrainer(settings, units, unit_classes=None):
                 settings.graphs_of, vocabulary, settings.embedding_dim
             )
     else:
-        predictor = PREDICTORS[settings.graphs](
-            len(units),
-            embedding_dim=settings.embedding_dim,
-            num_graph_layers=settings.num_graph_layers,
-            num_heads=settings.num_heads,
-            key_dim=settings.key_dim,
-            num_convolutions=settings.num_convolutions,
-            **predictor_choices,
-        )
+        with usage_errors():
+            predictor = PREDICTORS[settings.graphs](
+                len(units),
+                embedding_dim=settings.embedding_dim,
+                num_graph_layers=settings.num_graph_layers,
+                num_heads=settings.num_heads,
+                key_dim=settings.key_dim,
+                num_convolutions=settings.num_convolutions,
+                **predictor_choices,
+            )
     ablations.freeze_unused(predictor)
     make_pretrainer = GLoMoPretrainer
     if settings.objective == "sentences":

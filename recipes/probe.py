@@ -76,7 +76,7 @@ def read_sentences(options):
 
 def result_name(preset):
     """Return what the result of a preset is called, which may be a run's folder."""
-    folder = Path(preset)
+    folder = Path(preset).absolute()
     return folder.parent.name if folder.name == "preset" else folder.name
 
 

@@ -360,6 +360,19 @@ def make_texts(paths, folder, vocabulary_size=300):
     return own_texts.OwnTexts(made), lines
 
 
+def test_arrays_of_other_settings_are_not_taken(tmp_path):
+    path = tmp_path / "novel.txt"
+    path.write_text(" ".join(f"w{n % 97}" for n in range(7_003)))
+    make_texts([path], tmp_path)
+    sources = own_texts.describe_texts(own_texts.find_texts([path]))
+    directory = tmp_path / "prepared"
+    assert own_texts.are_prepared(directory, sources, 300, True)
+    assert not own_texts.are_prepared(directory, sources, 301, True)
+    assert not own_texts.are_prepared(directory, sources, 300, False)
+    assert not own_texts.are_prepared(directory, sources[:0], 300, True)
+    assert not own_texts.are_prepared(tmp_path, sources, 300, True)
+
+
 def test_a_single_long_document_has_a_part_for_validation(tmp_path):
     path = tmp_path / "novel.txt"
     path.write_text(" ".join(f"w{n % 97}" for n in range(7_003)))

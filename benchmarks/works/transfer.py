@@ -1,5 +1,7 @@
 """Training steps of a layer of graphs, and of what could stand in its place."""
 
+import inspect
+
 import numpy as np
 from harness.work import Contender
 from harness.work import Work
@@ -19,7 +21,8 @@ def make_step(connect, dim, batch, length):
     """Return a training step of a model.
 
     Args:
-        connect: function of features and graphs that returns the outputs.
+        connect: function of features and, where it takes them, graphs, that returns the
+            outputs.
         dim: int, size of the features.
         batch: int.
         length: int.
@@ -27,15 +30,17 @@ def make_step(connect, dim, batch, length):
     import keras
 
     features = np.random.default_rng(1).standard_normal((batch, length, dim), "float32")
-    graphs = make_graphs(batch, length)
-    inputs = keras.Input((length, dim)), keras.Input(graphs.shape[1:])
+    arrays = [features]
+    if len(inspect.signature(connect).parameters) > 1:
+        arrays.append(make_graphs(batch, length))
+    inputs = [keras.Input(array.shape[1:]) for array in arrays]
     outputs = connect(*inputs)
     model = keras.Model(inputs, outputs)
     model.compile("sgd", "mse")
     targets = np.zeros((batch, *outputs.shape[1:]), "float32")
 
     def step():
-        loss = model.train_on_batch([features, graphs], targets)
+        loss = model.train_on_batch(arrays, targets)
         return {"loss": np.float32(loss)}
 
     return step
@@ -71,7 +76,7 @@ def make_attention(**sizes):
 
     attention = keras.layers.MultiHeadAttention(NUM_HEADS, sizes["dim"] // NUM_HEADS)
     return make_step(
-        lambda features, graphs: ops.concatenate(
+        lambda features: ops.concatenate(
             [features, attention(features, features)], axis=-1
         ),
         **sizes,

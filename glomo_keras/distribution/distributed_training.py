@@ -132,6 +132,12 @@ def _check_strategy(model):
             "Keras accumulates in replicas what it should not. Use larger batches, or "
             "more replicas",
         ),
+        "LossScaleOptimizer": (
+            isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+            and own.num_replicas_in_sync > 1,
+            "Keras looks for overflows on the first replica alone. Use bfloat16 in "
+            "place of float16",
+        ),
     }
     for name, (is_given, advice) in wrong.items():
         if is_given:

@@ -15,8 +15,8 @@ def export_onnx(predictor, directory, *, name="glomo_text"):
     """Write a graph predictor as ONNX: ids in, batch and length free.
 
     Inputs are `unit_ids`, int32 `(batch, length)`, and `padding_mask`, bool; outputs
-    `forward` and `backward`, `(batch, layers, heads, length, length)`, in the
-    predictor's compute dtype. There are no limits inside, as SavedModels have them.
+    `forward` and `backward`, float32 `(batch, layers, heads, length, length)`. There
+    are no limits inside, as SavedModels have them.
 
     Args:
         predictor: a `GraphPredictor`.
@@ -29,7 +29,8 @@ def export_onnx(predictor, directory, *, name="glomo_text"):
 
     Raises:
         ImportError: if the packages of the extra `onnx` are not installed.
-        ValueError: if `name` is a path, or Keras does not run on TensorFlow.
+        ValueError: if `name` is a path, the predictor does not compute in float32, or
+            Keras does not run on TensorFlow.
         TypeError: if it is no `GraphPredictor`.
     """
     try:
@@ -42,6 +43,12 @@ def export_onnx(predictor, directory, *, name="glomo_text"):
     check_backend("ONNX models")
     check_exported_model("predictor", predictor, GraphPredictor)
     check_name(name)
+    if predictor.dtype_policy.name != "float32":
+        raise ValueError(
+            "ONNX models are made of predictors of float32. Received: one of "
+            f"{predictor.dtype_policy.name}. Save it as a preset, and load that with "
+            'GraphPredictor.from_preset(preset, dtype="float32").'
+        )
     path = pathlib.Path(directory) / f"{name}.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     inputs = {

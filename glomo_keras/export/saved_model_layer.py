@@ -59,6 +59,7 @@ class SavedModelLayer(keras.layers.TFSMLayer):
             super().__init__(
                 filepath, call_endpoint="serve", trainable=trainable, **kwargs
             )
+        self.autocast = False  # 16 bits cannot hold the ids of a vocabulary
         self.call_endpoint_fn = self._reloaded_obj.signatures["serve"]
         self.takes_text = inputs == {"text"}
         self.takes_images = inputs == {"images"}

@@ -12,10 +12,11 @@ FILE = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
-    """Add warm-up requests to an archive of strings.
+    """Add warm-up requests to an archive of strings, beside those that it has.
 
     The first request of a shape is slow, because memory is allocated and kernels are
-    chosen; with warm-up requests no client waits for that.
+    chosen; with warm-up requests no client waits for that. Texts of several lengths
+    take a call each.
 
     Args:
         archive: path of an archive, `DIRECTORY/NAME/VERSION`, whose signatures take
@@ -59,18 +60,21 @@ def write_warm_up(archive, texts, signatures=("serve", "top_senders")):
         known[name](text=texts)  # a request that fails would stop the server
     path = archive / FILE
     path.parent.mkdir(exist_ok=True)
+    records = []
+    if path.exists():
+        records = [*tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
+    for name in signatures:
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = archive.parent.name
+        request.model_spec.signature_name = name
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts.numpy(), tf.string))
+        log = prediction_log_pb2.PredictLog(request=request)
+        record = prediction_log_pb2.PredictionLog(predict_log=log)
+        records.append(record.SerializeToString(deterministic=True))
     with (
         atomic_write(path) as temporary,
         tf.io.TFRecordWriter(str(temporary)) as writer,
     ):
-        for name in signatures:
-            request = predict_pb2.PredictRequest()
-            request.model_spec.name = archive.parent.name
-            request.model_spec.signature_name = name
-            request.inputs["text"].CopyFrom(
-                tf.make_tensor_proto(texts.numpy(), tf.string)
-            )
-            log = prediction_log_pb2.PredictLog(request=request)
-            record = prediction_log_pb2.PredictionLog(predict_log=log)
-            writer.write(record.SerializeToString())
+        for record in dict.fromkeys(records):
+            writer.write(record)
     return path

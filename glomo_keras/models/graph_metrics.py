@@ -114,13 +114,13 @@ class HeadRatio(keras.metrics.Metric):
     def by_head(self):
         """Return the ratios of the heads: nested lists, `None` where there is no whole.
 
-        Four decimals are kept.
+        Four digits are kept: of a head with a single sender, too.
         """
         part, whole = map(ops.convert_to_numpy, (self.part, self.whole))
         ratios = np.full(self.shape, None)
         counted = whole > 0
         ratios[counted] = [
-            round(ratio, 4) for ratio in (part[counted] / whole[counted]).tolist()
+            float(f"{ratio:.4g}") for ratio in (part[counted] / whole[counted]).tolist()
         ]
         return ratios.tolist()
 

@@ -98,8 +98,8 @@ class LanguageModelLayerCache:
             stored, is_done = self._open(name)
             missing = np.unique(rows)[~is_done[np.unique(rows)]]
             sizes = field.offsets[missing + 1] - field.offsets[missing]
-            # A map of a file on a full disk ends the process.
-            check_free_space(self.directory, int(sizes.sum()) * stored[:1].nbytes)
+            if len(missing):  # a map of a file on a full disk ends the process
+                check_free_space(self.directory, int(sizes.sum()) * stored[:1].nbytes)
             for first in range(0, len(missing), _TEXTS_AT_ONCE):
                 part = missing[first : first + _TEXTS_AT_ONCE]
                 self._compute(field, stored, is_done, part)

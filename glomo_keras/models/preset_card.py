@@ -32,7 +32,11 @@ def make_card(name, metadata, num_parameters):
     for key in ("name", "trainable", "dtype"):  # of the object, not of what is saved
         arguments.pop(key, None)
     training = dict(metadata["training"])
-    heads = training.pop("heads", None)
+    try:
+        head_table = _head_table(training["heads"])
+        del training["heads"]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        head_table = []  # none, or something else of that name
     # The arguments say what the model is; what a program was asked for may be less.
     notes = {
         key: value
@@ -45,8 +49,8 @@ def make_card(name, metadata, num_parameters):
         lines += ["", "## Arguments", "", *_table(arguments)]
     if notes:
         lines += ["", "## Training", "", *_table(notes)]
-    if isinstance(heads, dict):
-        lines += ["", *_head_table(heads)]
+    if head_table:
+        lines += ["", *head_table]
     lines += [
         "",
         "```python",

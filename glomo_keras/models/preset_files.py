@@ -71,6 +71,7 @@ def write_preset(
         files["vocabulary"] = directory / f"{fingerprint}.vocabulary.txt"
     with locked(directory):
         older = _metadata_or_none(directory)
+        card_text, card_sums = _choose_card(directory, card, older)  # which may fail
         if older is None or older["fingerprint"] != fingerprint:
             with atomic_write(files["weights"]) as temporary:
                 save_weights(temporary)
@@ -79,7 +80,6 @@ def write_preset(
                     temporary.write_bytes(vocabulary)
         write_json(directory / "config.json", metadata["config"])
         described = {kind: _describe(path) for kind, path in files.items()}
-        card_text, card_sums = _choose_card(directory, card, older)
         metadata = {**metadata, "files": described, "automatic_cards": card_sums}
         write_json(directory / METADATA, metadata)
         if card_text is not None:

@@ -73,7 +73,7 @@ def save_preset(model, directory, vocabulary=None, training=None, card=None):
         directory,
         metadata,
         model.save_weights,
-        variable_bytes(model.weights),
+        variable_bytes(_saved_variables(model)),
         words,
         card or (lambda name: make_card(name, metadata, model.count_params())),
     )
@@ -142,7 +142,19 @@ def load_preset_of(cls, preset, load_weights=True, trainable=True, **overrides):
             f"The preset {str(preset.folder)!r} holds a model of the class "
             f"{kind.__name__}, not {cls.__name__}. Use {kind.__name__}.from_preset."
         )
-    return load_preset(preset, load_weights, trainable, **overrides)
+    model = load_preset(preset, load_weights, trainable, **overrides)
+    if not isinstance(model, cls):  # of Keras's own, which are not registered
+        raise TypeError(
+            f"The preset {str(preset.folder)!r} holds a model of the class "
+            f"{type(model).__name__}, not {cls.__name__}. Use `load_preset`."
+        )
+    return model
+
+
+def _saved_variables(model):
+    """Return what Keras saves as weights: the state of an optimizer, too."""
+    optimizer = getattr(model, "optimizer", None)
+    return model.weights + (optimizer.variables if optimizer is not None else [])
 
 
 @contextlib.contextmanager

@@ -90,14 +90,24 @@ def prepare_texts(paths, directory, vocabulary_size, lowercase, log):
         )
 
 
-def prepared_sources(directory):
-    """Return what identifies the texts of arrays, or `None` where those are damaged."""
+def are_prepared(directory, sources, vocabulary_size, lowercase):
+    """Return whether there are arrays of texts, as `prepare_texts` makes them.
+
+    Args:
+        directory: path of the arrays.
+        sources: list of dicts, of `describe_texts`.
+        vocabulary_size: int.
+        lowercase: bool.
+    """
     metadata = read_metadata(directory)
+    wanted = sources, vocabulary_size, lowercase
     try:
         load_prepared(directory)
-        return metadata["settings"]["sources"]["train"]
+        made_by = metadata["settings"]
+        found = made_by["sources"]["train"], made_by["vocabulary_size"]
+        return (*found, made_by["lowercase"]) == wanted
     except (FileNotFoundError, KeyError, TypeError, ValueError):
-        return None
+        return False
 
 
 class OwnTexts:

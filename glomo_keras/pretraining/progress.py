@@ -18,12 +18,15 @@ class EpochLine(keras.callbacks.Callback):
     Args:
         epochs: int, how many there will be.
         describe: function of the logs that returns a string.
+        checkpoint: the `ResumableCheckpoint` of the same `fit`: of an epoch that was
+            done in part by an earlier process, only the rest is measured. `None` where
+            there is none.
     """
 
-    def __init__(self, epochs, describe):
+    def __init__(self, epochs, describe, checkpoint=None):
         super().__init__()
         self.epochs = epochs
-        self.describe = describe
+        self.describe, self.checkpoint = describe, checkpoint
 
     def on_train_begin(self, logs=None):
         self.started, self.done = time.monotonic(), 0
@@ -33,6 +36,9 @@ class EpochLine(keras.callbacks.Callback):
         self.done += 1
         if self.done == 1:  # it compiles, and says little of the others
             self.first_ended, seconds, bound = now, now - self.started, "< "
+            steps_before = self.checkpoint.steps_before if self.checkpoint else 0
+            if steps_before:
+                seconds *= 1 + steps_before / self.params["steps"]
         else:
             seconds, bound = (now - self.first_ended) / (self.done - 1), ""
         left = (self.epochs - epoch - 1) * seconds

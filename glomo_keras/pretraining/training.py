@@ -130,7 +130,7 @@ def fit(
                     step_size,
                     checkpoint=checkpoint,
                 ),
-                EpochLine(settings.last_epoch, describe),
+                EpochLine(settings.last_epoch, describe, checkpoint),
                 checkpoint,
                 *callbacks,
             ],

@@ -123,6 +123,17 @@ def test_accumulated_gradients_are_refused(strategy):
 
 
 @on_tensorflow
+def test_scaled_losses_are_refused_on_several_devices(strategy, monkeypatch):
+    with strategy.scope():
+        model = pretrainer()
+        model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()))
+    model.fit(UNIT_IDS, verbose=0)  # on a single one they work
+    monkeypatch.setattr(type(strategy), "num_replicas_in_sync", 2)
+    with pytest.raises(ValueError, match="LossScaleOptimizer.*Use bfloat16"):
+        model.fit(UNIT_IDS, verbose=0)
+
+
+@on_tensorflow
 def test_making_and_compiling_in_different_scopes_is_refused(strategy):
     with strategy.scope():
         inside = pretrainer()

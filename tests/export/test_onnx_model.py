@@ -9,6 +9,7 @@ import pytest
 from glomo_keras.export import SavedModelGraphs
 from glomo_keras.export import export_onnx
 from glomo_keras.layers import GraphTransfer
+from glomo_keras.models import GraphPredictor
 
 runtime = pytest.importorskip("onnxruntime")
 
@@ -30,6 +31,14 @@ def test_equal_for_any_batch_and_length(text_graphs, tmp_path):
         # another runtime's sums.
         np.testing.assert_allclose(found[0], expected["forward"], atol=1e-4)
         np.testing.assert_allclose(found[1], expected["backward"], atol=1e-4)
+
+
+def test_16_bits_are_refused(tmp_path):
+    pytest.importorskip("tf2onnx")
+    predictor = GraphPredictor(13, embedding_dim=16, dtype="mixed_bfloat16")
+    with pytest.raises(ValueError, match='one of mixed_bfloat16.*dtype="float32"'):
+        export_onnx(predictor, tmp_path / "made")
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_backend_is_refused(text_graphs, tmp_path, monkeypatch):

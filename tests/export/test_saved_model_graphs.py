@@ -55,6 +55,15 @@ def layer(archives):
     return SavedModelGraphs(archives["ids"], name="graphs")
 
 
+def test_ids_that_come_as_floats_are_whole(archives):
+    exact = SavedModelGraphs(archives["ids"])
+    layer = SavedModelGraphs(archives["ids"], dtype="mixed_bfloat16")
+    assert not layer.autocast
+    ids = IDS.astype("float32")
+    for direction, graphs in layer(ids).items():
+        np.testing.assert_array_equal(graphs, exact(IDS)[direction])
+
+
 def test_it_stands_in_for_the_predictor(layer, text_graphs):
     model, inside = downstream(layer), downstream(text_graphs.predictor)
     np.testing.assert_allclose(

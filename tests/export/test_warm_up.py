@@ -50,6 +50,16 @@ def test_records_can_be_replayed(copies, tmp_path):
         write_warm_up(tmp_path / "nothing", texts)
 
 
+def test_requests_of_other_lengths_are_added(copies):
+    for texts in (["short ."], ["a longer text ."], ["short ."]):
+        path = write_warm_up(copies["text"], texts, ["serve"])
+    sent = []
+    for record in tf.data.TFRecordDataset(str(path)):
+        log = predict.PredictionLog.FromString(record.numpy())
+        sent += tf.make_ndarray(log.predict_log.request.inputs["text"]).tolist()
+    assert sent == [b"short .", b"a longer text ."]
+
+
 def test_the_guide_warms_a_version_up_before_a_server_sees_it(
     copies, tmp_path, monkeypatch
 ):

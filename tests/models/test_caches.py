@@ -222,6 +222,7 @@ def test_layers_are_computed_once_by_whoever_is_first(tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match="too little free space"):
         first.layers("text", np.array([1]))
+    np.testing.assert_array_equal(first.layers("text", np.array([2, 0])), layers)
 
 
 def test_layers_of_a_model_are_those_of_its_preset(tmp_path):

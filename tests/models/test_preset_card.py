@@ -7,6 +7,7 @@ import pytest
 
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models import preset_files
+from glomo_keras.models import presets
 from glomo_keras.models.preset_card import make_card
 
 
@@ -79,6 +80,24 @@ def test_the_heads_have_a_table():
         "",
     ]
     assert not any("None" in line or "{" in line for line in lines)
+
+
+@pytest.mark.parametrize("heads", [{}, {"kept": [1, 3]}, {"a": {"forward": 3}}, 8])
+def test_heads_of_another_form_are_a_note(heads, tmp_path):
+    model = GraphPredictor(5, embedding_dim=4)
+    model.save_to_preset(tmp_path, training={"heads": heads})
+    lines = (tmp_path / "README.md").read_text().splitlines()
+    assert f"| heads | {heads} |" in lines
+
+
+def test_a_card_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError
+
+    monkeypatch.setattr(presets, "make_card", fail)
+    with pytest.raises(RuntimeError):
+        save(tmp_path, 1.0)
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".h5", ".json")]
 
 
 def test_notes_on_the_training_stay_in_their_cells():

@@ -21,6 +21,7 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import load_preset
 from glomo_keras.models import preset_files
 from glomo_keras.models import presets
+from glomo_keras.models.presets import save_preset
 
 SETTINGS = {
     "embedding_dim": 10,
@@ -187,6 +188,17 @@ def test_a_subclass_comes_back_as_itself(tmp_path):
     make().save_to_preset(tmp_path / "plain")
     with pytest.raises(TypeError, match="GraphPredictor, not Other"):
         Other.from_preset(tmp_path / "plain")
+
+
+def test_a_model_of_keras_is_no_predictor(tmp_path):
+    layers = [keras.Input((3,)), keras.layers.Dense(2)]
+    save_preset(keras.Sequential(layers), tmp_path / "plain")
+    path = tmp_path / "plain" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["config"]["registered_name"] = "Sequential"  # which Keras leaves empty
+    path.write_text(json.dumps(metadata))
+    with pytest.raises(TypeError, match="of the class Sequential, not GraphPredictor"):
+        GraphPredictor.from_preset(tmp_path / "plain")
 
 
 def test_a_class_that_nobody_registered_is_told(folder):

@@ -18,6 +18,7 @@ from glomo_keras.models import ImageGraphPredictor
 from glomo_keras.models import LanguageModelPretrainer
 from glomo_keras.models import context_pretrainer
 from glomo_keras.models.graph_metrics import GRAPH_RATIOS
+from glomo_keras.models.graph_metrics import HeadRatio
 from glomo_keras.models.graph_metrics import Perplexity
 
 VOCABULARY, LENGTH = 29, 11
@@ -707,6 +708,12 @@ def test_means_are_over_units_in_batches_of_any_length(random):
         _, plain, _, padded = logs
         for name in ("nats", "forward_perplexity", "backward_perplexity"):
             assert float(padded[name]) == pytest.approx(float(plain[name]), rel=1e-5)
+
+
+def test_a_head_with_few_senders_is_not_without():
+    density = HeadRatio((1, 1, 2))
+    density.update_state(np.array([[[5.0, 0.0]]]), np.array([[[129_024.0] * 2]]))
+    assert density.by_head() == [[[3.875e-05, 0.0]]]
 
 
 def test_perplexity_by_pencil():

@@ -126,3 +126,13 @@ def test_an_epoch_is_one_line_of_a_terminal(clock, capsys, describe):
     assert shown[-1].endswith(", specificity 0.31; 127 s, 3.5 h left")
     line.on_epoch_end(199, {**LOGS, "val_dead_heads": 3.0})
     assert "3 dead heads" in capsys.readouterr().out
+
+
+def test_what_is_left_counts_the_epoch_that_was_done_in_part(clock, capsys):
+    checkpoint = types.SimpleNamespace(steps_before=480)
+    line = EpochLine(20, text_line, checkpoint)
+    line.set_params({"steps": 20})  # of 500
+    line.on_train_begin()
+    clock[0] += 3.0
+    line.on_epoch_end(2, LOGS)
+    assert "; 75 s, < 21 min left" in capsys.readouterr().out

@@ -184,6 +184,15 @@ def test_attention_of_pieces_is_probed(tmp_path, capsys, random):
     assert len(result["relations"][0]["by_head"]) == 12
 
 
+def test_a_result_has_the_name_of_its_run(tmp_path, monkeypatch):
+    folder = tmp_path / "wikipedia" / "preset"
+    folder.mkdir(parents=True)
+    for place, given in ((folder.parent, "preset"), (folder, "."), (folder, folder)):
+        monkeypatch.chdir(place)
+        assert program.result_name(given) == "wikipedia"
+    assert program.result_name("glomo_text_base_en") == "glomo_text_base_en"
+
+
 def test_files_without_attention_are_refused(tmp_path):
     path = tmp_path / "maps.npz"
     path.write_bytes(b"no archive")

@@ -154,6 +154,9 @@ def cases():
         for value in ("0", "-1", "x"):
             yield "planted_links", [*SMOKE, f"--{option}={value}"]
     yield "planted_links", [*SMOKE, "--num-heads", "5"]
+    for option in ("embedding-dim", "num-heads", "position-bias"):
+        small = ["--corpus", "planted", "--limit", "2000", "--window", "64"]
+        yield "pretrain_text", [*SMOKE, *small, f"--{option}=-1"]
     yield "planted_links", ["--output", "{text}"]
     yield "planted_links", ["--output", "{of_no_run}"]
     for data in ("{missing}", "{folder}", "tfds:no_such_data", ""):

@@ -81,8 +81,8 @@ def add_run_options(parser, sizes):
         "--resume",
         action="store_true",
         help="go on from the last checkpoint, with the settings of the run, of which "
-        "--patience, --save-every, --stop-after, --pictures-every and --strategy may "
-        "change",
+        "--patience, --save-every, --stop-after, --strategy and, where there is one, "
+        "--pictures-every may change",
     )
     add(
         "--size",

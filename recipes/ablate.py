@@ -18,7 +18,8 @@ whose graphs then serve the tasks: the judge (dependency_labels.py), imdb and
 nli. Each is a run of a program, done once: what was killed goes on when the
 command is started again, and rows, seeds and tasks may be run apart. In
 OUTPUT: ROW/seed_N/pretraining with the preset, ROW/seed_N/TASK with the run, a
-.log beside each, and ablations.md, the tables.
+.log beside each, and ablations.md, the tables; seconds there are of the
+process that ended a run, without what was killed before it.
 """
 
 import argparse

@@ -16,7 +16,8 @@ trials of one context length alone: with --objective nats it is 3, unless
 again, its last trial anew; --trials may grow. In OUTPUT: search/ is
 KerasTuner's, trials/NAME/preset every predictor, trials.md the table,
 trials.png all trials in parallel coordinates. A trial that fails is in the
-table with its error.
+table with its error. What a trial will take is said of its pretraining, and of
+its judge apart.
 """
 
 import argparse

@@ -18,10 +18,12 @@ from experiment.dependencies.attention_file import AttentionFile
 from experiment.dependencies.label_loss import LabelLoss
 from experiment.dependencies.relations import ALL
 from experiment.dependencies.relations import RelationCounts
+from experiment.dependencies.sentence_arrays import SentenceArrays
 from experiment.dependencies.task import AROUND_DIM
 from experiment.dependencies.task import DependencyTask
 from experiment.dependencies.task import words_around
 from experiment.dependencies.tree_batches import NO_LABEL
+from experiment.dependencies.tree_batches import TreeBatches
 from experiment.process import UsageError
 from tiny_tasks import settings_of
 
@@ -247,6 +249,27 @@ def test_batches_round_lengths_and_go_round_the_data(predictor_folder, tmp_path)
         np.testing.assert_array_equal(batches[10 + index][1], later[index][1])
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")
+def test_sentences_of_several_lengths_go_into_fit():
+    """Keras takes for all batches what the first two have in common: their length."""
+    lengths = np.repeat([4, 20], 10)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    words = np.ones((offsets[-1], 4), np.int32)
+    sentences = SentenceArrays(offsets, words, lengths, length=32)
+    inputs = keras.Input((None,), name="words")
+    hidden = keras.layers.Embedding(2, 3)(inputs)
+    model = keras.Model({"words": inputs}, keras.layers.Dense(1)(hidden))
+    model.compile("sgd", "mse")
+    arm = tree_arms.TreeArm("none")
+    for seed in range(4):
+        batches = TreeBatches(
+            sentences, arm, np.arange(20), 1, steps=15, shuffle_seed=seed
+        )
+        seen = [batches[place][1].shape for place in range(15)]
+        assert sorted(set(seen)) == [(1, 32), (2, 16)]
+        model.fit(batches, steps_per_epoch=15, shuffle=False, verbose=0)
+
+
 def test_scores_are_of_words_and_those_that_are_cut_are_wrong(
     predictor_folder, tmp_path
 ):
@@ -381,7 +404,6 @@ def test_the_graphs_of_an_attention_file_are_those_of_its_split(random, tmp_path
     for direction in DIRECTIONS:
         graphs = inputs[f"words_{direction}"]
         assert graphs.shape == (3, 2, 3, 2, 2)
-        sums = graphs[:2].sum(axis=-1)
-        empty = direction == "forward"  # the first word has none before it
-        np.testing.assert_allclose(sums[..., 1 - empty], 1, atol=1e-3)
+        reads = int(direction == "forward")  # the word that has one on its side
+        np.testing.assert_allclose(graphs[:2].sum(axis=-1)[..., reads], 1, atol=1e-3)
     np.testing.assert_array_equal(inputs["words_forward"], whole[..., :2, :2])

@@ -1,5 +1,6 @@
 """Batches of sentences of similar length, with graphs and labels."""
 
+import keras
 import numpy as np
 
 from experiment.comparison.example_batches import ExampleBatches
@@ -67,7 +68,10 @@ class TreeBatches(ExampleBatches):
         while len(order) < self.steps:
             batches = self._one_round(draw.permutation(self.examples))
             order += [batches[i] for i in draw.permutation(len(batches))]
-        return order[: self.steps]
+        order = order[: self.steps]
+        if keras.backend.backend() == "tensorflow":
+            _begin_with_two_lengths(order)
+        return order
 
     def _batch(self, index):
         """Return the length and the sentences of a batch."""
@@ -84,3 +88,15 @@ class TreeBatches(ExampleBatches):
                 for start in range(0, len(of_length), size)
             ]
         return batches
+
+
+def _begin_with_two_lengths(order):
+    """Let the second batch of an order be of another length than the first.
+
+    Of the first two Keras takes what all have in common: a length, if they have one.
+    """
+    first, _ = order[0]
+    for place, (length, _) in enumerate(order):
+        if length != first:
+            order[1], order[place] = order[place], order[1]
+            return

@@ -22,7 +22,8 @@ Every line is an object in JSON:
             before it, [sender, weight], the strongest first; sender is an
             index of units, from 0
   backward  the same of the units after it
-In each head the weights of all senders of a unit sum to one, or there are none:
+In each head the weights of all senders of a unit sum to one, or there are none
+(to one at most where the preset lets rows stay empty):
 the first unit reads nothing forward, the last nothing backward. With
 --all-heads, forward[layer][head][i] is what units[i] reads.
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import keras
 
 from glomo_keras.analysis import plot_predicted_texts
+from glomo_keras.analysis.figures import require_matplotlib
+from glomo_keras.callbacks.graph_tensorboard import check_has_predictor
 from glomo_keras.checks import check_positive_integers
 
 
@@ -21,17 +23,23 @@ class GraphPictures(keras.callbacks.Callback):
         every: int, epochs from one set of pictures to the next.
 
     Raises:
-        ValueError: if `every` is not positive.
+        ValueError: if `every` is not positive; from `fit`, if the model has no
+            `graph_predictor`.
         TypeError: if `every` is no integer.
+        ImportError: if matplotlib is not installed.
     """
 
     def __init__(self, unit_ids, units, directory, every=1):
         super().__init__()
         check_positive_integers(every=every)
+        require_matplotlib("GraphPictures")
         self.unit_ids = unit_ids
         self.units = units
         self.directory = Path(directory)
         self.every = every
+
+    def on_train_begin(self, logs=None):
+        check_has_predictor(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:

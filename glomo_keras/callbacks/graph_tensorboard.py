@@ -83,11 +83,8 @@ class GraphTensorBoard(keras.callbacks.Callback):
         self._writer = None
 
     def on_train_begin(self, logs=None):
-        if self.graph_predictor is None and not hasattr(self.model, "graph_predictor"):
-            raise ValueError(
-                "`graph_predictor` must be given for a model that has none of its own. "
-                f"Received: None, and a {type(self.model).__name__}."
-            )
+        if self.graph_predictor is None:
+            check_has_predictor(self.model)
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every:
@@ -142,3 +139,13 @@ def _require_tensorboard():
             "TensorBoard is not installed, which `GraphTensorBoard` takes. Run: "
             'pip install "glomo_keras[recipes]"'
         ) from error
+
+
+def check_has_predictor(model):
+    """Raise ValueError unless a model has a graph predictor, to look at its graphs."""
+    if not hasattr(model, "graph_predictor"):
+        raise ValueError(
+            "`graph_predictor` must be an attribute of the model, as pretrainers have "
+            "it, or be given to a callback that takes one. Received: a "
+            f"{type(model).__name__}, and none."
+        )

@@ -91,7 +91,10 @@ def _candidates(pattern):
         roots.append(pathlib.Path(os.environ["GLOMO_DATA"]))
     for root in roots:
         whole = str(root / pattern)
-        names = [whole] if os.path.exists(whole) else sorted(glob.glob(whole))
+        if os.path.exists(whole):
+            names = [whole]
+        else:  # the folder of the environment is no pattern
+            names = sorted(glob.glob(os.path.join(glob.escape(str(root)), pattern)))
         paths = [pathlib.Path(name) for name in names]
         if paths:
             return [path for path in paths if path.is_file()] or _reject(paths[0])

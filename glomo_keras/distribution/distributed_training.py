@@ -4,6 +4,8 @@ They are those of Keras 3.15: `tests/distribution/test_hooks.py` fails, naming t
 hook, where another version has changed one.
 """
 
+import inspect
+
 import keras
 
 from glomo_keras.distribution.replicas import replica_context
@@ -15,14 +17,25 @@ _KERAS_CLIP = keras.optimizers.Optimizer._clip_gradients
 class DistributedTraining:
     """Mixed into a `keras.Model`, before it: `fit` under `tf.distribute`.
 
-    On TensorFlow gradients are clipped by the norm of their sum over the lookups of an
-    embedding's row, and over replicas. Keras takes the parts of such sums, so that
-    other backends, or more devices, would be another training. Under a strategy,
+    On TensorFlow gradients are summed over the lookups of an embedding's row, and over
+    replicas, before they are clipped or squared. Keras takes the parts of such sums, so
+    that other backends, or more devices, would be another training. And data that have
+    a method `tf_dataset`, such as `glomo_keras.data.ShardedWindows`, go into `fit` and
+    `evaluate` as what it returns: of other data Keras takes the lengths of all batches
+    from the first two. Under a strategy,
 
     - what Keras cannot do there is refused by name;
     - `fit` and `evaluate` work under `MultiWorkerMirroredStrategy`, and with strings
       under `MirroredStrategy`, which Keras by itself fails at.
     """
+
+    def fit(self, *args, **kwargs):
+        args, kwargs = _with_tf_datasets(keras.Model.fit, self, args, kwargs)
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        args, kwargs = _with_tf_datasets(keras.Model.evaluate, self, args, kwargs)
+        return super().evaluate(*args, **kwargs)
 
     def make_train_function(self, force=False):
         if keras.backend.backend() == "tensorflow" and self.optimizer is not None:
@@ -92,6 +105,36 @@ class DistributedModel(DistributedTraining, keras.Model):
     """
 
 
+def given_arguments(method, model, args, kwargs):
+    """Return arguments by name; `{}` where they fit the method badly, which says so.
+
+    Args:
+        method: function of the model and what else is given.
+        model: the model.
+        args: tuple.
+        kwargs: dict.
+    """
+    try:
+        given = inspect.signature(method).bind(model, *args, **kwargs).arguments
+    except TypeError:
+        return {}
+    more = given.pop("kwargs", {})
+    return {name: value for name, value in given.items() if name != "self"} | more
+
+
+def _with_tf_datasets(method, model, args, kwargs):
+    """Return arguments in which data of several lengths are a `tf.data.Dataset`."""
+    if keras.backend.backend() != "tensorflow":
+        return args, kwargs
+    given = given_arguments(method, model, args, kwargs)
+    changed = {
+        name: given[name].tf_dataset()
+        for name in ("x", "validation_data")
+        if hasattr(given.get(name), "tf_dataset")
+    }
+    return ((), given | changed) if changed else (args, kwargs)
+
+
 def _has_workers(model):
     strategy = getattr(model, "_distribute_strategy", None)
     return strategy is not None and strategy.extended._in_multi_worker_mode()
@@ -145,17 +188,19 @@ def _check_strategy(model):
 
 
 def _clip_by_sums(optimizer):
-    """Let an optimizer clip by the norm of what its step will be of.
+    """Let an optimizer clip by the norm of what its step will be of, and square that.
 
     Those are sums over the replicas, and over the lookups of a row of an embedding.
     """
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     names = ("clipnorm", "global_clipnorm", "clipvalue")
     clip = optimizer._clip_gradients
-    is_done = getattr(clip, "is_by_sums", False)
-    if is_done or all(getattr(optimizer, name, None) is None for name in names):
-        return
     is_keras = type(optimizer)._clip_gradients is _KERAS_CLIP
+    clips = any(getattr(optimizer, name, None) is not None for name in names)
+    # Steps of SGD are of sums anyway. What has a clip of its own joins rows itself.
+    squares = is_keras and not isinstance(optimizer, keras.optimizers.SGD)
+    if getattr(clip, "is_by_sums", False) or not (clips or squares):
+        return
 
     def clip_sums(gradients):
         import tensorflow as tf

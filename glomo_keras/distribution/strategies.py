@@ -34,7 +34,7 @@ def make_strategy(name):
     """
     if name not in STRATEGIES:
         raise ValueError(
-            f"`strategy` must be one of {', '.join(STRATEGIES)}. Received: {name!r}."
+            f"`name` must be one of {', '.join(STRATEGIES)}. Received: name={name!r}."
         )
     if name == "none":
         return None

@@ -61,7 +61,7 @@ class ProjectedLSTM(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is out of its range.
-        TypeError: if an argument that must be a number is none.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -44,7 +44,7 @@ class ScalarMix(keras.layers.Layer):
 
     Raises:
         ValueError: if `layers` is not of rank 4, or an argument is out of its range.
-        TypeError: if an argument that must be a number is none.
+        TypeError: if an argument is of another type.
 
     Example:
 

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
@@ -34,7 +35,9 @@ class GraphCache:
         length)`, receivers in rows.
 
     Raises:
-        ValueError: if ids are not of the predictor's vocabulary, or have another shape.
+        ValueError: if ids are not of the predictor's vocabulary, or have another shape,
+            or if `num_bytes` is negative.
+        TypeError: if `predictor` is no `GraphPredictor`, or `num_bytes` no integer.
 
     Example:
 
@@ -47,6 +50,7 @@ class GraphCache:
     """
 
     def __init__(self, predictor, num_bytes=4 * GIBIBYTE):
+        check_model("predictor", predictor, GraphPredictor)
         predictor.trainable = False
         self.predictor = predictor
         self.results = ResultCache(num_bytes)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.image_graph_predictor import ImageGraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
 from glomo_keras.models.result_cache import JIT_COMPILE
@@ -37,7 +38,9 @@ class MessageCache:
         width, channels)`: messages of pixels from -1 to 1.
 
     Raises:
-        TypeError: if images are not uint8.
+        TypeError: if images are not uint8, if `predictor` is no `ImageGraphPredictor`,
+            or `num_bytes` no integer.
+        ValueError: if `num_bytes` is negative.
 
     Example:
 
@@ -49,6 +52,7 @@ class MessageCache:
     """
 
     def __init__(self, predictor, composed=True, num_bytes=4 * GIBIBYTE):
+        check_model("predictor", predictor, ImageGraphPredictor)
         predictor.trainable = False
         self.predictor = predictor
         self.composed = composed

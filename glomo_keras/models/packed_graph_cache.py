@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from glomo_keras.models.checks import check_model
 from glomo_keras.models.checks import check_unit_ids
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.result_cache import GIBIBYTE
@@ -33,7 +34,9 @@ class PackedGraphCache:
         `glomo_keras.ops.pack_graphs`.
 
     Raises:
-        ValueError: if ids are not of the predictor's vocabulary, or have another shape.
+        ValueError: if ids are not of the predictor's vocabulary, or have another shape,
+            or if `num_bytes` is negative.
+        TypeError: if `predictor` is no `GraphPredictor`, or `num_bytes` no integer.
 
     Example:
 
@@ -46,6 +49,7 @@ class PackedGraphCache:
     """
 
     def __init__(self, predictor, composed=True, num_bytes=4 * GIBIBYTE):
+        check_model("predictor", predictor, GraphPredictor)
         predictor.trainable = False
         self.predictor = predictor
         self.composed = composed

@@ -7,6 +7,7 @@ its mathematics differs from the paper's text.
 
 import numpy as np
 
+from glomo_keras.checks import positive_integer
 from glomo_keras.layers.graph_transfer import GraphTransfer
 from glomo_keras.models.graph_predictor import GraphPredictor
 from glomo_keras.models.pretrainer import GLoMoPretrainer
@@ -137,6 +138,12 @@ def transfer_from_released(arrays, num_heads, dtype="float32"):
         num_graphs = arrays["mixt_logits_fw.0.1.bias"].shape[0]
     else:
         num_graphs = arrays["mixt_logits_fw"].shape[1]
+    positive_integer("num_heads", num_heads)
+    if num_graphs % num_heads:
+        raise ValueError(
+            f"`num_heads` must divide the {num_graphs} graphs that `arrays` mix. "
+            f"Received: num_heads={num_heads}. Give that of the graphs' network."
+        )
     num_layers = (num_graphs // num_heads + 1) // 2
     transfer = GraphTransfer(
         num_mixtures=num_mixtures,

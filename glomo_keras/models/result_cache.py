@@ -5,6 +5,8 @@ import threading
 import keras
 import numpy as np
 
+from glomo_keras.checks import non_negative_integer
+
 GIBIBYTE = 2**30
 # Not "auto", which does without XLA where there is no accelerator: what is held would
 # differ from machine to machine. PyTorch has no XLA.
@@ -19,6 +21,10 @@ class ResultCache:
     Args:
         num_bytes: int, bytes of results that are held.
 
+    Raises:
+        ValueError: if `num_bytes` is negative.
+        TypeError: if it is no integer.
+
     Example:
 
     >>> cache = ResultCache(num_bytes=2**20)
@@ -29,7 +35,7 @@ class ResultCache:
     """
 
     def __init__(self, num_bytes):
-        self.free_bytes = num_bytes
+        self.free_bytes = non_negative_integer("num_bytes", num_bytes)
         self._results = {}
         self._earlier = {}  # of runs before, not yet used in this one
         self._lock = threading.Lock()

@@ -1,10 +1,9 @@
 """Models that make their targets themselves: what `compile` and `fit` take."""
 
-import inspect
-
 import keras
 
 from glomo_keras.distribution.distributed_training import DistributedTraining
+from glomo_keras.distribution.distributed_training import given_arguments
 from glomo_keras.distribution.replicas import replica_context
 
 
@@ -22,12 +21,6 @@ class UnsupervisedModel(DistributedTraining):
         if isinstance(validation_data, (tuple, list)):
             _, y, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             self.check_own_loss(y, sample_weight)
-        x = given.get("x")
-        # Of other data Keras takes the lengths of all batches from the first two.
-        if keras.backend.backend() == "tensorflow" and hasattr(x, "tf_dataset"):
-            given = {**given, "x": x.tf_dataset()}
-            del given["self"]
-            return super().fit(**given)
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
@@ -115,7 +108,7 @@ class UnsupervisedModel(DistributedTraining):
 
     def _check_inputs_alone(self, method, args, kwargs):
         """Check the arguments of a method of Keras, which drops weights in silence."""
-        given = _arguments(method, self, args, kwargs)
+        given = given_arguments(method, self, args, kwargs)
         names = ("y", "sample_weight", "class_weight")
         self.check_own_loss(**{name: given.get(name) for name in names})
         self.check_examples(given.get("x"))
@@ -127,11 +120,3 @@ class UnsupervisedModel(DistributedTraining):
         Args:
             x: what `fit` or `evaluate` was given.
         """
-
-
-def _arguments(method, model, args, kwargs):
-    """Arguments by name; `{}` where they fit the method badly, which then says so."""
-    try:
-        return inspect.signature(method).bind(model, *args, **kwargs).arguments
-    except TypeError:
-        return {}

@@ -77,7 +77,7 @@ def test_a_model_without_graphs_is_refused_before_it_trains(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
     callback = GraphTensorBoard(tmp_path, UNIT_IDS, UNITS)
-    with pytest.raises(ValueError, match="`graph_predictor` must be given"):
+    with pytest.raises(ValueError, match="`graph_predictor` must be an attribute of"):
         model.fit(np.ones((3, 2)), np.ones((3, 1)), callbacks=[callback], verbose=0)
 
 

@@ -1,5 +1,6 @@
 """Pictures while a model learns: which files, in which epochs."""
 
+import sys
 import types
 
 import numpy as np
@@ -39,6 +40,19 @@ def test_edges_of_pixels(tmp_path):
         "epoch_001_image_0_center.png",
         "epoch_001_image_0_corner.png",
     ]
+
+
+@pytest.mark.parametrize("make", [GraphPictures, PixelPictures])
+def test_what_is_missing_is_told_before_training(make, tmp_path, monkeypatch):
+    arguments = [np.zeros((1, 3), "int32"), ["[PAD]"], tmp_path]
+    arguments = arguments if make is GraphPictures else [arguments[0], tmp_path]
+    callback = make(*arguments)
+    callback.set_model(types.SimpleNamespace())
+    with pytest.raises(ValueError, match="`graph_predictor` must be an attribute"):
+        callback.on_train_begin()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match="matplotlib"):
+        make(*arguments)
 
 
 def test_images_of_other_channels_are_refused(tmp_path):

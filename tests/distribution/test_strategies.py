@@ -163,6 +163,20 @@ def test_clipping_counts_a_row_of_an_embedding_once():
     assert steps[keras.Model] > 2 * clip
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "step"),
+    [("Adam", 0.1), ("RMSprop", 0.316228), ("SGD", 0.2)],
+)
+def test_a_row_of_an_embedding_is_looked_up_twice(optimizer, step):
+    """Keras on TensorFlow squares the parts of its gradient, other backends the sum."""
+    ids = keras.Input((2,), dtype="int32")
+    embedding = keras.layers.Embedding(3, 1, embeddings_initializer="zeros")
+    model = DistributedModel(ids, embedding(ids))
+    model.compile(getattr(keras.optimizers, optimizer)(0.1), "mse", jit_compile=False)
+    model.fit(np.array([[1, 1]]), np.ones((1, 2, 1)), verbose=0)
+    assert model.get_weights()[0][1, 0] == pytest.approx(step, rel=1e-4)
+
+
 @on_tensorflow
 def test_fitting_twice_clips_once():
     model = pretrainer()

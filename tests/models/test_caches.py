@@ -199,6 +199,21 @@ class Field:
         return padded[rows]
 
 
+@pytest.mark.parametrize("make", [GraphCache, PackedGraphCache, MessageCache])
+def test_what_is_no_predictor_is_refused(make):
+    image = ImageGraphPredictor(6, 1, 2, num_convolutions=1)
+    text = GraphPredictor(13, 6, 1, 2, num_convolutions=1)
+    mine, other = (image, text) if make is MessageCache else (text, image)
+    for wrong in ("glomo_text_small_en", other):
+        with pytest.raises(TypeError, match="predictor"):
+            make(wrong)
+    assert other.trainable
+    with pytest.raises(TypeError, match="`num_bytes` must be"):
+        make(mine, num_bytes="4")
+    with pytest.raises(ValueError, match="`num_bytes` must be"):
+        make(mine, num_bytes=-1)
+
+
 def test_layers_are_computed_once_by_whoever_is_first(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     BidirectionalLanguageModel(

@@ -24,9 +24,11 @@ from experiment.dependencies.task import DependencyTask
 from experiment.dependencies.task import words_around
 from experiment.dependencies.tree_batches import NO_LABEL
 from experiment.dependencies.tree_batches import TreeBatches
+from experiment.dependencies.tree_predictor import TreeTargets
 from experiment.process import UsageError
 from tiny_tasks import settings_of
 
+from glomo_keras.distribution import DistributedModel
 from glomo_keras.ops import DIRECTIONS
 from glomo_keras.ops import graphs_from_attention
 
@@ -251,23 +253,46 @@ def test_batches_round_lengths_and_go_round_the_data(predictor_folder, tmp_path)
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")
 def test_sentences_of_several_lengths_go_into_fit():
-    """Keras takes for all batches what the first two have in common: their length."""
+    """Keras takes for all batches what the first two have in common: their length.
+
+    Of one step an epoch, that is what those of two epochs have.
+    """
     lengths = np.repeat([4, 20], 10)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     words = np.ones((offsets[-1], 4), np.int32)
     sentences = SentenceArrays(offsets, words, lengths, length=32)
     inputs = keras.Input((None,), name="words")
     hidden = keras.layers.Embedding(2, 3)(inputs)
-    model = keras.Model({"words": inputs}, keras.layers.Dense(1)(hidden))
+    model = DistributedModel({"words": inputs}, keras.layers.Dense(1)(hidden))
     model.compile("sgd", "mse")
     arm = tree_arms.TreeArm("none")
-    for seed in range(4):
-        batches = TreeBatches(
-            sentences, arm, np.arange(20), 1, steps=15, shuffle_seed=seed
-        )
-        seen = [batches[place][1].shape for place in range(15)]
-        assert sorted(set(seen)) == [(1, 32), (2, 16)]
-        model.fit(batches, steps_per_epoch=15, shuffle=False, verbose=0)
+    for steps in (15, 1):
+        for seed in range(4):
+            batches = TreeBatches(
+                sentences, arm, np.arange(20), 1, steps=steps, shuffle_seed=seed
+            )
+            seen = [batches[place][1].shape for place in range(15)]
+            assert sorted(set(seen)) == [(1, 32), (2, 16)]
+            for number, batch in enumerate(batches.tf_dataset().take(15)):
+                np.testing.assert_array_equal(batch[1], batches[number][1])
+            epochs = {"epochs": 15 // steps, "steps_per_epoch": steps}
+            model.fit(batches, **epochs, shuffle=False, verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")
+def test_graphs_and_trees_have_free_lengths(predictor_folder, tmp_path):
+    task, settings, data = prepared(predictor_folder, tmp_path, "--length", "20")
+    arm = task.make_arm("learned", 0, settings)
+    batches = task.batches(data, "train", arm, settings, np.arange(50), shuffle_seed=3)
+    inputs, labels = batches.tf_dataset().element_spec
+    assert labels.shape.as_list() == inputs["words"].shape.as_list() == [None, None]
+    heads = list(arm.graph_shape)
+    for direction in DIRECTIONS:
+        shape = inputs[f"words_{direction}"].shape.as_list()
+        assert shape == [None, *heads, None, None]
+    targets = TreeTargets(data.splits["train"], np.arange(50), 4, 9, shuffle_seed=3)
+    _, graphs = targets.tf_dataset().element_spec
+    assert graphs.shape.as_list() == [None, 2, 2, None, None]
 
 
 def test_scores_are_of_words_and_those_that_are_cut_are_wrong(

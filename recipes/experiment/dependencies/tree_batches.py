@@ -1,9 +1,9 @@
 """Batches of sentences of similar length, with graphs and labels."""
 
-import keras
 import numpy as np
 
 from experiment.comparison.example_batches import ExampleBatches
+from experiment.endless_dataset import endless_dataset
 
 FIELD = "words"
 NO_LABEL = -1  # at padding, and where a label does not occur in train
@@ -46,6 +46,11 @@ class TreeBatches(ExampleBatches):
         inputs, _, labels = self.with_trees(index)
         return (inputs, labels) if self.training else (inputs,)
 
+    def tf_dataset(self):
+        """Return the batches to train on as a `tf.data.Dataset` of any lengths."""
+        length, _ = self._batch(0)
+        return endless_dataset(self, lambda shape: _free_shape(shape, length))
+
     def with_trees(self, index):
         """Return the inputs, heads and labels of a batch, of training or not."""
         length, examples = self._batch(index)
@@ -68,10 +73,7 @@ class TreeBatches(ExampleBatches):
         while len(order) < self.steps:
             batches = self._one_round(draw.permutation(self.examples))
             order += [batches[i] for i in draw.permutation(len(batches))]
-        order = order[: self.steps]
-        if keras.backend.backend() == "tensorflow":
-            _begin_with_two_lengths(order)
-        return order
+        return order[: self.steps]
 
     def _batch(self, index):
         """Return the length and the sentences of a batch."""
@@ -90,13 +92,13 @@ class TreeBatches(ExampleBatches):
         return batches
 
 
-def _begin_with_two_lengths(order):
-    """Let the second batch of an order be of another length than the first.
+def _free_shape(shape, length):
+    """Return a shape with `None` for sentences, and for their words at its end.
 
-    Of the first two Keras takes what all have in common: a length, if they have one.
+    Graphs end in words and words, or in words and words and nobody.
     """
-    first, _ = order[0]
-    for place, (length, _) in enumerate(order):
-        if length != first:
-            order[1], order[place] = order[place], order[1]
-            return
+    free = [None, *shape[1:]]
+    for axis in range(max(1, len(shape) - 2), len(shape)):
+        if shape[axis] in (length, length + 1):
+            free[axis] = None
+    return tuple(free)

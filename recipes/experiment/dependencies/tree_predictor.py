@@ -7,6 +7,7 @@ from keras import ops
 from experiment.dependencies.tree_arms import TreeArm
 from experiment.dependencies.tree_arms import tree_graphs
 from experiment.dependencies.tree_batches import TreeBatches
+from glomo_keras.distribution import DistributedTraining
 from glomo_keras.models import GraphPredictor
 from glomo_keras.models.ablations import AbstainingGraphPredictor
 from glomo_keras.ops import DIRECTIONS
@@ -38,7 +39,7 @@ def start_from(preset, dropout):
     return predictor
 
 
-class TreeScores(keras.Model):
+class TreeScores(DistributedTraining, keras.Model):
     """The scores of the graphs of a predictor, before 1.5-entmax.
 
     Args:

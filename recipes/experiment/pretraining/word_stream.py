@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from experiment.endless_dataset import endless_dataset
+
 
 def word_inputs(ids, characters, num_words):
     """Return inputs of `LanguageModelPretrainer` from word numbers.
@@ -51,6 +53,10 @@ class WordBatches(keras.utils.PyDataset):
     def error(self):
         """Why a batch could not be read, or `None`."""
         return getattr(self.windows, "error", None)
+
+    def tf_dataset(self):
+        """Return the batches as a `tf.data.Dataset`, of any lengths."""
+        return endless_dataset(self, lambda shape: (None, None, *shape[2:]))
 
     def documents(self, step):
         """Return the numbers of the documents of batch `step`."""

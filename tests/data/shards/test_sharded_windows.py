@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pretrain_text
 import pytest
+from experiment.pretraining.word_stream import WordBatches
 from sharded_corpus import SETTINGS
 from sharded_corpus import prepare
 
@@ -141,8 +142,28 @@ def test_lengths_may_differ_after_the_first_two_batches(corpus):
     predictor = GraphPredictor(len(corpus.units), 6, 1, 2, num_convolutions=1)
     pretrainer = GLoMoPretrainer(predictor)
     pretrainer.compile("adam", jit_compile=False)
-    history = pretrainer.fit(windows, steps_per_epoch=4, shuffle=False, verbose=0)
-    assert np.isfinite(history.history["loss"]).all()
+    history = pretrainer.fit(
+        windows,
+        steps_per_epoch=4,
+        shuffle=False,
+        verbose=0,
+        validation_data=windows,
+        validation_steps=4,
+    )
+    assert np.isfinite(history.history["val_loss"]).all()
+    assert np.isfinite(pretrainer.evaluate(windows, steps=4, verbose=0)[0])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")
+def test_words_of_windows_have_any_length(corpus):
+    windows = ShardedWindows(corpus, 2, first_step=3)
+    characters = np.arange(len(corpus.units) * 5).reshape(-1, 5)
+    batches = WordBatches(windows, characters, num_words=9)
+    (spec,) = batches.tf_dataset().element_spec
+    assert spec["unit_ids"].shape.as_list() == [None, None]
+    assert spec["character_ids"].shape.as_list() == [None, None, 5]
+    for number, (batch,) in enumerate(batches.tf_dataset().take(9)):
+        np.testing.assert_array_equal(batch["unit_ids"], batches[number][0]["unit_ids"])
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of tf.data")

@@ -31,6 +31,7 @@ TABLES = (
     ("imdb_vectors", "imdb_elmo", "imdb_both"),
 )
 DEV_TABLES = (
+    ("nli_20000_free", "nli_20000_fast"),
     (
         "nli_dev",
         "nli_dev_dropout",

@@ -55,8 +55,9 @@ class WordBatches(keras.utils.PyDataset):
         return getattr(self.windows, "error", None)
 
     def tf_dataset(self):
-        """Return the batches as a `tf.data.Dataset`, of any lengths."""
-        return endless_dataset(self, lambda shape: (None, None, *shape[2:]))
+        """Return the batches as a `tf.data.Dataset`, of all lengths that they have."""
+        _, length = self.windows.batch_shape
+        return endless_dataset(self, lambda shape: (None, length, *shape[2:]))
 
     def documents(self, step):
         """Return the numbers of the documents of batch `step`."""

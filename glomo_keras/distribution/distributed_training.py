@@ -132,6 +132,8 @@ def _with_tf_datasets(method, model, args, kwargs):
         for name in ("x", "validation_data")
         if hasattr(given.get(name), "tf_dataset")
     }
+    if "x" in changed and method is keras.Model.fit:
+        changed["shuffle"] = False  # they are, and Keras would warn that it does not
     return ((), given | changed) if changed else (args, kwargs)
 
 

@@ -145,7 +145,6 @@ def test_lengths_may_differ_after_the_first_two_batches(corpus):
     history = pretrainer.fit(
         windows,
         steps_per_epoch=4,
-        shuffle=False,
         verbose=0,
         validation_data=windows,
         validation_steps=4,

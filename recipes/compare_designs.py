@@ -22,6 +22,7 @@ import math
 
 import experiment.process
 import numpy as np
+from experiment.comparison.records import OF_SINGLE_ARMS
 from experiment.comparison.records import check_sources
 from experiment.comparison.records import check_table
 from experiment.comparison.records import read_runs
@@ -133,7 +134,7 @@ def check_judges(folders):
     runs = [(folder, run) for folder in folders for run in read_judge(folder)]
     check_sources([run for _, run in runs])
     settings = [
-        (folder, {k: v for k, v in run["settings"].items() if k != "predictor"})
+        (folder, {k: v for k, v in run["settings"].items() if k not in OF_SINGLE_ARMS})
         for folder, run in runs
     ]
     for folder, other in settings:

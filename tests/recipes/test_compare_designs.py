@@ -93,6 +93,12 @@ def test_runs_on_other_data_are_no_seeds(tmp_path):
 
 def test_judges_that_do_not_compare_are_refused(tmp_path):
     first = write_run(tmp_path / "first", accuracies=(0.6,))
+    path = first / "judge" / "runs.jsonl"
+    attention = path.read_text().replace(
+        '{"predictor": "preset abc"', '{"attention": 1'
+    )
+    path.write_text(path.read_text() + attention.replace("learned", "attention"))
+    assert len(compare_designs.make_table([first])) == 3  # arms alone differ so
     old = write_run(tmp_path / "old", accuracies=(0.6,), judged="preset abd")
     with pytest.raises(UsageError, match="on the predictor preset abd.* is abc"):
         compare_designs.make_table([first, old])

@@ -111,7 +111,7 @@ def ablations_of(name, run):
         Dict. Empty for toys, and for another part of MultiNLI.
     """
     settings = run["settings"]
-    is_other = name.partition(" ")[2] != settings.get("test") and name[:3] == "nli"
+    is_other = name.startswith("nli") and name != f"nli {settings.get('test')}"
     return {} if _is_toy(settings) or is_other else ABLATIONS[name]
 
 
